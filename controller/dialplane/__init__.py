@@ -1,0 +1,1 @@
+"""Dialplane: a GitOps control plane for Asterisk."""
