@@ -47,9 +47,7 @@ def parse(manifest: Mapping[str, Any]) -> Resource:
         key=Key(kind.name, metadata["name"]),
         spec=spec,
         problems=problems,
-        annotations={
-            k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(f"{GROUP}/")
-        },
+        annotations={k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(f"{GROUP}/")},
         uid=metadata.get("uid", ""),
         generation=metadata.get("generation", 1),
     )
