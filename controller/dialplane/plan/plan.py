@@ -50,6 +50,8 @@ class Plan:
     objects: Objects = field(default_factory=Objects, repr=False)
     versions: Mapping[Key, Version] = field(default_factory=dict, repr=False)
     problems: Mapping[Key, tuple[Problem, ...]] = field(default_factory=dict)
+    disabled: frozenset[Key] = frozenset()
+    """Valid resources that say `enabled: false`."""
     pbx: Pbx | None = None
     revision: str = ""
     """Names all the files together; `status.configRevision`."""

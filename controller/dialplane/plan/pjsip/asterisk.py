@@ -24,11 +24,13 @@ def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
         key,
     )
     for transport in sorted(site.asterisk.transports, key=lambda t: t.name):
-        yield PjsipObject(PjsipType.TRANSPORT, transport.name, _transport(transport), key)
+        yield PjsipObject(
+            PjsipType.TRANSPORT, transport.name, _transport(transport, site.asterisk.config_directory), key
+        )
 
 
-def _transport(transport: Transport) -> Options:
-    keys = f"dialplane/keys/{transport.name}" if transport.protocol == "tls" else None
+def _transport(transport: Transport, directory: str) -> Options:
+    keys = f"{directory}/keys/{transport.name}" if transport.protocol == "tls" else None
     return options(
         ("protocol", str(transport.protocol)),
         # A wss transport listens through http.conf; its section only names it, and must still have a bind.

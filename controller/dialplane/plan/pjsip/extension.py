@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from dialplane.plan.dialplan.endpoints import extension_context, extension_variables
 from dialplane.plan.objects import PjsipObject, PjsipType
-from dialplane.plan.pjsip.options import Options, codecs, options, repeated
+from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
 from dialplane.plan.site import Site
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
@@ -16,7 +16,8 @@ QUALIFY_SECONDS = 60
 def extension_objects(site: Site, key: Key, spec: ExtensionSpec) -> Iterator[PjsipObject]:
     """The three objects of one extension. Reads `password` from its Secret."""
     number = spec.number
-    password = site.credentials(key, spec).password
+    credentials = site.credentials(key, spec)
+    password = credentials.password if credentials else None
     yield PjsipObject(
         PjsipType.AUTH,
         number,
@@ -58,7 +59,7 @@ def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
             ("force_rport", spec.nat),
             ("rewrite_contact", spec.nat),
             ("webrtc", spec.webrtc),
-            ("media_encryption", None if spec.webrtc else _encryption(spec)),
+            ("media_encryption", None if spec.webrtc else encryption(spec.encryption)),
             ("device_state_busy_at", None if spec.call_waiting else 1),
             ("named_call_group", ",".join(spec.pickup_groups) or None),
             ("named_pickup_group", ",".join(spec.pickup_groups) or None),
@@ -69,10 +70,6 @@ def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
         + _networks(spec)
         + repeated("set_var", (f"{k}={v}" for k, v in extension_variables(site, spec)))
     )
-
-
-def _encryption(spec: ExtensionSpec) -> str:
-    return {"none": "no"}.get(spec.media_encryption, spec.media_encryption)
 
 
 def _networks(spec: ExtensionSpec) -> Options:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from dialplane.plan.objects import Value
+from dialplane.resources.fields import MediaEncryption
 
 REVISION = "DIALPLANE_REVISION"
 """The variable that marks which version an endpoint carries; the read-back compares it."""
@@ -24,6 +25,11 @@ def codecs(names: Iterable[str]) -> Options:
     """`disallow = all`, then the codecs in order of preference."""
     allowed = ",".join(names)
     return (("disallow", "all"), ("allow", allowed)) if allowed else ()
+
+
+def encryption(kind: MediaEncryption) -> str:
+    """`media_encryption` in Asterisk's words."""
+    return "no" if kind == "none" else kind
 
 
 def _each(pairs: Iterable[tuple[str, Value | int | bool | None]]) -> Iterator[tuple[str, Value]]:

@@ -10,10 +10,10 @@ from ipaddress import ip_address
 
 from dialplane.plan.dialplan.endpoints import trunk_context
 from dialplane.plan.objects import PjsipObject, PjsipType, Value
-from dialplane.plan.pjsip.options import Options, codecs, options, repeated
+from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
 from dialplane.plan.site import Credentials, Site
 from dialplane.resources.key import Key
-from dialplane.resources.sip_trunk import SipTrunkSpec
+from dialplane.resources.sip_trunk import Registration, SipTrunkSpec
 
 FOREVER = "10000"
 """`max_retries`: Asterisk's default of 10 gives up for good."""
@@ -41,10 +41,9 @@ def trunk_objects(site: Site, key: Key, spec: SipTrunkSpec) -> Iterator[PjsipObj
         key,
     )
     yield PjsipObject(PjsipType.ENDPOINT, key.name, _endpoint(site, key, spec, auth), key)
-    if spec.registration.enabled and credentials and auth:
-        yield PjsipObject(
-            PjsipType.REGISTRATION, key.name, _registration(site, key, spec, credentials.username, auth), key
-        )
+    if spec.registration and spec.registers and credentials and auth:
+        registration = _registration(site, key, spec, spec.registration, credentials.username, auth)
+        yield PjsipObject(PjsipType.REGISTRATION, key.name, registration, key)
     if networks := identified_by(spec):
         yield PjsipObject(PjsipType.IDENTIFY, key.name, (("endpoint", key.name), *repeated("match", networks)), key)
 
@@ -56,7 +55,7 @@ def identified_by(spec: SipTrunkSpec) -> tuple[str, ...]:
     """
     if spec.match_networks:
         return tuple(spec.match_networks)
-    if spec.registration.enabled:
+    if spec.registers:
         return ()
     try:
         return (str(ip_address(spec.host)),)
@@ -91,7 +90,7 @@ def _endpoint(site: Site, key: Key, spec: SipTrunkSpec, auth: str | None) -> Opt
         ("dtmf_mode", str(spec.dtmf_mode)),
         ("direct_media", False),
         ("rtp_symmetric", True),
-        ("media_encryption", {"none": "no"}.get(spec.media_encryption, spec.media_encryption)),
+        ("media_encryption", encryption(spec.media_encryption)),
         ("trust_id_inbound", spec.caller_id_policy.trust_inbound),
         ("send_pai", True),
         ("allow_transfer", False),
@@ -100,9 +99,10 @@ def _endpoint(site: Site, key: Key, spec: SipTrunkSpec, auth: str | None) -> Opt
     ) + codecs(spec.codecs or site.asterisk.codecs)
 
 
-def _registration(site: Site, key: Key, spec: SipTrunkSpec, username: str, auth: str) -> Options:
+def _registration(
+    site: Site, key: Key, spec: SipTrunkSpec, registration: Registration, username: str, auth: str
+) -> Options:
     client_uri, uri = registration_uris(site, spec, username)
-    registration = spec.registration
     pairs: tuple[tuple[str, Value | int | bool | None], ...] = (
         ("server_uri", uri),
         ("client_uri", client_uri),
