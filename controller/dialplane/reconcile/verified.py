@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from dialplane.plan.plan import Version
 from dialplane.resources.key import Key
-from dialplane.resources.manifest import API_VERSION, Resource, parse
+from dialplane.resources.manifest import API_VERSION, parse
 
 SCHEMA_VERSION = 1
 
