@@ -14,23 +14,20 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
+from dialplane.plan.plan import Version
 from dialplane.resources.key import Key
-from dialplane.resources.manifest import API_VERSION, Resource, parse
+from dialplane.resources.manifest import API_VERSION, parse
 
 SCHEMA_VERSION = 1
 
-Secrets = Mapping[str, Mapping[str, SecretStr]]
-
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """One version of one resource with the Secrets it was rendered with."""
+class Verified:
+    """A version that Asterisk was proven to run."""
 
-    resource: Resource
-    secrets: Secrets = field(repr=False)
-    revision: str
+    version: Version
     objects: Mapping[str, str] = field(default_factory=dict)
-    """Name of each object that it had in Asterisk (`auth/101`, `context/dp-…`), and the digest of its options."""
+    """Name of each object that it has in Asterisk (`auth/101`), and the digest of its options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +50,9 @@ class VerifiedStore:
         if self._db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
             self._db.executescript(
                 "DROP TABLE IF EXISTS version;"
-                "CREATE TABLE version (verdict TEXT, kind TEXT, name TEXT, body TEXT, PRIMARY KEY (verdict, kind, name))"
-                f"WITHOUT ROWID; PRAGMA user_version = {SCHEMA_VERSION};"
+                "CREATE TABLE version (verdict TEXT, kind TEXT, name TEXT, body TEXT,"
+                " PRIMARY KEY (verdict, kind, name)) WITHOUT ROWID;"
+                f" PRAGMA user_version = {SCHEMA_VERSION};"
             )
 
     @classmethod
@@ -66,9 +64,9 @@ class VerifiedStore:
             path.replace(path.with_suffix(".damaged"))
             return cls(path)
 
-    def verified(self) -> dict[Key, Version]:
+    def verified(self) -> dict[Key, Verified]:
         """Every version last proven to run."""
-        return {key: _version(key, body) for key, body in self._rows("verified")}
+        return {key: Verified(_version(key, body), body["objects"]) for key, body in self._rows("verified")}
 
     def refused(self) -> dict[Key, Refusal]:
         """Every version that Asterisk refused and that nobody has changed since."""
@@ -77,13 +75,16 @@ class VerifiedStore:
     def save(
         self,
         *,
-        verified: Mapping[Key, Version] | None = None,
+        verified: Mapping[Key, Verified] | None = None,
         refused: Mapping[Key, Refusal] | None = None,
         forget_verified: Iterable[Key] = (),
         forget_refused: Iterable[Key] = (),
     ) -> None:
         """Record verdicts, all of them or none."""
-        rows = [("verified", key, _body(version)) for key, version in (verified or {}).items()]
+        rows = [
+            ("verified", key, {**_body(proof.version), "objects": dict(proof.objects)})
+            for key, proof in (verified or {}).items()
+        ]
         rows += [
             ("refused", key, {**_body(refusal.version), "message": refusal.message})
             for key, refusal in (refused or {}).items()
@@ -117,7 +118,7 @@ class VerifiedStore:
 
 def _body(version: Version) -> dict[str, Any]:
     resource = version.resource
-    assert resource.spec is not None, "an invalid resource is never rendered"  # noqa: S101 -- a contract between two of our own modules
+    assert resource.spec is not None, "an invalid resource is never rendered"  # noqa: S101 -- the planner's promise
     return {
         "spec": resource.spec.model_dump(mode="json", by_alias=True, exclude_none=True),
         "annotations": dict(resource.annotations),
@@ -127,7 +128,6 @@ def _body(version: Version) -> dict[str, Any]:
             for name, keys in version.secrets.items()
         },
         "revision": version.revision,
-        "objects": dict(version.objects),
     }
 
 
@@ -142,5 +142,4 @@ def _version(key: Key, body: Mapping[str, Any]) -> Version:
         resource=parse(manifest),
         secrets={name: {k: SecretStr(v) for k, v in keys.items()} for name, keys in body["secrets"].items()},
         revision=body["revision"],
-        objects=body["objects"],
     )
