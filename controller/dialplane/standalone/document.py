@@ -36,7 +36,7 @@ INT_DIGITS: Final = 18
 _TOKEN: Final = re.compile(r"[^.\[\]]+")
 
 
-class BrokenYaml(ValueError):  # noqa: N818 -- named for what the user has
+class BrokenYaml(ValueError):
     """The text is not YAML that we read: the user mends it at `line` (from 1)."""
 
     def __init__(self, line: int, message: str) -> None:

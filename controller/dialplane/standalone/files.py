@@ -27,7 +27,7 @@ class File:
     flaw: str = ""
 
 
-class SourceMissing(OSError):  # noqa: N818 -- named for what happened
+class SourceMissing(OSError):
     """There is nothing to read at that path: the user corrects the path, or mounts the directory."""
 
 

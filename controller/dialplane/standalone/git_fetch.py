@@ -20,7 +20,7 @@ from dulwich.repo import Repo
 HEAD = b"refs/heads/"
 
 
-class FetchFailed(Exception):  # noqa: N818 -- named for what happened
+class FetchFailed(Exception):
     """The branch could not be brought up to date: the message names the cure."""
 
 

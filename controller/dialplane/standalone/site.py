@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Final, Protocol
 
 from pydantic import SecretStr
 
 from dialplane.resources.key import Key
-from dialplane.resources.manifest import GROUP, Resource, parse
+from dialplane.resources.manifest import API_VERSION, GROUP, Resource, parse
 from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.references import secret_refs
 from dialplane.resources.snapshot import Snapshot
 from dialplane.standalone.files import File
 from dialplane.standalone.finding import Finding, Level
@@ -41,11 +42,21 @@ _METADATA: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What Kubernetes would count of a resource; by default that of one nobody counts."""
+
+    uid: str = ""
+    generation: int = 1
+    created: str = ""
+    """RFC 3339."""
+
+
 class Ledger(Protocol):
     """Who counts what Kubernetes would count."""
 
-    def identify(self, manifest: Mapping[str, Any], key: Key) -> tuple[str, int]:
-        """The uid and the generation of the resource that `manifest` now describes."""
+    def identify(self, manifest: Mapping[str, Any], key: Key) -> Identity:
+        """The identity of the resource that `manifest` now describes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +147,7 @@ class _Assembly:
                 problem = Problem(
                     Reason.CONFLICT, f"described twice, in {first.file}:{first.line} and {_place(manifest)}"
                 )
-                self._resources[key] = Resource(key, None, (problem,), uid=self._resources[key].uid)
+                self._resources[key] = replace(self._resources[key], spec=None, problems=(problem,))
             return
         self._manifests[key] = manifest
         before = len(self.findings)
@@ -159,8 +170,15 @@ class _Assembly:
                 )
             merged[name] = {**own, **values}
         manifests = {key: manifest for key, manifest in self._manifests.items() if key.kind != SECRET}
+        wanted = {
+            name
+            for key, resource in self._resources.items()
+            if resource.spec is not None
+            for _, name, _ in secret_refs(resource.spec, key.name)
+        }
+        referred = {name: values for name, values in merged.items() if name in wanted}
         return Site(
-            Snapshot(self._namespace or NAMESPACE, self._resources, merged),
+            Snapshot(self._namespace or NAMESPACE, self._resources, referred),
             tuple(sorted(set(self.findings))),
             broken or self._nameless,
             manifests,
@@ -209,18 +227,23 @@ class _Assembly:
             self._report(manifest, key, "metadata.namespace", message)
 
     def _resource(self, manifest: Manifest, key: Key, found: list[Finding]) -> None:
-        uid, generation = self._ledger.identify(manifest.value, key) if self._ledger else ("", 1)
+        known = self._ledger.identify(manifest.value, key) if self._ledger else Identity()
         if found:
             problems = tuple(Problem(Reason.INVALID, finding.message, finding.field) for finding in found)
-            self._resources[key] = Resource(key, None, problems, uid=uid, generation=generation)
+            self._resources[key] = Resource(
+                key, None, problems, uid=known.uid, generation=known.generation, created=known.created
+            )
             return
         metadata = {
             "name": key.name,
             "annotations": manifest.metadata.get("annotations"),
-            "uid": uid,
-            "generation": generation,
+            "uid": known.uid,
+            "generation": known.generation,
+            "creationTimestamp": known.created,
         }
-        resource = parse({"kind": manifest.kind, "metadata": metadata, "spec": manifest.value.get("spec")})
+        resource = parse(
+            {"apiVersion": API_VERSION, "kind": manifest.kind, "metadata": metadata, "spec": manifest.value.get("spec")}
+        )
         self._resources[key] = resource
         for problem in resource.problems:
             self._report(manifest, key, problem.field, problem.message)

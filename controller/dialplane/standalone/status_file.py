@@ -23,6 +23,7 @@ from dialplane.resources.conditions import Condition, Report, status_of, transit
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import API_VERSION
 from dialplane.standalone.last_good import SourceState
+from dialplane.standalone.site import Identity
 
 FILE_NAME: Final = "status.json"
 FORMAT: Final = 1
@@ -30,7 +31,7 @@ FORMAT: Final = 1
 _LOG = structlog.get_logger("dialplane.status")
 
 
-class StatusUnreadable(Exception):  # noqa: N818 -- named for what the user finds
+class StatusUnreadable(Exception):
     """The status file cannot be read: the message names the cure."""
 
 
@@ -143,7 +144,7 @@ class StatusFile:
         """What is known of the source."""
         return self._source
 
-    def identify(self, manifest: Mapping[str, Any], key: Key) -> tuple[str, int]:
+    def identify(self, manifest: Mapping[str, Any], key: Key) -> Identity:
         """See `site.Ledger`. Kept in the file with the next `publish`."""
         spec = manifest.get("spec")
         annotations = {
@@ -160,7 +161,7 @@ class StatusFile:
             entry.generation += entry.spec != spec
             entry.spec, entry.annotations = spec, annotations
             self._dirty = True
-        return entry.uid, entry.generation
+        return Identity(entry.uid, entry.generation, entry.created_at)
 
     async def publish(self, reports: Mapping[Key, Report]) -> None:
         """See `ports.StatusSink`. Resources without a report are gone, and forgotten."""
