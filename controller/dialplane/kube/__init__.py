@@ -1,0 +1,1 @@
+"""Front door 1: Kubernetes. kopf events feed an inventory of our own; statuses go back as patches."""

@@ -1,0 +1,46 @@
+"""Where the site loop meets a front door."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from dialplane.resources.conditions import Report
+from dialplane.resources.key import Key
+from dialplane.resources.snapshot import Snapshot
+
+
+class Source(Protocol):
+    """What the site should be."""
+
+    async def changed(self) -> None:
+        """Return when something may have changed since the last `snapshot`; at once if none was taken yet.
+
+        Returns only after the first complete view of the site exists (the barrier): never with a half-read site.
+        """
+
+    def snapshot(self) -> Snapshot:
+        """The whole site as it is now. Cheap, never waits, and each call is a consistent view."""
+
+
+class StatusSink(Protocol):
+    """Where the findings go."""
+
+    async def publish(self, reports: Mapping[Key, Report]) -> None:
+        """Make the status of each resource say its report; write only those that differ.
+
+        Takes every report of the site each time. Never raises for one resource that cannot be written: that one is
+        tried again with the next call (the sink marks the site changed). Emits Events on transitions where it can.
+        """
+
+
+class CredentialsStore(Protocol):
+    """Where credentials that the controller itself made are kept (`generateCredentials`)."""
+
+    async def create(self, name: str, values: Mapping[str, str], owner: Key) -> None:
+        """Make a Secret once, owned by that resource; it comes back through the Source. Existing: left as it is."""
+
+
+class Leadership(Protocol):
+    """The right to write: files, AMI actions and statuses check it first."""
+
+    def held(self) -> bool:
+        """True while this process may write; judged by a deadline on a monotonic clock, so it is cheap."""

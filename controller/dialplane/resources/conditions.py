@@ -1,0 +1,106 @@
+"""Conditions by the Kubernetes convention, and how a report becomes a status.
+
+Both front doors write the same status from the same report; only where it is kept differs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from dialplane.resources.key import Key
+from dialplane.resources.problem import Reason
+
+JSON = Any
+MESSAGE_LIMIT = 32_768
+"""Characters a condition's message may have (the limit of metav1.Condition)."""
+
+
+class ConditionType(StrEnum):
+    """The condition types of every kind; design: what True means is in docs/conditions.md."""
+
+    ACCEPTED = "Accepted"
+    READY = "Ready"
+    STALLED = "Stalled"
+    REGISTERED = "Registered"
+    REACHABLE = "Reachable"
+
+
+class Truth(StrEnum):
+    """A condition's `status`."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition without its time: the sink that writes it knows when it changed."""
+
+    type: ConditionType
+    status: Truth
+    reason: Reason
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the site loop found out about one resource: the input of a status.
+
+    `fields` are the kind's own status fields (camelCase, JSON values), without conditions and observedGeneration.
+    """
+
+    key: Key
+    uid: str
+    generation: int
+    conditions: tuple[Condition, ...]
+    fields: Mapping[str, JSON] = field(default_factory=dict)
+
+    def condition(self, kind: ConditionType) -> Condition | None:
+        """The condition of that type, if the report has one."""
+        return next((c for c in self.conditions if c.type == kind), None)
+
+
+def status_of(report: Report, previous: Mapping[str, JSON], now: datetime) -> dict[str, JSON]:
+    """The whole status to write for `report`, given the status the resource has now.
+
+    Args:
+        report: what was found out.
+        previous: the status as read from the resource; `{}` where it has none.
+        now: an aware time, used for conditions whose status changed.
+
+    Returns:
+        A status equal to `previous` where nothing changed, so that `==` decides whether to write.
+    """
+    before = {c.get("type"): c for c in _conditions(previous)}
+    conditions = []
+    for condition in sorted(report.conditions, key=lambda c: c.type):
+        old = before.get(condition.type, {})
+        changed = old.get("status") != condition.status or "lastTransitionTime" not in old
+        conditions.append(
+            {
+                "type": str(condition.type),
+                "status": str(condition.status),
+                "reason": str(condition.reason),
+                "message": condition.message[:MESSAGE_LIMIT],
+                "observedGeneration": report.generation,
+                "lastTransitionTime": _timestamp(now) if changed else old["lastTransitionTime"],
+            }
+        )
+    return {**report.fields, "observedGeneration": report.generation, "conditions": conditions}
+
+
+def transitions(report: Report, previous: Mapping[str, JSON]) -> tuple[Condition, ...]:
+    """The conditions of `report` whose status or reason differs from `previous`: what an Event tells of."""
+    before = {c.get("type"): (c.get("status"), c.get("reason")) for c in _conditions(previous)}
+    return tuple(c for c in report.conditions if before.get(c.type) != (c.status, c.reason))
+
+
+def _conditions(status: Mapping[str, JSON]) -> Sequence[Mapping[str, JSON]]:
+    return status.get("conditions") or ()
+
+
+def _timestamp(now: datetime) -> str:
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

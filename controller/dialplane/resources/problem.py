@@ -1,0 +1,62 @@
+"""What is wrong with a resource, in the words its conditions carry."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Every `reason` a condition can carry. Automation matches on these: never rename one."""
+
+    # The good ends.
+    ACCEPTED = "Accepted"
+    VERIFIED = "Verified"
+    DISABLED = "Disabled"
+    REGISTERED = "Registered"
+    REACHABLE = "Reachable"
+
+    # The manifest must change (`Stalled` accompanies these).
+    INVALID = "Invalid"
+    CONFLICT = "Conflict"
+
+    # Something the manifest refers to must appear or change; heals by itself then.
+    REFERENCE_MISSING = "ReferenceMissing"
+    SECRET_MISSING = "SecretMissing"  # noqa: S105 -- a reason, not a secret
+    SECRET_INVALID = "SecretInvalid"  # noqa: S105 -- a reason, not a secret
+
+    # Asterisk says no, or says nothing.
+    MODULE_MISSING = "ModuleMissing"
+    REJECTED_BY_ASTERISK = "RejectedByAsterisk"
+    RESTART_REQUIRED = "RestartRequired"
+    READ_BACK_TIMEOUT = "ReadBackTimeout"
+    RELOAD_FAILED = "ReloadFailed"
+    ASTERISK_UNREACHABLE = "AsteriskUnreachable"
+    ASTERISK_MISSING = "AsteriskMissing"
+    CONFIG_DIRECTORY_UNUSABLE = "ConfigDirectoryUnusable"
+
+    # Live state.
+    UNREGISTERED = "Unregistered"
+    REGISTRATION_REJECTED = "RegistrationRejected"
+    NO_CONTACT = "NoContact"
+    UNREACHABLE = "Unreachable"
+    NOT_QUALIFIED = "NotQualified"
+    UNKNOWN = "Unknown"
+
+
+MANIFEST_MUST_CHANGE = frozenset({Reason.INVALID, Reason.CONFLICT})
+"""Only these are `Stalled`: waiting would not heal them (kstatus reads Stalled as failed)."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that keeps a resource from being accepted or ready, with its cure in `message`.
+
+    `field` is the dotted path below the manifest's root, such as `spec.inbound[0].to.extension`; empty when no
+    single field is at fault. A message never contains the value of a Secret.
+    """
+
+    reason: Reason
+    message: str
+    field: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
