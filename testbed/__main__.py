@@ -15,7 +15,14 @@ def _asterisk() -> None:
     print(" ".join(found.argv))
 
 
+def _sip() -> None:
+    from testbed.sip import locate_sipp  # noqa: PLC0415 -- likewise
+
+    print(" ".join(locate_sipp()))
+
+
 PARTS: dict[str, tuple[str, Callable[[], None]]] = {
+    "sip": ("find or fetch SIPp", _sip),
     "asterisk": ("find or fetch Asterisk 22", _asterisk),
 }
 
