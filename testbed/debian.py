@@ -132,7 +132,7 @@ class PrivateApt:
         ]
         directory = self.directory
         own = {
-            # No apt.conf of the machine is read, so none of its hooks runs; its netrc is, for a mirror's password.
+            # No apt.conf of the machine is read, so none of its hooks runs; its netrc is (mirror passwords).
             "Dir::Etc::main": directory / "none" / "apt.conf",
             "Dir::Etc::parts": directory / "none",
             "Dir::Etc::sourcelist": directory / "sources.list",
