@@ -1,8 +1,8 @@
 """The site loop: whatever changes, one pass makes Asterisk run what was asked, and says so.
 
 It wakes for a changed snapshot, for a new connection to Asterisk, and for files that somebody else touched; live
-state alone only makes it report. One pass at a time, one reload at a time. No failure of Asterisk or of the directory ends it:
-the statuses say what is wrong, and it tries again.
+state alone only makes it report. One pass at a time, one reload at a time. No failure of Asterisk or of the directory
+ends it: the statuses say what is wrong, and it tries again.
 """
 
 import asyncio
@@ -155,12 +155,11 @@ class SiteLoop:
         while True:
             await asyncio.sleep(self._timing.drift_check)
             directory, known = self._directory, self._signature
-            if directory is not None and known is not None:
-                if await asyncio.to_thread(directory.signature, self._plan.files) != known:
-                    log.warning(
-                        "somebody else changed rendered files: putting them back", directory=str(directory.path)
-                    )
-                    self._pass_due.disturb()
+            if directory is None or known is None:
+                continue
+            if await asyncio.to_thread(directory.signature, self._plan.files) != known:
+                log.warning("somebody else changed rendered files: putting them back", directory=str(directory.path))
+                self._pass_due.disturb()
 
     async def _report(self) -> None:
         while True:

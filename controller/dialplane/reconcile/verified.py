@@ -61,7 +61,11 @@ class VerifiedStore:
 
     @classmethod
     def open(cls, path: Path, fingerprint: str) -> Self:
-        """Open the store; another `fingerprint` (of the templates) forgets what was refused, and one that is damaged is set aside, since everything in it can be asked of Asterisk again."""
+        """Open the store.
+
+        Another `fingerprint` (of the templates) forgets what was refused. A damaged store is set aside: everything in
+        it can be asked of Asterisk again.
+        """
         try:
             return cls(path, fingerprint)
         except sqlite3.DatabaseError:
