@@ -25,7 +25,12 @@ class AsteriskLink:
     """One connection that comes back: exponential backoff with jitter, nothing replayed. `async with` runs it."""
 
     def __init__(
-        self, address: AmiAddress, *, events: str = "system,security", first_wait: float = 0.5, longest_wait: float = 30.0
+        self,
+        address: AmiAddress,
+        *,
+        events: str = "system,security",
+        first_wait: float = 0.5,
+        longest_wait: float = 30.0,
     ) -> None:
         """Name the Asterisk; waits are in seconds."""
         raise NotImplementedError

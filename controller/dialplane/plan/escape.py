@@ -1,9 +1,9 @@
 r"""The one way a value gets into an Asterisk file.
 
-Asterisk's configuration reader (`main/config.c`) works on lines: `#` and `[` matter only where a line begins, `;` starts
-a comment anywhere unless a backslash stands before it, and blanks around a value are dropped. So a value that holds no
-control character, neither begins nor ends with a blank, and has every `;` written `\;` is read back as it was given,
-and can add no line, section, template, include or comment. Whatever cannot be said so is refused, never mended.
+Asterisk's configuration reader (`main/config.c`) works on lines: `#` and `[` matter only where a line begins, `;`
+starts a comment anywhere unless a backslash stands before it, and blanks around a value are dropped. So a value that
+holds no control character, neither begins nor ends with a blank, and has every `;` written `\;` is read back as it
+was given, and can add no line, section, template, include or comment. What cannot be said so is refused, never mended.
 """
 
 import re
