@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from pydantic import SecretStr
-
 from dialplane.plan.checks import CHECKS
 from dialplane.plan.dialplan import dialplan, mailboxes
 from dialplane.plan.digest import digest
@@ -21,11 +19,13 @@ from dialplane.plan.plan import Pbx, Plan, Secrets, Version
 from dialplane.plan.render import DIALPLAN_REVISION, Renderer, dialplan_revision
 from dialplane.plan.settings import certificates, settings
 from dialplane.plan.site import Site
+from dialplane.plan.templates import Templates
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import Resource
 from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.references import secret_refs
 from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
@@ -37,16 +37,18 @@ PEPPER_BYTES = 64
 class Planner:
     """Plans one site, again and again; remembers nothing but the texts of what did not change."""
 
-    def __init__(self, renderer: Renderer) -> None:
-        self._renderer = renderer
+    def __init__(self, templates: Templates, config_directory: str | None = None) -> None:
+        """Plan with these templates; `config_directory` stands in for what `Asterisk.spec.configDirectory` says."""
+        self._renderer = Renderer(templates)
+        self._config_directory = config_directory
 
-    def plan(self, snapshot: Snapshot, held: Mapping[Key, Version] | None = None, retained: str = "") -> Plan:
+    def plan(self, snapshot: Snapshot, held: Mapping[Key, Version | None] | None = None, retained: str = "") -> Plan:
         """Check everything together, leave out what has problems, render the rest.
 
         Args:
             snapshot: the site.
-            held: versions to render in place of what the snapshot says: those last verified, for resources whose
-                newer version Asterisk refused.
+            held: for resources whose version Asterisk refused: the one last verified, rendered in its place; None
+                where there is none, and the resource is left out.
             retained: routines of an older version that live calls still run in, verbatim.
 
         Returns:
@@ -56,15 +58,15 @@ class Planner:
         for check in CHECKS:
             draft.note(list(check(draft)))
         if draft.asterisk is None or draft.asterisk_key not in draft.resources:
-            return Plan(problems=_frozen(draft.problems), disabled=disabled)
+            return self._nothing(draft, disabled)
         while True:
-            site = _site(snapshot.namespace, draft)
+            site = _site(snapshot.namespace, draft, self._config_directory)
             objects, findings = _objects(site)
             if not findings:
                 break
             draft.note(findings)
             if site.asterisk_key not in draft.resources:
-                return Plan(problems=_frozen(draft.problems), disabled=disabled)
+                return self._nothing(draft, disabled)
         files = self._renderer.files(objects, retained)
         return Plan(
             files=files,
@@ -76,14 +78,17 @@ class Planner:
             revision=digest(sorted(files.items()), pepper=site.pepper),
         )
 
+    def _nothing(self, draft: Draft, disabled: frozenset[Key]) -> Plan:
+        """The plan of a site without an Asterisk: files that empty the one that was there."""
+        return Plan(files=self._renderer.files(Objects()), problems=_frozen(draft.problems), disabled=disabled)
 
-def _draft(snapshot: Snapshot, held: Mapping[Key, Version]) -> tuple[Draft, frozenset[Key]]:
-    resources = [held[key].resource if key in held else resource for key, resource in snapshot.resources.items()]
+
+def _draft(snapshot: Snapshot, held: Mapping[Key, Version | None]) -> tuple[Draft, frozenset[Key]]:
+    versions = {key: held.get(key, Version(r, snapshot.secrets)) for key, r in snapshot.resources.items()}
+    present = {key: version for key, version in versions.items() if version is not None}
+    resources = [version.resource for version in present.values()]
     enabled = [r for r in resources if getattr(r.spec, "enabled", True)]
-    draft = Draft(
-        {r.key: r for r in eldest_first(enabled)},
-        {r.key: held[r.key].secrets if r.key in held else snapshot.secrets for r in resources},
-    )
+    draft = Draft({r.key: r for r in eldest_first(enabled)}, {key: version.secrets for key, version in present.items()})
     draft.note([(r.key, p) for r in enabled for p in r.problems])
     pbxes = draft.of(AsteriskSpec)
     if pbxes:
@@ -96,7 +101,7 @@ def _draft(snapshot: Snapshot, held: Mapping[Key, Version]) -> tuple[Draft, froz
     return draft, frozenset(r.key for r in resources if r.spec is not None) - frozenset(r.key for r in enabled)
 
 
-def _site(namespace: str, draft: Draft) -> Site:
+def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
     assert draft.asterisk is not None  # noqa: S101 -- the caller made sure
     assert draft.asterisk_key is not None  # noqa: S101 -- likewise
     reference = draft.asterisk.ami.credentials_secret_ref
@@ -105,7 +110,9 @@ def _site(namespace: str, draft: Draft) -> Site:
     return Site(
         namespace=namespace,
         asterisk_key=draft.asterisk_key,
-        asterisk=draft.asterisk,
+        asterisk=draft.asterisk.model_copy(update={"config_directory": config_directory})
+        if config_directory
+        else draft.asterisk,
         extensions=tuple(sorted(draft.of(ExtensionSpec), key=_by_key)),
         trunks=tuple(sorted(draft.of(SipTrunkSpec), key=_by_key)),
         schedules=tuple(sorted(draft.of(ScheduleSpec), key=_by_key)),
@@ -175,18 +182,17 @@ def _versions(draft: Draft, objects: Objects, pepper: bytes) -> dict[Key, Versio
 
 
 def _referred(resource: Resource, secrets: Secrets) -> Secrets:
-    from dialplane.resources.references import secret_names  # noqa: PLC0415
-
-    return {name: secrets[name] for name in secret_names(resource) if name in secrets}
+    if resource.spec is None:
+        return {}
+    names = {name for _, name, _ in secret_refs(resource.spec, resource.key.name)}
+    return {name: secrets[name] for name in sorted(names) if name in secrets}
 
 
 def _pbx(site: Site) -> Pbx:
     credentials = site.credentials(site.asterisk_key, site.asterisk.ami)
-    username: str | None = None
-    secret: SecretStr | None = None
-    if credentials:
-        username, secret = credentials.username, credentials.password
-    return Pbx(site.asterisk_key, site.asterisk, username, secret)
+    if credentials is None:
+        return Pbx(site.asterisk_key, site.asterisk)
+    return Pbx(site.asterisk_key, site.asterisk, credentials.username, credentials.password)
 
 
 def _frozen(problems: Mapping[Key, list[Problem]]) -> dict[Key, tuple[Problem, ...]]:

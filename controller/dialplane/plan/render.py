@@ -39,7 +39,7 @@ class Renderer:
         """
         texts = self._texts
         self._texts = {}
-        files = {path: HEADER for path in FILES}
+        files = dict.fromkeys(FILES, HEADER)
         for kind, group in groupby(objects.pjsip, key=lambda o: o.type):
             template = self._templates.get(f"pjsip_{kind}.conf.j2", "pjsip.conf.j2")
             for item in group:

@@ -14,23 +14,20 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
+from dialplane.plan.plan import Version
 from dialplane.resources.key import Key
-from dialplane.resources.manifest import API_VERSION, Resource, parse
+from dialplane.resources.manifest import API_VERSION, parse
 
 SCHEMA_VERSION = 1
 
-Secrets = Mapping[str, Mapping[str, SecretStr]]
-
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """One version of one resource with the Secrets it was rendered with."""
+class Verified:
+    """A version that Asterisk was proven to run."""
 
-    resource: Resource
-    secrets: Secrets = field(repr=False)
-    revision: str
+    version: Version
     objects: Mapping[str, str] = field(default_factory=dict)
-    """Name of each object that it had in Asterisk (`auth/101`, `context/dp-…`), and the digest of its options."""
+    """Name of each object that it has in Asterisk (`auth/101`), and the digest of its options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +41,40 @@ class Refusal:
 class VerifiedStore:
     """A small SQLite file beside the rendered files; one row per resource and verdict."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fingerprint: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         path.touch(mode=0o600)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         if self._db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
-            self._db.executescript(
-                "DROP TABLE IF EXISTS version;"
-                "CREATE TABLE version (verdict TEXT, kind TEXT, name TEXT, body TEXT, PRIMARY KEY (verdict, kind, name))"
-                f"WITHOUT ROWID; PRAGMA user_version = {SCHEMA_VERSION};"
-            )
+            self._db.executescript(f"""
+                DROP TABLE IF EXISTS version;
+                CREATE TABLE version (
+                    verdict TEXT, kind TEXT, name TEXT, body TEXT, fingerprint TEXT,
+                    PRIMARY KEY (verdict, kind, name)
+                ) WITHOUT ROWID;
+                PRAGMA user_version = {SCHEMA_VERSION};
+            """)
+        self._db.execute("DELETE FROM version WHERE verdict = 'refused' AND fingerprint != ?", (fingerprint,))
+        self._fingerprint = fingerprint
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the store; one that is damaged is set aside, since everything in it can be asked of Asterisk again."""
+    def open(cls, path: Path, fingerprint: str) -> Self:
+        """Open the store.
+
+        Another `fingerprint` (of the templates) forgets what was refused. A damaged store is set aside: everything in
+        it can be asked of Asterisk again.
+        """
         try:
-            return cls(path)
+            return cls(path, fingerprint)
         except sqlite3.DatabaseError:
             path.replace(path.with_suffix(".damaged"))
-            return cls(path)
+            return cls(path, fingerprint)
 
-    def verified(self) -> dict[Key, Version]:
+    def verified(self) -> dict[Key, Verified]:
         """Every version last proven to run."""
-        return {key: _version(key, body) for key, body in self._rows("verified")}
+        return {key: Verified(_version(key, body), body["objects"]) for key, body in self._rows("verified")}
 
     def refused(self) -> dict[Key, Refusal]:
         """Every version that Asterisk refused and that nobody has changed since."""
@@ -77,13 +83,16 @@ class VerifiedStore:
     def save(
         self,
         *,
-        verified: Mapping[Key, Version] | None = None,
+        verified: Mapping[Key, Verified] | None = None,
         refused: Mapping[Key, Refusal] | None = None,
         forget_verified: Iterable[Key] = (),
         forget_refused: Iterable[Key] = (),
     ) -> None:
         """Record verdicts, all of them or none."""
-        rows = [("verified", key, _body(version)) for key, version in (verified or {}).items()]
+        rows = [
+            ("verified", key, {**_body(proof.version), "objects": dict(proof.objects)})
+            for key, proof in (verified or {}).items()
+        ]
         rows += [
             ("refused", key, {**_body(refusal.version), "message": refusal.message})
             for key, refusal in (refused or {}).items()
@@ -98,8 +107,8 @@ class VerifiedStore:
                 [(verdict, key.kind, key.name) for verdict, key in gone],
             )
             self._db.executemany(
-                "INSERT OR REPLACE INTO version VALUES (?, ?, ?, ?)",
-                [(verdict, key.kind, key.name, json.dumps(body)) for verdict, key, body in rows],
+                "INSERT OR REPLACE INTO version VALUES (?, ?, ?, ?, ?)",
+                [(verdict, key.kind, key.name, json.dumps(body), self._fingerprint) for verdict, key, body in rows],
             )
         except BaseException:
             self._db.execute("ROLLBACK")
@@ -117,7 +126,7 @@ class VerifiedStore:
 
 def _body(version: Version) -> dict[str, Any]:
     resource = version.resource
-    assert resource.spec is not None, "an invalid resource is never rendered"  # noqa: S101 -- a contract between two of our own modules
+    assert resource.spec is not None, "an invalid resource is never rendered"  # noqa: S101 -- the planner's promise
     return {
         "spec": resource.spec.model_dump(mode="json", by_alias=True, exclude_none=True),
         "annotations": dict(resource.annotations),
@@ -127,7 +136,6 @@ def _body(version: Version) -> dict[str, Any]:
             for name, keys in version.secrets.items()
         },
         "revision": version.revision,
-        "objects": dict(version.objects),
     }
 
 
@@ -142,5 +150,4 @@ def _version(key: Key, body: Mapping[str, Any]) -> Version:
         resource=parse(manifest),
         secrets={name: {k: SecretStr(v) for k, v in keys.items()} for name, keys in body["secrets"].items()},
         revision=body["revision"],
-        objects=body["objects"],
     )

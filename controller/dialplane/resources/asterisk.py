@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from dialplane.resources.base import Part, Spec, Status
+from dialplane.resources.base import Part, Spec
 from dialplane.resources.fields import (
     DISTINCT,
     AbsolutePath,
@@ -21,11 +21,13 @@ from dialplane.resources.fields import (
     ObjectName,
     Port,
     Protocol,
+    Timestamp,
     TimeZone,
     TlsSecretRef,
     UsernamePasswordRef,
 )
 from dialplane.resources.rule import Rule
+from dialplane.resources.status import Status
 
 
 class Ami(Part):
@@ -90,8 +92,8 @@ class Transport(Part):
     protocol: Protocol
     """`udp`, `tcp`, `tls`, or `wss` for browsers (WebRTC)."""
     bind: BindAddress | None = None
-    """`address[:port]` to listen at, such as `0.0.0.0:5060`. The port defaults to 5060, for tls to 5061. A change needs a
-    restart of Asterisk. Not for wss, which listens through http.conf."""
+    """`address[:port]` to listen at, such as `0.0.0.0:5060`. The port defaults to 5060, for tls to 5061. A change needs
+    a restart of Asterisk. Not for wss, which listens through http.conf."""
     external_address: Host | None = None
     """The public address of this site when it is behind NAT; put into SIP and SDP for everyone outside of
     `localNetworks`."""
@@ -203,7 +205,7 @@ class AsteriskSpec(Spec):
 class LastReload(Part):
     """The last reload that the controller asked for."""
 
-    at: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
+    at: Timestamp
     """When it ended."""
     modules: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=32)] = ()
     """The modules that were reloaded."""
@@ -221,7 +223,7 @@ class AsteriskStatus(Status):
     itself or cannot be reached, `Unknown` before the first answer."""
     version: Annotated[str, Field(max_length=128)] | None = None
     """Asterisk's version."""
-    started_at: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})] | None = None
+    started_at: Timestamp | None = None
     """When Asterisk started."""
     active_channels: Annotated[int, Field(ge=0)] | None = None
     """Channels that are up."""

@@ -1,10 +1,10 @@
-"""What every part of a manifest has in common, and what every status has in common."""
+"""What every part of a manifest has in common."""
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from dialplane.resources.rule import Rule
 
@@ -38,6 +38,14 @@ class Part(BaseModel):
             getattr(self, name) is not None for name, info in type(self).model_fields.items() if info.alias == alias
         )
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The rules go into the schema as CEL."""
+        said = handler.resolve_ref_schema(handler(schema))
+        if cls.rules:
+            said["x-kubernetes-validations"] = [rule.as_validation() for rule in cls.rules]
+        return said
+
     @model_validator(mode="after")
     def _obey_rules(self) -> Self:
         broken = [rule for rule in type(self).rules if not rule.holds(self)]
@@ -49,35 +57,3 @@ class Part(BaseModel):
 
 class Spec(Part):
     """The `spec` of a kind."""
-
-
-class ConditionStatus(Part):
-    """One condition, by the Kubernetes convention."""
-
-    type: Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Za-z]*$")]
-    """What is judged, such as `Ready`."""
-    status: Annotated[str, Field(max_length=7, pattern=r"^(True|False|Unknown)$")]
-    """`True`, `False` or `Unknown`."""
-    reason: Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Za-z]*$")]
-    """Why, in one word for programs."""
-    message: Annotated[str, Field(max_length=32768)] = ""
-    """Why, in a sentence for people, with the cure where there is one."""
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
-    """The `metadata.generation` this condition speaks of."""
-    last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_length=40)]
-    """When `status` last changed."""
-
-
-class Status(Part):
-    """The `status` of a kind; the controller alone writes it."""
-
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
-    """The `metadata.generation` that this status speaks of; older than the resource's own: not yet looked at."""
-    conditions: Annotated[
-        tuple[ConditionStatus, ...],
-        Field(
-            max_length=16,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
-        ),
-    ] = ()
-    """What is known about the resource: Accepted, Ready and those of its kind."""

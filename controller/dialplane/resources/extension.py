@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from dialplane.resources.base import Part, Spec, Status
+from dialplane.resources.base import Part, Spec
 from dialplane.resources.fields import (
     DISTINCT,
     CallerNumber,
@@ -22,9 +22,12 @@ from dialplane.resources.fields import (
     UsernamePasswordRef,
 )
 from dialplane.resources.rule import Rule
+from dialplane.resources.status import Status
 
-GENERATED_SECRET = "{name}-credentials"  # noqa: S105 -- the name of a Secret, not its value
-"""The name of the Secret that `generateCredentials` makes, from the name of the Extension."""
+
+def generated_secret(name: str) -> str:
+    """The name of the Secret that `generateCredentials` makes for the Extension called `name`."""
+    return f"{name}-credentials"
 
 
 class Voicemail(Part):
@@ -99,7 +102,8 @@ class ExtensionSpec(Spec):
     generate_credentials: bool = False
     """Have the controller make the account, in a Secret called after this Extension: `NAME-credentials`."""
     transport: ObjectName | None = None
-    """The name of a transport of the Asterisk. By default whichever the phone comes in by; for webrtc it must be wss."""
+    """The name of a transport of the Asterisk. By default whichever the phone comes in by. For webrtc it must be
+    wss."""
     webrtc: bool = False
     """The phone is a browser: ICE, DTLS and AVPF, through a wss transport of the Asterisk."""
     codecs: Codecs | None = None
@@ -108,8 +112,8 @@ class ExtensionSpec(Spec):
     """How key presses travel: `rfc4733` (in RTP, usual), `info` (SIP INFO), `inband` (as tones), `auto` (rfc4733 if
     offered, else inband), `auto_info` (rfc4733 if offered, else info)."""
     media_encryption: MediaEncryption | None = None
-    """Encryption of voice: `none`, `sdes` (SRTP with keys in SDP: use tls), or `dtls`. By default `dtls` for webrtc, else
-    `none`."""
+    """Encryption of voice: `none`, `sdes` (SRTP with keys in SDP: use tls), or `dtls`. By default `dtls` for webrtc,
+    else `none`."""
     nat: bool = True
     """Answer to where packets come from, not to where the phone says it is. Right behind NAT, harmless without."""
     max_contacts: Annotated[int, Field(ge=1, le=10)] = 1

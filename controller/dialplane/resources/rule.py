@@ -29,6 +29,13 @@ class Rule:
     holds: Callable[[Any], bool]
     """The rule in Python, given the validated part."""
 
+    def as_validation(self) -> dict[str, str]:
+        """The rule as an item of `x-kubernetes-validations`."""
+        validation = {"rule": self.cel, "message": self.message}
+        if self.field:
+            validation["fieldPath"] = f".{self.field}"
+        return validation
+
 
 def exactly_one(id_: str, *fields: str, message: str = "") -> Rule:
     """The rule that a union obeys: exactly one of these optional fields is there (camelCase names)."""

@@ -4,10 +4,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from dialplane.resources.base import Part, Spec, Status
+from dialplane.resources.base import Part, Spec
 from dialplane.resources.destination import Destination
 from dialplane.resources.fields import DISTINCT, ClockTime, ClosingTime, HolidayDate, TimeZone, Weekday
 from dialplane.resources.rule import Rule
+from dialplane.resources.status import Status
 
 
 class OpenHours(Part):

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from dialplane.resources.base import Part, Spec, Status
+from dialplane.resources.base import Part, Spec
 from dialplane.resources.destination import Destination
 from dialplane.resources.fields import (
     DISTINCT,
@@ -23,9 +23,12 @@ from dialplane.resources.fields import (
     Permission,
     Port,
     SipUser,
+    Timestamp,
     UsernamePasswordRef,
 )
 from dialplane.resources.rule import Rule
+from dialplane.resources.status import Status
+from dialplane.resources.text import Text
 
 
 class Registration(Part):
@@ -56,9 +59,9 @@ class CallerIdPolicy(Part):
 
     format: Literal["e164", "national", "asIs"] = "asIs"
     """How the caller's number is written to the carrier: `e164` (+49301234567), `national` (0301234567), or `asIs`."""
-    country_code: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2}$", max_length=3)] | None = None
+    country_code: Annotated[str, Text("a country calling code, such as 49", r"^[1-9][0-9]{0,2}$", 3)] | None = None
     """The country calling code without `+`, such as `"49"`."""
-    national_prefix: Annotated[str, Field(pattern=r"^[0-9]{0,3}$", max_length=3)] = "0"
+    national_prefix: Annotated[str, Text("a trunk prefix of up to 3 digits, such as 0", r"^[0-9]{0,3}$", 3)] = "0"
     """What stands before a national number; empty in countries without one."""
     trust_inbound: bool = False
     """Believe the caller's identity that the other side asserts (P-Asserted-Identity, Remote-Party-ID)."""
@@ -109,8 +112,8 @@ class SipTrunkSpec(Spec):
         ),
         Rule(
             id="trunk-identified",
-            message="calls from this trunk must be told from others: list the carrier's networks, or give host as an IP "
-            "address, or register",
+            message="calls from this trunk must be told from others: list the carrier's networks, give host as an "
+            "IP address, or register",
             field="matchNetworks",
             cel=_IDENTIFIED,
             holds=lambda spec: not spec.inbound or spec.registers or bool(spec.match_networks) or spec.host_is_address,
@@ -138,8 +141,8 @@ class SipTrunkSpec(Spec):
     """How key presses travel: `rfc4733` (in RTP, usual), `info` (SIP INFO), `inband` (as tones), `auto` (rfc4733 if
     offered, else inband), `auto_info` (rfc4733 if offered, else info)."""
     match_networks: Annotated[tuple[PeerCidr, ...], Field(max_length=64), DISTINCT] = ()
-    """The networks that calls from this carrier come from, at least /8 (IPv6: /16). Whoever is in them may use the inbound
-    routes without a password. By default `host` if that is an IP address."""
+    """The networks that calls from this carrier come from, at least /8 (IPv6: /16). Whoever is in them may use the
+    inbound routes without a password. By default `host` if that is an IP address."""
     from_user: SipUser | None = None
     """The user part of From, where the carrier wants its account there."""
     from_domain: Host | None = None
@@ -180,7 +183,7 @@ class RegistrationStatus(Part):
     """What Asterisk says: `Registered`, `Unregistered`, `Rejected` or `Stopped`."""
     server_uri: Annotated[str, Field(max_length=512)] | None = None
     """Where it registers."""
-    last_registered_at: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})] | None = None
+    last_registered_at: Timestamp | None = None
     """When it last became registered."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dialplane.plan.draft import Draft, Finding
 from dialplane.resources.destination import Destination, FinalDestination
 from dialplane.resources.extension import ExtensionSpec
+from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
@@ -18,7 +19,8 @@ def transports(draft: Draft) -> Iterator[Finding]:
     if draft.asterisk is None:
         return
     known = {t.name: t.protocol for t in draft.asterisk.transports}
-    for key, spec in [*draft.of(ExtensionSpec), *draft.of(SipTrunkSpec)]:
+    users: list[tuple[Key, ExtensionSpec | SipTrunkSpec]] = [*draft.of(ExtensionSpec), *draft.of(SipTrunkSpec)]
+    for key, spec in users:
         if spec.transport is not None and spec.transport not in known:
             message = f"{draft.asterisk_key} has no transport {spec.transport!r}; it has {', '.join(known)}"
             yield key, Problem(Reason.REFERENCE_MISSING, message, "spec.transport")
