@@ -1,0 +1,1 @@
+"""The dialplan: pure builders of contexts, one module per noun."""
