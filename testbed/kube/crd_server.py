@@ -134,8 +134,16 @@ class CrdServer:
             self._await_served(crd)
         return answer
 
+    def get_crd(self, name: str) -> Answer:
+        """Read a CRD back: what the server kept of it, without what it silently dropped."""
+        return self.rest().request("GET", f"{_CRDS}/{name}")
+
     def create(self, resource: Manifest) -> Answer:
-        """Create an object of a kind whose CRD was created here."""
+        """Create an object of a kind whose CRD was created here.
+
+        The first one may take two seconds: right after it accepted a CRD, the server waits that long
+        before it stores an object, in case the CRD's names turn out to collide.
+        """
         return self.rest().request("POST", self.collection(resource), resource)
 
     def update(self, resource: Manifest, *, subresource: str = "") -> Answer:
@@ -194,9 +202,9 @@ class CrdServer:
         deadline = time.monotonic() + _SECONDS_TO_ESTABLISH
         while any(self.rest().request("GET", f"{path}?limit=1").status == _HTTP_NOT_FOUND for path in lists):
             if time.monotonic() > deadline:
-                live = self.rest().request("GET", f"{_CRDS}/{crd['metadata']['name']}").body
-                conditions = live.get("status", {}).get("conditions")
-                raise TimeoutError(f"{crd['metadata']['name']} is not served: {conditions}")
+                name = crd["metadata"]["name"]
+                conditions = self.get_crd(name).body.get("status", {}).get("conditions")
+                raise TimeoutError(f"{name} is not served: {conditions}")
             time.sleep(0.05)
 
     def _serves(self) -> bool:

@@ -1,18 +1,24 @@
 """The real Kubernetes API of the test bed: what every test that builds on it may rely on."""
 
+import hashlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
-from testbed.kube import binaries
+from testbed import cache
+from testbed.kube import binaries, build, crd_server
 from testbed.kube.component import Component
 from testbed.kube.crd_server import CrdServer
 from testbed.kube.rest import UnreachableError
@@ -211,6 +217,103 @@ def test_programs_named_by_the_environment_come_first(tmp_path: Path, monkeypatc
     assert found.version == (1, 36)
 
 
+def archive_of(names: tuple[str, ...]) -> bytes:
+    """Laid out as the release archives are: programs two folders deep, and nothing else of interest."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name in names:
+            content = f"#!/bin/sh\necho {name} Kubernetes v1.36.2\n".encode()
+            member = tarfile.TarInfo(f"controller-tools/envtest/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+@pytest.fixture
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
+    """A machine with an empty cache and nothing installed, and a release site that it reaches."""
+    published = archive_of(("README.md", "etcd", "kube-apiserver", "kubectl"))
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(published)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setattr(binaries.shutil, "which", lambda _name: None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
+        Thread(target=site.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{site.server_port}/{{version}}-{{machine}}.tar.gz"
+        monkeypatch.setattr(binaries, "_ENVTEST", address)
+        yield published
+        site.shutdown()
+
+
+def test_a_release_archive_is_used_when_its_hash_is_the_published_one(
+    release: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = hashlib.sha512(release).hexdigest()
+    monkeypatch.setattr(binaries, "_ENVTEST_SHA512", {"amd64": digest, "arm64": digest})
+    found = binaries.locate()
+    assert found.version == (1, 36)
+    assert found.etcd.parent == found.kube_apiserver.parent == found.kubectl.parent
+    assert os.access(found.etcd, os.X_OK)
+
+    monkeypatch.setattr(binaries, "_ENVTEST", "http://127.0.0.1:1/gone")
+    assert binaries.locate() == found, "works offline afterwards"
+
+
+@pytest.mark.usefixtures("release")
+def test_a_release_archive_with_another_hash_is_an_error_and_leaves_nothing() -> None:
+    for _ in range(2):
+        with pytest.raises(cache.BuildError, match="SHA-512 differs"):
+            binaries.locate()
+
+
+@pytest.mark.usefixtures("release")
+def test_without_release_site_it_builds_and_a_failed_build_is_never_taken_for_a_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_mirror(*_: object, **__: object) -> Path:
+        raise cache.BuildError("no mirror either")
+
+    monkeypatch.setattr(binaries, "_ENVTEST", "http://127.0.0.1:1/refused")
+    monkeypatch.setattr(binaries.debian, "tree", no_mirror)
+    for _ in range(2):
+        with pytest.raises(cache.BuildError, match="no mirror either"):
+            binaries.locate()
+        assert not build.is_built()
+
+
+def test_a_discarded_artefact_is_made_again_when_it_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    built: list[Path] = []
+    path = cache.artefact("part/one", built.append)
+    cache.discard(path)
+    assert not path.exists()
+    cache.discard(path)
+    assert cache.artefact("part/one", built.append) == path
+    assert len(built) == 2
+
+
+def test_where_the_api_server_enforces_cel_itself_it_is_the_crd_server(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crd_server, "_FIRST_WITH_CEL", api.version)
+    with CrdServer(api) as server:
+        assert server.url == api.url
+        assert server.pids == []
+        assert server.create_crd(crd({"type": "object"}, plural="trunks", kind="Trunk")).ok
+        resource = {**line("carrier"), "kind": "Trunk"}
+        assert server.create(resource).ok
+    assert api.kubectl("get", "trunks.testbed.dialplane.io", "-o", "name").strip().endswith("/carrier")
+
+
 def test_the_crd_server_admits_what_satisfies_its_rules_and_fills_in_defaults(crds: CrdServer) -> None:
     answer = crds.create(line("good", number="101", last=5))
     assert answer.status == 201, answer.message
@@ -243,6 +346,7 @@ def test_a_status_is_written_apart_from_the_spec(crds: CrdServer) -> None:
 def test_a_crd_whose_rule_does_not_compile_is_refused_with_the_reason(crds: CrdServer) -> None:
     schema = {"type": "object", "x-kubernetes-validations": [{"rule": "self.nothing > 1"}]}
     refusal = crds.create_crd(crd(schema, plural="wrongs", kind="Wrong"))
+    assert crds.get_crd("wrongs.testbed.dialplane.io").status == 404
     assert refusal.status == 422
     assert "undefined field 'nothing'" in refusal.message
 
