@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Self
 
 from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.errors import Unreachable
@@ -25,12 +26,17 @@ class AsteriskLink:
     """One connection that comes back: exponential backoff with jitter, nothing replayed. `async with` runs it."""
 
     def __init__(
-        self, address: AmiAddress, *, events: str = "system,security", first_wait: float = 0.5, longest_wait: float = 30.0
+        self,
+        address: AmiAddress,
+        *,
+        events: str = "system,security",
+        first_wait: float = 0.5,
+        longest_wait: float = 30.0,
     ) -> None:
         """Name the Asterisk; waits are in seconds."""
         raise NotImplementedError
 
-    async def __aenter__(self) -> "AsteriskLink":
+    async def __aenter__(self) -> Self:
         raise NotImplementedError
 
     @property

@@ -20,14 +20,14 @@ class Mismatch:
     message: str
 
 
-async def read_back(ami: Ami, expected: Objects, *, timeout: float = 60.0) -> tuple[Mismatch, ...]:
+async def read_back(ami: Ami, expected: Objects, *, within: float = 60.0) -> tuple[Mismatch, ...]:
     """Ask Asterisk for every expected object and compare field by field; empty means verified.
 
-    Raises ActionTimeout after `timeout` seconds for all, ConnectionLost, PermissionMissing: then nothing is known.
+    Raises ActionTimeout after `within` seconds for all, ConnectionLost, PermissionMissing: then nothing is known.
     """
     raise NotImplementedError
 
 
-async def gone(ami: Ami, deleted: Objects, *, timeout: float = 60.0) -> tuple[Mismatch, ...]:
+async def gone(ami: Ami, deleted: Objects, *, within: float = 60.0) -> tuple[Mismatch, ...]:
     """Ask for every deleted object; a Mismatch for each that is still there. Raises as `read_back`."""
     raise NotImplementedError

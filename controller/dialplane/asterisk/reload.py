@@ -46,6 +46,6 @@ def reloads_for(changed_files: Iterable[str]) -> Reloads:
     raise NotImplementedError
 
 
-async def reload(ami: Ami, module: str, *, timeout: float = 60.0) -> ReloadResult:
+async def reload(ami: Ami, module: str, *, within: float = 60.0) -> ReloadResult:
     """Reload one module; one at a time per connection. Raises ActionTimeout, ConnectionLost, ActionRefused."""
     raise NotImplementedError
