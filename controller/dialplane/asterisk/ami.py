@@ -17,6 +17,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,8 @@ class Ami:
         self._room = asyncio.Semaphore(IN_FLIGHT)
         self._subscriptions: list[Subscription] = []
         self._end: asyncio.Future[Unreachable] = asyncio.get_running_loop().create_future()
-        self.booted = Event({"event": "FullyBooted"})
-        """The FullyBooted event of this connection: `Uptime` and `LastReload`, in seconds at that moment."""
+        self.started_at = datetime.now(UTC)
+        """When Asterisk started, to about a second: counted back from FullyBooted's `Uptime`."""
         self.reloading = asyncio.Lock()
         """Held while a module reloads: one at a time."""
 
@@ -203,7 +204,7 @@ class Ami:
             self._logged_in = True
             async for event in boot:
                 if isinstance(event, Event):
-                    self.booted = event
+                    self.started_at = _started_at(datetime.now(UTC), event.get("uptime", "0"))
                     return
         raise await self.closed()
 
@@ -232,3 +233,9 @@ def _notice_a_dead_peer(connection: socket.socket) -> None:
     for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 3), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 14_000)):
         if hasattr(socket, option):  # Linux has all; elsewhere the Ping does it.
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _started_at(now: datetime, uptime_seconds: str) -> datetime:
+    """The start of an Asterisk that has been up that long, to the second, in UTC."""
+    seconds = int(uptime_seconds) if uptime_seconds.isdecimal() else 0
+    return (now - timedelta(seconds=seconds)).astimezone(UTC).replace(microsecond=0)

@@ -14,6 +14,8 @@ They are named by what happened, as httpx names its own. No message of any of th
 logged and shown in a status.
 """
 
+from dialplane.asterisk.message import Event
+
 
 class AsteriskError(Exception):
     """Any failure to talk with Asterisk; the caller reports it and tries again with the next connection."""
@@ -42,10 +44,12 @@ class ActionTimeout(AsteriskError):  # noqa: N818
 class ActionRefused(AsteriskError):  # noqa: N818
     """Asterisk answered `Response: Error`: the caller decides by `message`, which is Asterisk's own."""
 
-    def __init__(self, action: str, message: str) -> None:
+    def __init__(self, action: str, message: str, items: tuple[Event, ...] = ()) -> None:
         super().__init__(f"{action}: {message}")
         self.action = action
         self.message = message
+        self.items = items
+        """What a list held beside the refusal; empty where all was refused."""
 
 
 class PermissionMissing(ActionRefused):

@@ -49,6 +49,15 @@ class Subscription:
         self._leave(self)
         self.end()
 
+    async def batch(self) -> list[Event | Gap]:
+        """Wait for an event, return all that wait; empty when the connection has ended."""
+        try:
+            first = await anext(self)
+        except StopAsyncIteration:
+            return []
+        rest, self._waiting = self._waiting, deque()
+        return [first, *rest]
+
     def __aiter__(self) -> AsyncIterator[Event | Gap]:
         return self
 

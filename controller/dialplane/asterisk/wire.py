@@ -6,6 +6,7 @@ reload has not timed out.
 """
 
 import asyncio
+import re
 from collections import deque
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from dialplane.asterisk.errors import ActionRefused, ActionTimeout, ConnectionLo
 from dialplane.asterisk.message import Event, Response
 
 _DENIED = "Permission denied"
+_EMPTY = re.compile(r"No [A-Za-z ]+ found")
+"""How PJSIP's lists say, as an error, that they are empty: `No Contacts found`."""
 
 
 class Listener(Protocol):
@@ -48,12 +51,15 @@ class Pending(Action):  # type: ignore[misc]  # panoramisk is untyped
             if not message.succeeded:
                 kind = PermissionMissing if message.message.startswith(_DENIED) else ActionRefused
                 self._refusal = self._refusal or kind(self.name, message.message)
+                if self.as_list and self.answered and _EMPTY.fullmatch(message.message):
+                    self._refusal = None
             elif not self.as_list:
                 self.responses.append(message)
         elif not self.answered:
             self.responses.append(message)
         if self.answered and not self.future.done():
             if self._refusal is not None:
+                self._refusal.items = tuple(self.responses) if self.as_list else ()
                 self.future.set_exception(self._refusal)
             else:
                 self.future.set_result(tuple(self.responses) if self.as_list else message)
