@@ -10,20 +10,23 @@ AsteriskError
 │   └── PermissionMissing
 └── LineRefused
 
-No message of any of these carries a secret: they may be logged and shown in a status.
+They are named by what happened, as httpx names its own. No message of any of these carries a secret: they may be
+logged and shown in a status.
 """
+
+from dialplane.asterisk.message import Event
 
 
 class AsteriskError(Exception):
     """Any failure to talk with Asterisk; the caller reports it and tries again with the next connection."""
 
 
-class Unreachable(AsteriskError):
+class Unreachable(AsteriskError):  # noqa: N818
     """No connection: the operator checks that Asterisk runs and that host, port and TLS of `ami` are right."""
 
 
 class AuthenticationRefused(Unreachable):
-    """The AMI user or its secret is wrong, or `permit` excludes this host: the operator corrects `credentialsSecretRef`."""
+    """AMI user or secret is wrong, or `permit` excludes this host: the operator corrects `credentialsSecretRef`."""
 
 
 class NotBooted(Unreachable):
@@ -31,25 +34,27 @@ class NotBooted(Unreachable):
 
 
 class ConnectionLost(Unreachable):
-    """The connection ended before the answer came: whether the action took effect is unknown; read back, never resend."""
+    """The connection ended before the answer: whether the action took effect is unknown; read back, never resend."""
 
 
-class ActionTimeout(AsteriskError):
+class ActionTimeout(AsteriskError):  # noqa: N818
     """Asterisk did not answer within the time limit: the action may still take effect; read back before deciding."""
 
 
-class ActionRefused(AsteriskError):
+class ActionRefused(AsteriskError):  # noqa: N818
     """Asterisk answered `Response: Error`: the caller decides by `message`, which is Asterisk's own."""
 
-    def __init__(self, action: str, message: str) -> None:
+    def __init__(self, action: str, message: str, items: tuple[Event, ...] = ()) -> None:
         super().__init__(f"{action}: {message}")
         self.action = action
         self.message = message
+        self.items = items
+        """What a list held beside the refusal; empty where all was refused."""
 
 
 class PermissionMissing(ActionRefused):
     """The AMI user may not run this action: the operator adds the class to its `write =` in manager.conf."""
 
 
-class LineRefused(AsteriskError, ValueError):
-    """A value that no AMI line can carry (a line break, NUL, or too long): the caller takes another way, such as a file."""
+class LineRefused(AsteriskError, ValueError):  # noqa: N818
+    """A value that no AMI line can carry (line break, NUL, too long): the caller takes another way, such as a file."""
