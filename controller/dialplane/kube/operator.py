@@ -94,7 +94,7 @@ def addresses() -> dict[str, Address]:
 
 
 def run_operator(options: Options) -> int:
-    """Run until SIGTERM or SIGINT; return the exit code: 0 after a signal, 1 where the process could not do its work."""
+    """Run until SIGTERM or SIGINT; return the exit code: 0 after a signal, 1 where the work could not be done."""
     logs.configure(options.log_level)
     try:
         asyncio.run(_main(options))
@@ -130,11 +130,7 @@ class Operator:
         self.source = KubeSource(self.inventory)
         self._rights = Rights(api, namespace)
         self._reader = Reader(api, self.inventory, self._addresses.values(), self._fed, self._rights)
-        self._lease = (
-            Lease(api, namespace, options.lease_name, options.identity, **_periods(options.lease_seconds))
-            if options.lease
-            else Alone()
-        )
+        self._lease = _lease(options, api) if options.lease else Alone()
         self._events = Events(api, namespace, options.identity, time.monotonic, self._lease.held)
         self.sink = StatusWriter(
             api=api,
@@ -229,7 +225,7 @@ class Operator:
             raise await self._rights.explain(error, needed((), lease=True)) from error
 
     async def _examine(self) -> None:
-        """kopf ended: a missing right or kind is the likely cause, and deserves its own message."""
+        """Kopf ended: a missing right or kind is the likely cause, and deserves its own message."""
         await _patiently(self._check_rights)
         await _patiently(self._reader.list_all)
 
@@ -267,9 +263,18 @@ class Operator:
             metrics.OBJECTS.labels(kind).set(self.inventory.count(kind))
 
 
-def _periods(seconds: float) -> dict[str, float]:
-    """The lease's periods for its duration."""
-    return {"duration": seconds, "renew_deadline": seconds * 0.6, "retry": seconds / 5}
+def _lease(options: Options, api: Api) -> Lease:
+    """The gap between a deposed one's last write and its successor's first is 40 % of the duration."""
+    seconds = options.lease_seconds
+    return Lease(
+        api,
+        options.namespace,
+        options.lease_name,
+        options.identity,
+        duration=seconds,
+        renew_deadline=seconds * 0.6,
+        retry=seconds / 5,
+    )
 
 
 async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
