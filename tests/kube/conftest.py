@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -61,8 +62,6 @@ def install(server: ApiServer, kind: str) -> None:
     for _ in range(300):
         if server.request("GET", path).ok:
             return
-        import time
-
         time.sleep(0.05)
     raise AssertionError(path)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import LIMITED, OPERATOR, Proxy, Site, rules
+from conftest import LIMITED, OPERATOR, Proxy, Site, install, rules
 
 from dialplane.kube.errors import KindNotServedError, RightMissingError
 from dialplane.resources.key import Key
@@ -158,8 +158,6 @@ async def test_a_status_is_never_patched_over_a_newer_version(site: Site, operat
 
 
 async def test_a_kind_that_is_not_served_ends_the_process_with_the_cure(site: Site, operate: Operate) -> None:
-    from conftest import install
-
     crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     assert site.server.request("DELETE", f"{crds}/schedules.dialplane.io").ok
     try:

@@ -7,14 +7,16 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dialplane.kube.operator import Options, run_operator
 from dialplane.reconcile.ports import CredentialsStore, Leadership, Source, StatusSink
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
-from dialplane.resources.key import Key
 from dialplane.resources.manifest import Resource
 from dialplane.resources.problem import Reason
+
+if TYPE_CHECKING:
+    from dialplane.resources.key import Key
 
 ACCEPTED = Condition(ConditionType.ACCEPTED, Truth.TRUE, Reason.ACCEPTED)
 READY = Condition(ConditionType.READY, Truth.TRUE, Reason.VERIFIED, "Asterisk runs it")

@@ -211,7 +211,7 @@ class Operator:
             finally:
                 term.cancel()
                 site.cancel()
-                await asyncio.gather(term, site, return_exceptions=True)
+                await asyncio.wait({term, site})
                 self._site = None
             for task in done:
                 task.result()
@@ -295,11 +295,13 @@ async def _together(*parts: Coroutine[Any, Any, None]) -> None:
     """Run all until one fails or all end; the first error is raised as itself."""
     tasks = [asyncio.create_task(part) for part in parts]
     try:
-        await asyncio.gather(*tasks)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
     finally:
-        for task in tasks:
+        for task in tasks:  # once each: a second cancellation would interrupt how they clean up
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(tasks)
 
 
 async def _until(stop: asyncio.Event, parts: list[Coroutine[Any, Any, None]]) -> None:
@@ -310,6 +312,6 @@ async def _until(stop: asyncio.Event, parts: list[Coroutine[Any, Any, None]]) ->
         if work.done():
             work.result()
     finally:
-        for task in (work, stopped):
-            task.cancel()
-        await asyncio.gather(work, stopped, return_exceptions=True)
+        work.cancel()
+        stopped.cancel()
+        await asyncio.wait({work, stopped})
