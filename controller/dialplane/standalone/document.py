@@ -283,3 +283,8 @@ def _shown(word: str, limit: int = 40) -> str:
 def _codepoint(character: Any) -> str:
     number = character if isinstance(character, int) else ord(str(character)[:1] or "\0")
     return f"U+{number:04X}"
+
+
+def reads_alike(text: str) -> bool:
+    """Whether `text` may stand unquoted in YAML and is text to every reader."""
+    return doubt(text) is None and isinstance(resolve(text), str)
