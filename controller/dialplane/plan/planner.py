@@ -25,6 +25,7 @@ from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import Resource
 from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.references import secret_refs
 from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
@@ -177,9 +178,10 @@ def _versions(draft: Draft, objects: Objects, pepper: bytes) -> dict[Key, Versio
 
 
 def _referred(resource: Resource, secrets: Secrets) -> Secrets:
-    from dialplane.resources.references import secret_names  # noqa: PLC0415
-
-    return {name: secrets[name] for name in secret_names(resource) if name in secrets}
+    if resource.spec is None:
+        return {}
+    names = {name for _, name, _ in secret_refs(resource.spec, resource.key.name)}
+    return {name: secrets[name] for name in sorted(names) if name in secrets}
 
 
 def _pbx(site: Site) -> Pbx:

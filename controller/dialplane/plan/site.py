@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from dialplane.plan.plan import Secrets
 from dialplane.resources.asterisk import AsteriskSpec
-from dialplane.resources.extension import GENERATED_SECRET, ExtensionSpec
+from dialplane.resources.extension import ExtensionSpec, generated_secret
 from dialplane.resources.key import Key
 from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
@@ -71,4 +71,4 @@ def credentials_secret(owner: Key, spec: HasCredentials) -> str | None:
     """The name of the Secret that holds the credentials: as referred to, or the one the controller makes."""
     if spec.credentials_secret_ref is not None:
         return spec.credentials_secret_ref.name
-    return GENERATED_SECRET.format(name=owner.name) if getattr(spec, "generate_credentials", False) else None
+    return generated_secret(owner.name) if getattr(spec, "generate_credentials", False) else None

@@ -186,7 +186,8 @@ def _rekeyed(session: Session, wanted: Mapping[str, Readable], earlier: Mapping[
     for name, item in session.proven.items():
         kind, _, id_ = name.partition("/")
         now = wanted.get(name)
-        if (kind == "auth" and now != item) or (kind == "aor" and now is None) or (kind == "endpoint" and now is not None and _networks(now) != _networks(item)):
+        revoked = (kind == "auth" and now != item) or (kind == "aor" and now is None)
+        if revoked or (kind == "endpoint" and now is not None and _networks(now) != _networks(item)):
             found.add(id_)
     for name, mark in earlier.items():
         kind, _, id_ = name.partition("/")

@@ -58,7 +58,7 @@ def _structural(raw: Mapping[str, Any], definitions: Mapping[str, Any], where: s
         node["enum"] = [node.pop("const")]
     if unknown := node.keys() - set(KEPT) - DROPPED:
         raise SchemaError(f"{where}: the API server would refuse or drop {', '.join(sorted(unknown))}")
-    schema = {key: node[key] for key in KEPT if key in node}
+    schema: Schema = {key: node[key] for key in KEPT if key in node}
     if "description" in schema:
         schema["description"] = " ".join(schema["description"].split())
     if not defaults or schema.get("default", ...) is None:

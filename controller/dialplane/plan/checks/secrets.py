@@ -11,6 +11,8 @@ from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.references import secret_refs
 
+GENERATING = "has not been made by the controller yet"
+
 _PIN = re.compile(r"[0-9]{4,10}")
 
 
@@ -19,13 +21,14 @@ def secrets(draft: Draft) -> Iterator[Finding]:
     for key, resource in list(draft.resources.items()):
         if resource.spec is None:
             continue
-        for ref in secret_refs(resource.spec):
-            held = draft.secrets[key].get(ref.name)
-            if held is None:
-                yield key, _missing(f"Secret {ref.name!r} does not exist in this namespace", ref.path)
+        for path, secret, names in secret_refs(resource.spec, key.name):
+            if secret not in draft.secrets[key]:
+                generated = path == "spec.generateCredentials"
+                message = f"Secret {secret!r} " + (GENERATING if generated else "does not exist in this namespace")
+                yield key, _missing(message, path)
                 continue
-            for name in ref.keys:
-                if problem := _value(draft, key, ref.name, name, ref.path):
+            for name in names:
+                if problem := _value(draft, key, secret, name, path):
                     yield key, problem
         if isinstance(resource.spec, ExtensionSpec):
             yield from _account(draft, key, resource.spec)
@@ -49,9 +52,7 @@ def _value(draft: Draft, key: Key, secret: str, name: str, path: str) -> Problem
 def _account(draft: Draft, key: Key, spec: ExtensionSpec) -> Iterator[Finding]:
     name = credentials_secret(key, spec)
     held = draft.secrets[key].get(name or "")
-    if spec.generate_credentials and held is None:
-        yield key, _missing(f"the controller has not made the Secret {name!r} yet", "spec.generateCredentials")
-    elif held is not None and (user := held.get("username")) is not None and user.get_secret_value() != spec.number:
+    if held is not None and (user := held.get("username")) is not None and user.get_secret_value() != spec.number:
         yield (
             key,
             _invalid(f"Secret {name!r}: username must be the number {spec.number!r}", "spec.credentialsSecretRef"),
