@@ -7,7 +7,8 @@ import typer
 
 from dialplane.cli.errors import Unusable
 from dialplane.cli.output import say, write
-from dialplane.cli.template_files import packaged
+from dialplane.cli.output import as_yaml
+from dialplane.resources import crd
 
 
 def crds(
@@ -19,14 +20,11 @@ def crds(
         dialplane crds | kubectl apply --server-side -f -
         dialplane crds -o crds/
     """
+    texts = {name: as_yaml(definition) for name, definition in crd.crds().items()}
+    if out is None:
+        write("".join(f"---\n{text}" for text in texts.values()))
+        return
     try:
-        files = sorted(packaged("crds").glob("*.yaml"))
-        texts = {path.name: path.read_text(encoding="utf-8") for path in files}
-        if not texts:
-            raise Unusable("this installation has no CRDs in it: install the package again")
-        if out is None:
-            write("".join(text if text.startswith("---") else f"---\n{text}" for text in texts.values()))
-            return
         out.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             (out / name).write_text(text, encoding="utf-8")

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from dialplane.cli.errors import Unusable
-from dialplane.cli.template_files import load_templates
 from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
 from dialplane.plan.render import Renderer
+from dialplane.plan.templates import Templates
+from dialplane.reconcile.template_dir import load
 from dialplane.resources.problem import Reason
 from dialplane.standalone.files import FILE_LIMIT, STDIN, File, SourceMissing, oversize, read_paths
 from dialplane.standalone.finding import Finding, Level
@@ -69,6 +70,18 @@ def read_input(paths: list[str], secrets_dir: Path | None) -> Site:
     secrets, flaws = secrets_from_directory(secrets_dir) if secrets_dir else ({}, [])
     site = SiteReader().read(files, secrets=secrets)
     return Site(site.snapshot, (*site.findings, *flaws), site.broken, site.manifests)
+
+
+def load_templates(own: Path | None) -> Templates:
+    """The templates, the user's own in place of those shipped.
+
+    Raises:
+        Unusable: they cannot be read.
+    """
+    try:
+        return load(own)
+    except (OSError, ValueError) as error:
+        raise Unusable(f"cannot read the templates: {error}") from None
 
 
 def plan_site(site: Site, templates: Path | None = None) -> Planned:
