@@ -158,11 +158,15 @@ def _described(schema: Schema) -> str:
 
 
 def _shown(schema: Schema) -> str:
+    if schema["type"] == "object":
+        return "its fields'"
     return f"`{json.dumps(schema['default'], ensure_ascii=False)}`"
 
 
 def _default(schema: Schema) -> str:
-    return f" default {json.dumps(schema['default'], ensure_ascii=False)}" if "default" in schema else ""
+    if "default" not in schema or schema["type"] == "object":
+        return ""  # the fields of an object say theirs
+    return f" default {json.dumps(schema['default'], ensure_ascii=False)}"
 
 
 def _type(schema: Schema) -> str:
