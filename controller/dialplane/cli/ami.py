@@ -18,7 +18,9 @@ LISTS: Final = ("show", "list", "status", "dbgettree")
 
 def ami(
     action: Annotated[str, typer.Argument(help="The action, such as CoreStatus.")],
-    fields: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE…", help="Its fields; one key may repeat.")] = None,
+    fields: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE…", help="Its fields; one key may repeat.")
+    ] = None,
     host: Host = None,
     port: Port = None,
     username: Username = None,
@@ -26,7 +28,10 @@ def ami(
     tls: Tls = None,
     timeout: Timeout = 10.0,
     items: Annotated[
-        bool | None, typer.Option("--list/--no-list", help="The action answers with a list. [default: by its name]", show_default=False)
+        bool | None,
+        typer.Option(
+            "--list/--no-list", help="The action answers with a list. [default: by its name]", show_default=False
+        ),
     ] = None,
     output: Annotated[Format, typer.Option("--output", "-o", help="text, json or yaml.")] = Format.TEXT,
 ) -> None:
@@ -43,7 +48,9 @@ def ami(
     """
     address = ami_address(Given(host, port, username, password_file, tls))
     sent = _fields(fields or [])
-    listed = any(word in action.lower() for word in LISTS) and action.lower() != "corestatus" if items is None else items
+    listed = (
+        any(word in action.lower() for word in LISTS) and action.lower() != "corestatus" if items is None else items
+    )
 
     async def run() -> list[Message]:
         async with asyncio.timeout(timeout + 1), Ami.connect(address, timeout=timeout) as connection:

@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib.metadata import version as installed
+from inspect import cleandoc
 from typing import Annotated, Any
 
 import typer
@@ -43,7 +44,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
@@ -62,20 +62,15 @@ def root(
     """
 
 
-for _command, _panel in (
-    (validate, "Before"),
-    (render, "Before"),
-    (diff, "Before"),
-    (explain, "Before"),
-    (run, "Running"),
-    (operator, "Running"),
-    (get, "Looking"),
-    (doctor, "Looking"),
-    (ami, "Looking"),
-    (crds, "Looking"),
-    (version, "Looking"),
-):
-    app.command(rich_help_panel=_panel)(_command)
+def _kept(text: str | None) -> str:
+    """A docstring as help: paragraphs flow, those with indented lines (examples) keep their lines."""
+    paragraphs = cleandoc(text or "").split("\n\n")
+    return "\n\n".join(f"\b\n{part}" if "\n    " in f"\n{part}" else part for part in paragraphs)
+
+
+app.callback(help=_kept(root.__doc__))(root)
+for _command in (validate, render, diff, explain, run, operator, get, doctor, ami, crds, version):
+    app.command(help=_kept(_command.__doc__))(_command)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -108,6 +103,7 @@ def _ended(arguments: list[str] | None) -> int:
     except Exception as error:
         if os.environ.get("DIALPLANE_DEBUG"):
             raise
-        warn(f"dialplane: a bug of ours, please report it: {type(error).__name__}: {error} (DIALPLANE_DEBUG=1 shows where)")
+        said = f"{type(error).__name__}: {error}"
+        warn(f"dialplane: a bug of ours, please report it: {said} (DIALPLANE_DEBUG=1 shows where)")
         return ExitCode.UNUSABLE
     return result if isinstance(result, int) else ExitCode.FINE

@@ -14,7 +14,9 @@ from dialplane.cli.checks import Diagnosis, Level
 def ari(url: str, values: Mapping[str, SecretStr], limit: float) -> Diagnosis:
     """Ask ARI for its version with the credentials of the manifest."""
     if not {"username", "password"} <= values.keys():
-        return Diagnosis("ARI", Level.FAILED, "its Secret lacks username or password", "complete the Secret of spec.ari")
+        return Diagnosis(
+            "ARI", Level.FAILED, "its Secret lacks username or password", "complete the Secret of spec.ari"
+        )
     account = f"{values['username'].get_secret_value()}:{values['password'].get_secret_value()}"
     request = urllib.request.Request(  # noqa: S310 -- the model admits http and https only
         f"{url}/ari/asterisk/info?only=system",

@@ -2,19 +2,20 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from dialplane.asterisk.ami import Ami
-from dialplane.asterisk.errors import ActionRefused, AsteriskError, PermissionMissing
+from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.cli.comparison import sections
 from dialplane.plan.objects import PjsipType
 from dialplane.reconcile.config_dir import ConfigDirectory, ConfigDirectoryError
@@ -64,12 +65,9 @@ class Diagnosis:
 async def rights(ami: Ami, username: str) -> AsyncIterator[Diagnosis]:
     """Whether the AMI user may do what the controller does, and not much more."""
     cure = f"in manager.conf, [{username}]: write = system,reporting, then: asterisk -rx 'manager reload'"
-    for action, fields, needed in (
-        ("CoreStatus", {}, "reporting"),
-        ("ModuleCheck", {"module": "res_pjsip.so"}, "system"),
-    ):
+    for action, module, needed in (("CoreStatus", None, "reporting"), ("ModuleCheck", "res_pjsip.so", "system")):
         try:
-            await ami.action(action, **fields)
+            await (ami.action(action, module=module) if module else ami.action(action))
         except PermissionMissing:
             yield Diagnosis("rights", Level.FAILED, f"{username} may not run {action} (class {needed})", cure)
             return
@@ -78,7 +76,9 @@ async def rights(ami: Ami, username: str) -> AsyncIterator[Diagnosis]:
     commands = await ami.action("ListCommands")
     allowed = [name for name in TOO_MUCH if name in commands]
     if allowed:
-        yield Diagnosis("rights", Level.WARNING, f"{username} may also run {', '.join(allowed)}: more than is needed", cure)
+        yield Diagnosis(
+            "rights", Level.WARNING, f"{username} may also run {', '.join(allowed)}: more than is needed", cure
+        )
     else:
         yield Diagnosis("rights", Level.OK, f"{username} may do what is needed and no more")
 
@@ -131,7 +131,9 @@ async def includes(ami: Ami, directory: ConfigDirectory) -> AsyncIterator[Diagno
         yield Diagnosis("includes", Level.FAILED, str(error), "let this user read and write the config directory")
         return
     if "extensions.conf" not in files:
-        yield Diagnosis("includes", Level.SKIPPED, f"nothing rendered in {directory.path} yet", "start `dialplane run` first")
+        yield Diagnosis(
+            "includes", Level.SKIPPED, f"nothing rendered in {directory.path} yet", "start `dialplane run` first"
+        )
         return
     mark = re.search(r"^DIALPLANE_REVISION\s*=\s*(\S+)", files["extensions.conf"], re.MULTILINE)
     running = await _variable(ami, "DIALPLANE_REVISION")
@@ -143,20 +145,21 @@ async def includes(ami: Ami, directory: ConfigDirectory) -> AsyncIterator[Diagno
         yield Diagnosis("dialplan", Level.WARNING, "Asterisk runs an older dialplan than the rendered one", cure)
     else:
         yield Diagnosis("dialplan", Level.OK, "Asterisk runs the rendered dialplan")
-    for kind, action, argument in (
-        (PjsipType.ENDPOINT, "PJSIPShowEndpoint", "endpoint"),
-    ):
-        names = [name for name in sections(files.get(kind.file, "")) if name]
-        if not names:
-            yield Diagnosis("sorcery", Level.SKIPPED, f"no {kind} is rendered")
-            continue
-        try:
-            await ami.list(action, **{argument: names[0]})
-        except ActionRefused:
-            cure = f"in sorcery.conf, [res_pjsip]: {kind} = config,{folder}/{kind.file},criteria=type={kind}; then restart"
-            yield Diagnosis("sorcery", Level.FAILED, f"Asterisk does not know {kind} {names[0]} of {kind.file}", cure)
-        else:
-            yield Diagnosis("sorcery", Level.OK, f"Asterisk knows {kind} {names[0]} of {kind.file}")
+    yield await _mapped(ami, files.get(PjsipType.ENDPOINT.file, ""), folder)
+
+
+async def _mapped(ami: Ami, text: str, folder: str) -> Diagnosis:
+    """Whether sorcery.conf maps the rendered endpoints, judged by one of them."""
+    kind = PjsipType.ENDPOINT
+    names = [name for name in sections(text) if name]
+    if not names:
+        return Diagnosis("sorcery", Level.SKIPPED, "no endpoint is rendered")
+    try:
+        await ami.list("PJSIPShowEndpoint", endpoint=names[0])
+    except ActionRefused:
+        cure = f"in sorcery.conf, [res_pjsip]: {kind} = config,{folder}/{kind.file},criteria=type={kind}; then restart"
+        return Diagnosis("sorcery", Level.FAILED, f"Asterisk does not know {kind} {names[0]} of {kind.file}", cure)
+    return Diagnosis("sorcery", Level.OK, f"Asterisk knows {kind} {names[0]} of {kind.file}")
 
 
 async def _variable(ami: Ami, name: str) -> str:
@@ -168,7 +171,9 @@ async def _variable(ami: Ami, name: str) -> str:
 def config_directory(path: Path) -> Iterator[Diagnosis]:
     """Whether the controller can write its files there."""
     if not path.is_dir():
-        yield Diagnosis("config directory", Level.FAILED, f"{path} is not there", f"install -d -m 2750 -g asterisk {path}")
+        yield Diagnosis(
+            "config directory", Level.FAILED, f"{path} is not there", f"install -d -m 2750 -g asterisk {path}"
+        )
         return
     try:
         with tempfile.NamedTemporaryFile(dir=path, prefix=".doctor."):
@@ -212,11 +217,5 @@ def _bound(transport: Transport) -> bool | None:
         try:
             probe.bind((host.strip("[]"), int(port) if port else default))
         except OSError as error:
-            import errno  # noqa: PLC0415
-
             return True if error.errno == errno.EADDRINUSE else None
     return False
-
-
-Answers = Mapping[str, str]
-AmiTrouble = AsteriskError

@@ -19,7 +19,6 @@ WINDOW: Final = 4_000
 """Lines up to which two texts are compared line by line; longer ones section by section, which stays linear."""
 
 _SECTION: Final = re.compile(r"^\[([^\]]+)\]")
-_MARK: Final = ("DIALPLANE_REVISION",)
 
 
 class Change(StrEnum):

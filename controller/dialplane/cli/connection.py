@@ -19,10 +19,20 @@ Port = Annotated[int | None, typer.Option("--port", envvar="ASTERISK_AMI_PORT", 
 Username = Annotated[str | None, typer.Option("--username", envvar="ASTERISK_AMI_USERNAME", help="The AMI user.")]
 PasswordFile = Annotated[
     Path | None,
-    typer.Option("--password-file", metavar="FILE", help="Holds its password. [default: $ASTERISK_AMI_PASSWORD]", show_default=False),
+    typer.Option(
+        "--password-file",
+        metavar="FILE",
+        help="Holds its password. [default: $ASTERISK_AMI_PASSWORD]",
+        show_default=False,
+    ),
 ]
-Tls = Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak TLS. [default: as the manifest says, else not]", show_default=False)]
-Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=600, help="The most that it may take.")]
+Tls = Annotated[
+    bool | None,
+    typer.Option("--tls/--no-tls", help="Speak TLS. [default: as the manifest says, else not]", show_default=False),
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=600, help="The most that it may take.")
+]
 
 PASSWORD: Final = "ASTERISK_AMI_PASSWORD"  # noqa: S105 -- the name of a variable
 

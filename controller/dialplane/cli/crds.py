@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from dialplane.cli.errors import Unusable
-from dialplane.cli.output import say, write
-from dialplane.cli.output import as_yaml
+from dialplane.cli.output import as_yaml, say, write
 from dialplane.resources import crd
 
 
 def crds(
-    out: Annotated[Path | None, typer.Option("--output-dir", "-o", metavar="DIR", help="Write one file per kind.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--output-dir", "-o", metavar="DIR", help="Write one file per kind.")
+    ] = None,
 ) -> None:
     """Print the CustomResourceDefinitions, or write them.
 

@@ -36,7 +36,9 @@ def diff(
     ] = None,
     secrets_dir: SecretsDir = None,
     templates: TemplatesDir = None,
-    output: Annotated[DiffFormat, typer.Option("--output", "-o", help="text, markdown for a comment, or json.")] = DiffFormat.TEXT,
+    output: Annotated[
+        DiffFormat, typer.Option("--output", "-o", help="text, markdown for a comment, or json.")
+    ] = DiffFormat.TEXT,
 ) -> None:
     """Show the Asterisk lines that a change would touch, and the live objects behind them. Secrets are hidden.
 
@@ -58,9 +60,7 @@ def diff(
     else:
         old = plan_site(read_input(against, secrets_dir), templates)
         comparison = compare_plans(old.plan, new.plan)
-        redaction = Redaction(
-            old.plan.objects, old.site.snapshot.secrets, new.plan.objects, new.site.snapshot.secrets
-        )
+        redaction = Redaction(old.plan.objects, old.site.snapshot.secrets, new.plan.objects, new.site.snapshot.secrets)
     shown = {"text": _text, "markdown": _markdown, "json": _json}[output]
     shown(comparison, redaction, old, new)
     raise typer.Exit(ExitCode.FINE if comparison.same else ExitCode.PROBLEMS)
@@ -133,7 +133,16 @@ def _markdown(comparison: Comparison, redaction: Redaction, old: Planned | None,
         out += [f"- `{_cell(problem)}`" for problem in problems]
     for name, lines in _lines(comparison, redaction):
         fence = "`" * max(3, 1 + max((len(run) for line in lines for run in _ticks(line)), default=0))
-        out += ["", f"<details><summary><code>{name}</code></summary>", "", f"{fence}diff", *lines, fence, "", "</details>"]
+        out += [
+            "",
+            f"<details><summary><code>{name}</code></summary>",
+            "",
+            f"{fence}diff",
+            *lines,
+            fence,
+            "",
+            "</details>",
+        ]
     write("\n".join(out) + "\n")
 
 
@@ -154,7 +163,7 @@ def _json(comparison: Comparison, redaction: Redaction, old: Planned | None, new
                 "reloads": list(comparison.reloads.modules),
                 "restartFor": list(comparison.reloads.restart_for),
                 "problems": _problems(old, new),
-                "files": {name: lines for name, lines in _lines(comparison, redaction)},
+                "files": dict(_lines(comparison, redaction)),
             }
         )
     )

@@ -26,7 +26,8 @@ _LOOPBACK: Final = ("127.", "localhost", "::1")
 
 def doctor(
     paths: Annotated[
-        list[str], typer.Option("--file", "-f", metavar="PATH", help="The site's manifests: where AMI, ARI and ports are.")
+        list[str],
+        typer.Option("--file", "-f", metavar="PATH", help="The site's manifests: where AMI, ARI and ports are."),
     ] = [],  # noqa: B006 -- typer copies it
     secrets_dir: SecretsDir = None,
     config_dir: Annotated[
@@ -76,7 +77,11 @@ async def _examine(
             async for diagnosis in _over_ami(address, directory, min(limit, 10.0)):
                 found.append(diagnosis)  # noqa: PERF401 -- what was found before a time-out counts
     except TimeoutError:
-        found.append(Diagnosis("AMI", Level.FAILED, f"no answer within {limit:.0f} s", "is Asterisk overloaded, or a firewall between?"))
+        found.append(
+            Diagnosis(
+                "AMI", Level.FAILED, f"no answer within {limit:.0f} s", "is Asterisk overloaded, or a firewall between?"
+            )
+        )
     found.extend(await asyncio.to_thread(lambda: list(checks.config_directory(directory.path))))
     if spec is not None and address.host.startswith(_LOOPBACK):
         found.extend(await asyncio.to_thread(lambda: list(checks.ports(spec))))

@@ -16,7 +16,9 @@ def _complete(incomplete: str) -> list[tuple[str, str]]:
 
 
 def explain(
-    field: Annotated[str, typer.Argument(metavar="KIND[.FIELD]", help="A kind, or a field of one.", autocompletion=_complete)],
+    field: Annotated[
+        str, typer.Argument(metavar="KIND[.FIELD]", help="A kind, or a field of one.", autocompletion=_complete)
+    ],
 ) -> None:
     """Explain a kind or one of its fields, as kubectl explain does, without a cluster.
 

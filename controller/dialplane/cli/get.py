@@ -39,9 +39,16 @@ def _complete_kind(incomplete: str) -> list[tuple[str, str]]:
 
 
 def get(
-    kind: Annotated[str, typer.Argument(help="A kind, as plural, singular or short name; all of them by default.", autocompletion=_complete_kind)] = "all",
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="A kind, as plural, singular or short name; all of them by default.", autocompletion=_complete_kind
+        ),
+    ] = "all",
     name: Annotated[str | None, typer.Argument(help="One resource.")] = None,
-    output: Annotated[GetFormat, typer.Option("--output", "-o", help="table, wide, json, yaml or name.")] = GetFormat.TABLE,
+    output: Annotated[
+        GetFormat, typer.Option("--output", "-o", help="table, wide, json, yaml or name.")
+    ] = GetFormat.TABLE,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, and print what changes.")] = False,
     state_dir: StateDir = None,
 ) -> None:
@@ -94,7 +101,9 @@ def headings(kind: Kind, *, wide: bool) -> list[str]:
 def colours(cells: list[str], names: list[str]) -> list[str | None]:
     """Green and red where a condition says True or False."""
     shades: dict[str, str] = {"True": "green", "False": "red", "Unknown": "yellow"}
-    return [shades.get(cell) if name not in {"NAME", "MESSAGE"} else None for cell, name in zip(cells, names, strict=True)]
+    return [
+        shades.get(cell) if name not in {"NAME", "MESSAGE"} else None for cell, name in zip(cells, names, strict=True)
+    ]
 
 
 def _read(path: Path) -> Statuses:

@@ -10,7 +10,6 @@ import typer
 from dialplane.cli.errors import Unusable
 from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
-from dialplane.plan.render import Renderer
 from dialplane.plan.templates import Templates
 from dialplane.reconcile.template_dir import load
 from dialplane.resources.problem import Reason
@@ -21,14 +20,20 @@ from dialplane.standalone.site import Site, SiteReader
 
 Paths = Annotated[
     list[str],
-    typer.Option("--file", "-f", metavar="PATH", help="A manifest, or a folder of them, read with all its subfolders; - is standard input."),
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="PATH",
+        help="A manifest, or a folder of them, read with all its subfolders; - is standard input.",
+    ),
 ]
 SecretsDir = Annotated[
     Path | None,
     typer.Option("--secrets-dir", metavar="DIR", help="Secrets as files NAME/KEY; they win over Secret manifests."),
 ]
 TemplatesDir = Annotated[
-    Path | None, typer.Option("--templates", metavar="DIR", help="Your own templates, in place of those of the same name.")
+    Path | None,
+    typer.Option("--templates", metavar="DIR", help="Your own templates, in place of those of the same name."),
 ]
 
 
@@ -86,7 +91,7 @@ def load_templates(own: Path | None) -> Templates:
 
 def plan_site(site: Site, templates: Path | None = None) -> Planned:
     """Plan the site as the controller would, and place every problem."""
-    plan = Planner(Renderer(load_templates(templates))).plan(site.snapshot)
+    plan = Planner(load_templates(templates)).plan(site.snapshot)
     findings = {(f.subject, f.field, f.message): f for f in site.findings}
     flawed = {finding.subject for finding in site.errors}
     for key, problems in plan.problems.items():
@@ -94,7 +99,11 @@ def plan_site(site: Site, templates: Path | None = None) -> Planned:
         for problem in problems:
             if resource is not None and resource.spec is None:
                 continue  # said by the reader of the files, with the exact line
-            if site.broken and problem.reason in {Reason.REFERENCE_MISSING, Reason.SECRET_MISSING, Reason.ASTERISK_MISSING}:
+            if site.broken and problem.reason in {
+                Reason.REFERENCE_MISSING,
+                Reason.SECRET_MISSING,
+                Reason.ASTERISK_MISSING,
+            }:
                 continue  # it may well be in the file that could not be read
             if problem.reason is Reason.REFERENCE_MISSING and any(subject in problem.message for subject in flawed):
                 continue

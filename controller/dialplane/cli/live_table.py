@@ -40,7 +40,9 @@ def view(entries: Mapping[Key, Entry], source: Mapping[str, Any]) -> RenderableT
         rows = [[*row(key, mine[key], kind, wide=False), _message(mine[key])] for key in order[:ROWS]]
         parts.append(table(names, rows, [colours(cells, names) for cells in rows]))
         if len(order) > ROWS:
-            parts.append(Text(f"… and {len(order) - ROWS} more {kind.plural}: dialplane get {kind.plural}", style="dim"))
+            parts.append(
+                Text(f"… and {len(order) - ROWS} more {kind.plural}: dialplane get {kind.plural}", style="dim")
+            )
         parts.append(Text())
     parts.append(_footer(entries, source))
     return Group(*parts)

@@ -14,7 +14,7 @@ def operator(
     ] = "",
     metrics_address: Annotated[
         str, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve /metrics and /healthz there.")
-    ] = "0.0.0.0:8080",  # noqa: S104 -- a pod's own address
+    ] = "0.0.0.0:8080",
     lease: Annotated[str, typer.Option("--lease", help="The name of the Lease that says who leads.")] = "dialplane",
     templates: TemplatesDir = None,
 ) -> None:

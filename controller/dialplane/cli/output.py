@@ -97,7 +97,7 @@ def emit(value: Any, form: Format) -> None:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[Sequence[str | None]] = ()) -> Table:
-    """A table in kubectl's manner: no lines, columns two blanks apart. `styles` gives the cells' colours, row by row."""
+    """A table in kubectl's manner: no lines, two blanks between columns. `styles` gives the colours, row by row."""
     made = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="bold", pad_edge=False)
     for heading in headings:
         made.add_column(heading, no_wrap=True, overflow="ellipsis")
@@ -107,7 +107,9 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequen
     return made
 
 
-def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[Sequence[str | None]] = ()) -> None:
+def show_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[Sequence[str | None]] = ()
+) -> None:
     """Print a table: by rich on a terminal, as aligned plain text in a pipe."""
     if sys.stdout.isatty():
         console().print(table(headings, rows, styles))

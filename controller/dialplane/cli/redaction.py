@@ -17,7 +17,9 @@ HIDDEN: Final = "(hidden)"
 RECOGNISABLE: Final = 6
 """Characters from which on a value is looked for anywhere."""
 
-_OPTION: Final = re.compile(r"^(\s*(?:[A-Za-z_]*(?:password|passwd|secret|md5_cred)[A-Za-z_]*)\s*=>?\s*)(.*)$", re.IGNORECASE)
+_OPTION: Final = re.compile(
+    r"^(\s*(?:[A-Za-z_]*(?:password|passwd|secret|md5_cred)[A-Za-z_]*)\s*=>?\s*)(.*)$", re.IGNORECASE
+)
 _MAILBOX: Final = re.compile(r"^(\s*[^\s;\[=]+\s*=>\s*)([^,]*)")
 _BLOCK: Final = re.compile(r"^-----(BEGIN|END) ")
 
@@ -36,7 +38,9 @@ class Redaction:
                             options.add((item.type.file, name))
                             values.add(value.get_secret_value())
             else:
-                values |= {v.get_secret_value() for entries in source.values() for k, v in entries.items() if k != "username"}
+                values |= {
+                    v.get_secret_value() for entries in source.values() for k, v in entries.items() if k != "username"
+                }
         lines = {line.strip() for value in values for line in value.splitlines()}
         found = sorted((line for line in lines if len(line) >= RECOGNISABLE), key=len, reverse=True)
         self._options = frozenset(options)

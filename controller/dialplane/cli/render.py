@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dialplane.cli.errors import Refused, Unusable
-from dialplane.cli.inputs import Paths, SecretsDir, TemplatesDir, plan_site, read_input
+from dialplane.cli.inputs import Paths, Planned, SecretsDir, TemplatesDir, plan_site, read_input
 from dialplane.cli.output import say, warn, write
 from dialplane.cli.redaction import Redaction
 from dialplane.plan.render import FILES
@@ -17,9 +17,12 @@ from dialplane.standalone.finding import Level
 
 def render(
     paths: Paths,
-    out: Annotated[Path | None, typer.Option("--output-dir", "-o", metavar="DIR", help="Where to write the files.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--output-dir", "-o", metavar="DIR", help="Where to write the files.")
+    ] = None,
     show: Annotated[
-        list[str], typer.Option("--show", metavar="FILE", help="Print this file, its secrets hidden; 'all' prints each.")
+        list[str],
+        typer.Option("--show", metavar="FILE", help="Print this file, its secrets hidden; 'all' prints each."),
     ] = [],  # noqa: B006 -- typer copies it
     secrets_dir: SecretsDir = None,
     templates: TemplatesDir = None,
@@ -46,16 +49,26 @@ def render(
         warn(str(finding), "red")
     if errors and not (partial and planned.plan.files):
         raise Refused(f"{len(errors)} problem{'s' * (len(errors) != 1)}: nothing rendered")
-    files = planned.plan.files
     if out is None:
-        redaction = Redaction(planned.plan.objects, planned.site.snapshot.secrets)
-        for name in sorted(files) if "all" in show else show:
-            if name not in files:
-                raise Unusable(f"no file {name}: there are {', '.join(sorted(files))}")
-            if len(show) > 1 or "all" in show:
-                say(f";;; {name}", "bold")
-            write(redaction.text(name, files[name]))
-        return
+        _show(planned, show)
+    else:
+        _write(planned, out, force=force)
+
+
+def _show(planned: Planned, names: list[str]) -> None:
+    files = planned.plan.files
+    redaction = Redaction(planned.plan.objects, planned.site.snapshot.secrets)
+    wanted = sorted(files) if "all" in names else names
+    for name in wanted:
+        if name not in files:
+            raise Unusable(f"no file {name}: there are {', '.join(sorted(files))}")
+        if len(wanted) > 1:
+            say(f";;; {name}", "bold")
+        write(redaction.text(name, files[name]))
+
+
+def _write(planned: Planned, out: Path, *, force: bool) -> None:
+    files = planned.plan.files
     _refuse_foreign(out, files.keys(), force=force)
     try:
         written = ConfigDirectory(out).write(files)
@@ -66,14 +79,18 @@ def render(
     for finding in planned.findings:
         if finding.level is Level.NOTICE:
             warn(str(finding), "dim")
-    say(f"{len(files)} files in {out}: {len(written.changed)} written, {len(files) - len(written.changed)} as they were")
+    say(
+        f"{len(files)} files in {out}: {len(written.changed)} written, {len(files) - len(written.changed)} as they were"
+    )
 
 
 def _refuse_foreign(out: Path, names: Iterable[str], *, force: bool) -> None:
     """A folder with other people's files is written into only on purpose."""
     known = {name.partition("/")[0] for name in (*FILES, *names)}
     try:
-        foreign = sorted(path.name for path in out.iterdir() if path.name not in known | {"keys"}) if out.exists() else []
+        foreign = (
+            sorted(path.name for path in out.iterdir() if path.name not in known | {"keys"}) if out.exists() else []
+        )
     except OSError as error:
         raise Unusable(f"cannot write {out}: {error.strerror}") from None
     if foreign and not force:

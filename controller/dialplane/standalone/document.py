@@ -143,7 +143,9 @@ class _Composer:
     def node(self, event: Event, path: str, depth: int) -> _Node:
         line = event.start_mark.line + 1
         if isinstance(event, AliasEvent):
-            return self._alias(event.anchor, line)
+            return self._alias(str(event.anchor), line)
+        if not isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
+            raise BrokenYaml(line, "not YAML: a value was expected")  # the parser's grammar has no other event here
         if depth > DEPTH_LIMIT:
             raise BrokenYaml(line, f"nested more than {DEPTH_LIMIT} levels deep: flatten it")
         tag = None if event.ctag is None else str(event.ctag)
@@ -155,10 +157,8 @@ class _Composer:
             node = self._scalar(event, path, line)
         elif isinstance(event, MappingStartEvent):
             node = self._mapping(path, line, depth)
-        elif isinstance(event, SequenceStartEvent):
+        else:
             node = self._sequence(path, line, depth)
-        else:  # the parser's grammar has no other event here
-            raise BrokenYaml(line, "not YAML: a value was expected")
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
