@@ -85,6 +85,19 @@ def artefact(relative: str, build: Callable[[Path], None]) -> Path:
     return path
 
 
+def discard(path: Path) -> None:
+    """Remove an artefact that only served to make another; the next call that wants it makes it again.
+
+    A process that is killed here leaves nothing that looks complete.
+    """
+    with lock(str(path.relative_to(root()))):
+        doomed = path.with_name(f".{path.name}.partial")
+        if path.exists() and not doomed.exists():
+            path.rename(doomed)
+        if doomed.exists():
+            _remove(doomed)
+
+
 def _remove(path: Path) -> None:
     """Remove a tree even where it holds read-only directories (source packages have them)."""
 
