@@ -49,9 +49,7 @@ def test_a_machine_that_trusts_anything_does_not_make_us_do_so(private_cache: Pa
 
 def test_a_program_of_an_unpacked_tree_runs_by_the_trees_own_loader(private_cache: Path) -> None:
     root = debian.tree("small", "bookworm", [SMALL])
-    done = subprocess.run(
-        debian.command(root, "bin/hostname", "--version"), capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(debian.command(root, "bin/hostname", "--version"), capture_output=True, text=True, check=True)
     assert "hostname" in done.stdout + done.stderr
     listed = (root / "packages.txt").read_text()
     assert "hostname_" in listed

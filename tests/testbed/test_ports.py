@@ -18,9 +18,7 @@ def test_another_process_gets_other_ports() -> None:
         # The search starts where our process starts it, so it meets our lock first.
         pretend = f"import os; os.getpid = lambda: {os.getpid()}"
         script = f"{pretend}; from testbed.ports import lease; print(lease().first)"
-        theirs = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True
-        ).stdout
+        theirs = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
         assert int(theirs) != ours.first
 
 

@@ -47,15 +47,11 @@ def sip_address(asterisk: AsteriskInstance) -> Address:
 
 def sipp_phone(asterisk: AsteriskInstance, directory: Path, number: str, *, password: str = "") -> SippPhone:
     word = password or f"secret-{number}"
-    return SippPhone(
-        directory / f"sipp-{number}-{word}", user=number, password=word, server=sip_address(asterisk)
-    )
+    return SippPhone(directory / f"sipp-{number}-{word}", user=number, password=word, server=sip_address(asterisk))
 
 
 def write_trunk(asterisk: AsteriskInstance, carrier: Peer, word: str) -> None:
-    asterisk.write(
-        "dialplane/pjsip_registration.conf", REGISTRATION.format(port=carrier.address[1], word=word)
-    )
+    asterisk.write("dialplane/pjsip_registration.conf", REGISTRATION.format(port=carrier.address[1], word=word))
     for name, text in (("endpoint", TRUNK_ENDPOINT), ("auth", TRUNK_AUTH), ("aor", TRUNK_AOR)):
         path = asterisk.etc / "dialplane" / f"pjsip_{name}.conf"
         kept = path.read_text().partition("[trunk")[0]
@@ -86,9 +82,7 @@ async def test_an_unregistered_phone_is_not_reached(asterisk: AsteriskInstance, 
         assert refused.ok, refused.errors
 
 
-async def test_a_wrong_password_neither_registers_nor_calls(
-    asterisk: AsteriskInstance, tmp_path: Path
-) -> None:
+async def test_a_wrong_password_neither_registers_nor_calls(asterisk: AsteriskInstance, tmp_path: Path) -> None:
     with sipp_phone(asterisk, tmp_path, "101", password="wrong") as phone:
         assert (await phone.register(final=401)).ok
         assert not (await phone.register(final=200)).ok
