@@ -15,6 +15,12 @@ def _asterisk() -> None:
     print(" ".join(found.argv))
 
 
+def _sip() -> None:
+    from testbed.sip import locate_sipp  # noqa: PLC0415 -- likewise
+
+    print(" ".join(locate_sipp()))
+
+
 def _kube() -> None:
     from testbed.kube.binaries import locate  # noqa: PLC0415
 
@@ -32,6 +38,7 @@ def _crd_server() -> None:
 
 PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "asterisk": ("find or fetch Asterisk 22", _asterisk),
+    "sip": ("find or fetch SIPp", _sip),
     "kube": ("find, fetch or build etcd, kube-apiserver and kubectl", _kube),
     "crd-server": ("find or build the server that enforces CEL rules in CRDs", _crd_server),
 }

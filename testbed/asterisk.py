@@ -271,7 +271,7 @@ class AsteriskInstance:
             raise
 
     async def stop(self, *, limit_seconds: float = 15) -> None:
-        """SIGTERM (Asterisk hangs up and leaves at once), SIGKILL after ``limit_seconds``; ports stay ours."""
+        """SIGTERM (Asterisk hangs up and leaves), SIGKILL after ``limit_seconds``; the ports stay ours."""
         child, self._child = self._child, None
         if child is not None:
             await child.stop(limit_seconds=limit_seconds)
@@ -343,6 +343,7 @@ class AsteriskInstance:
         for path in own.values():
             path.mkdir(parents=True, exist_ok=True)
         (own["key"] / "keys").mkdir(exist_ok=True)
+        (own["log"] / "cdr-csv").mkdir(exist_ok=True)
         self._link_data(own["data"])
         here = self.installation
         return Directories(modules=here.modules, agi=here.agi, sbin=here.sbin, moh=here.data / "moh", **own)
