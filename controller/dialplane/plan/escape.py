@@ -21,7 +21,7 @@ _SECTION = re.compile(r"[A-Za-z0-9_.@+-]{1,79}")
 _ARGUMENT = re.compile(r"[A-Za-z0-9_.@+*#/:-]*")
 
 
-class Unrenderable(ValueError):  # noqa: N818 -- reads as what it says of the value
+class Unrenderable(ValueError):
     """A value that an Asterisk file cannot express; the message says why and never contains the value."""
 
 

@@ -58,7 +58,7 @@ class Planner:
         for check in CHECKS:
             draft.note(list(check(draft)))
         if draft.asterisk is None or draft.asterisk_key not in draft.resources:
-            return Plan(problems=_frozen(draft.problems), disabled=disabled)
+            return self._nothing(draft, disabled)
         while True:
             site = _site(snapshot.namespace, draft, self._config_directory)
             objects, findings = _objects(site)
@@ -66,7 +66,7 @@ class Planner:
                 break
             draft.note(findings)
             if site.asterisk_key not in draft.resources:
-                return Plan(problems=_frozen(draft.problems), disabled=disabled)
+                return self._nothing(draft, disabled)
         files = self._renderer.files(objects, retained)
         return Plan(
             files=files,
@@ -77,6 +77,10 @@ class Planner:
             pbx=_pbx(site),
             revision=digest(sorted(files.items()), pepper=site.pepper),
         )
+
+    def _nothing(self, draft: Draft, disabled: frozenset[Key]) -> Plan:
+        """The plan of a site without an Asterisk: files that empty the one that was there."""
+        return Plan(files=self._renderer.files(Objects()), problems=_frozen(draft.problems), disabled=disabled)
 
 
 def _draft(snapshot: Snapshot, held: Mapping[Key, Version | None]) -> tuple[Draft, frozenset[Key]]:

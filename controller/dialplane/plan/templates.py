@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from jinja2 import DictLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from dialplane.plan.digest import digest
 from dialplane.plan.escape import argument, finalize, section
 
 
@@ -30,6 +31,8 @@ class Templates:
         )
         self._environment.filters.update(section=section, argument=argument)
         self._names = frozenset(sources)
+        self.fingerprint = digest(sorted(sources.items()))
+        """Names these templates: what Asterisk refused of others may be fine with these."""
 
     def get(self, *names: str) -> Template:
         """The first of `names` that exists, so that a special template may stand before a general one.

@@ -6,8 +6,8 @@ Asterisk's own "reloaded" counts for nothing (facts): only what it answers when 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
@@ -19,13 +19,13 @@ from dialplane.plan.digest import digest
 from dialplane.plan.objects import (
     DialplanContext,
     Mailbox,
-    Objects,
     PjsipObject,
     PjsipType,
     gathered,
     owners,
 )
 from dialplane.plan.plan import Plan
+from dialplane.plan.render import EXTENSIONS, VOICEMAIL
 from dialplane.reconcile.config_dir import ConfigDirectory
 from dialplane.resources.key import Key
 
@@ -55,8 +55,10 @@ class Outcome:
     mismatches: Mapping[Key | None, tuple[Mismatch, ...]] = field(default_factory=dict)
     """By the resource to blame; None: nobody in particular."""
     reloads: tuple[ReloadResult, ...] = ()
+    undeleted: tuple[Mismatch, ...] = ()
+    """Objects that should be gone and are not."""
     restart_for: tuple[str, ...] = ()
-    """Files that only a restart of Asterisk reads."""
+    """What only a restart of Asterisk brings into effect: files, and transports."""
     seconds: float = 0.0
 
 
@@ -86,26 +88,21 @@ async def converge(
     changed = {name: item for name, item in wanted.items() if session.proven.get(name) != item}
     obsolete = _obsolete(session, wanted, earlier)
     rekeyed = _rekeyed(session, wanted, earlier)
-    mismatches = await _ask(session.ami, changed, obsolete, plan)
-    if mismatches:
+    answer = await _ask(session.ami, changed, obsolete, plan)
+    if answer.found:
         # Asterisk may never have read files that were right on disk already: tell it once, then ask again.
-        blamed = {m.owner for m in mismatches}
-        files = {_file(item) for item in changed.values() if owners(item) & blamed} | {
-            _file(o) for o in obsolete.values()
-        }
-        if None in blamed:
-            files.add("extensions.conf")
-        done = {result.module for result in reloads}
-        if set(reloads_for(files).modules) - done:
-            more, _ = await _reload(session, frozenset(files), reload_seconds)
+        files = _files_of(answer, changed, obsolete)
+        if set(reloads_for(files).modules) - {result.module for result in reloads}:
+            more, _ = await _reload(session, files, reload_seconds)
             reloads += more
-            mismatches = await _ask(session.ami, changed, obsolete, plan)
+            answer = await _ask(session.ami, changed, obsolete, plan)
     for wait in SETTLE_SECONDS:
-        if not mismatches:
+        if not answer.found:
             break
         await asyncio.sleep(wait)
-        mismatches = await _ask(session.ami, changed, obsolete, plan)
+        answer = await _ask(session.ami, changed, obsolete, plan)
 
+    mismatches, sockets = _without_transports(answer.differing)
     blamed = {m.owner for m in mismatches}
     session.proven = {
         name: item
@@ -118,7 +115,11 @@ async def converge(
     for mismatch in mismatches:
         by_owner[mismatch.owner].append(mismatch)
     return Outcome(
-        {owner: tuple(found) for owner, found in by_owner.items()}, reloads, restart_for, time.monotonic() - started
+        mismatches={owner: tuple(found) for owner, found in by_owner.items()},
+        undeleted=answer.undeleted,
+        reloads=reloads,
+        restart_for=restart_for + sockets,
+        seconds=time.monotonic() - started,
     )
 
 
@@ -150,14 +151,44 @@ async def _reload(
     return tuple(results), needed.restart_for
 
 
-async def _ask(
-    ami: Ami, changed: Mapping[str, Readable], obsolete: Mapping[str, Readable], plan: Plan
-) -> tuple[Mismatch, ...]:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What Asterisk has otherwise, and what it should not have any more."""
+
+    differing: tuple[Mismatch, ...]
+    undeleted: tuple[Mismatch, ...]
+
+    @property
+    def found(self) -> bool:
+        return bool(self.differing or self.undeleted)
+
+
+async def _ask(ami: Ami, changed: Mapping[str, Readable], obsolete: Mapping[str, Readable], plan: Plan) -> _Answer:
     expected = gathered(changed.values())
     if expected.contexts:
-        expected = Objects(expected.pjsip, expected.contexts, plan.objects.globals, expected.mailboxes)
-    found = await read_back(ami, expected) if changed else ()
-    return found + (await gone(ami, gathered(obsolete.values())) if obsolete else ())
+        expected = replace(expected, globals=plan.objects.globals)
+    return _Answer(
+        await read_back(ami, expected) if changed else (),
+        await gone(ami, gathered(obsolete.values())) if obsolete else (),
+    )
+
+
+def _files_of(answer: _Answer, changed: Mapping[str, Readable], obsolete: Mapping[str, Readable]) -> frozenset[str]:
+    """The files that what differs stands in."""
+    blamed = {m.owner for m in answer.differing}
+    files = {_file(item) for item in changed.values() if owners(item) & blamed}
+    if None in blamed:
+        files.add(EXTENSIONS)
+    if answer.undeleted:
+        files.update(_file(item) for item in obsolete.values())
+    return frozenset(files)
+
+
+def _without_transports(mismatches: Iterable[Mismatch]) -> tuple[tuple[Mismatch, ...], tuple[str, ...]]:
+    """A transport that differs is not refused: Asterisk keeps its old socket until it starts again (facts)."""
+    every = tuple(mismatches)
+    sockets = sorted({m.object for m in every if m.object.startswith("transport ")})
+    return tuple(m for m in every if m.object not in sockets), tuple(sockets)
 
 
 def _obsolete(session: Session, wanted: Mapping[str, Readable], earlier: Mapping[str, str]) -> dict[str, Readable]:
@@ -220,6 +251,6 @@ def _file(item: Readable) -> str:
         case PjsipObject():
             return item.type.file
         case DialplanContext():
-            return "extensions.conf"
+            return EXTENSIONS
         case Mailbox():
-            return "voicemail.conf"
+            return VOICEMAIL

@@ -1,13 +1,13 @@
 """What each resource's status should say: pure, from a plan, the verdicts on it, and the live state."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from dialplane.asterisk.contacts import Contact
-from dialplane.asterisk.facts import AsteriskStatus
 from dialplane.asterisk.live import LiveState
+from dialplane.asterisk.status import AsteriskStatus
 from dialplane.plan.plan import Plan
 from dialplane.reconcile.verified import Refusal
 from dialplane.resources.asterisk import AsteriskSpec
@@ -37,8 +37,6 @@ class LastReload:
 class Findings:
     """Everything that is known about a site at one moment, beside the snapshot and the plan made of it."""
 
-    reached: bool = False
-    """Whether Asterisk is connected (or was until a moment ago)."""
     fault: Problem | None = None
     """Why nothing can be verified: Asterisk unreachable, no answer in time, config directory unusable."""
     verified: frozenset[Key] = frozenset()
@@ -48,6 +46,8 @@ class Findings:
     restart_for: tuple[str, ...] = ()
     live: LiveState | None = None
     asterisk: AsteriskStatus | None = None
+    registrations: int | None = None
+    """Phones that are registered, as of the last slow look: it changes too often to be live."""
     state: str = "Unknown"
     last_reload: LastReload | None = None
 
@@ -92,27 +92,32 @@ def _accepted(problems: Iterable[Problem]) -> Condition:
 
 
 def _ready(key: Key, problems: tuple[Problem, ...], plan: Plan, findings: Findings) -> Condition:
-    def ready(status: Truth, reason: Reason, message: str) -> Condition:
-        return Condition(ConditionType.READY, status, reason, message)
+    status, reason, message = next(_verdicts(key, problems, plan, findings))
+    return Condition(ConditionType.READY, status, reason, message)
 
+
+def _verdicts(
+    key: Key, problems: tuple[Problem, ...], plan: Plan, findings: Findings
+) -> Iterator[tuple[Truth, Reason, str]]:
+    """What can be said of Ready, the strongest first; True only where Asterisk itself was asked."""
     if any(not problem.partial for problem in problems):
-        return ready(Truth.FALSE, problems[0].reason, _sentences(problems))
+        yield Truth.FALSE, problems[0].reason, _sentences(problems)
     if key in findings.refused:
-        return ready(Truth.FALSE, Reason.REJECTED_BY_ASTERISK, findings.refused[key].message)
+        yield Truth.FALSE, Reason.REJECTED_BY_ASTERISK, findings.refused[key].message
     if findings.fault is not None:
-        return ready(Truth.UNKNOWN, findings.fault.reason, findings.fault.message)
+        yield Truth.UNKNOWN, findings.fault.reason, findings.fault.message
     if key in findings.unproven:
-        return ready(Truth.FALSE, Reason.REJECTED_BY_ASTERISK, findings.unproven[key])
+        yield Truth.FALSE, Reason.REJECTED_BY_ASTERISK, findings.unproven[key]
     if problems:
-        return ready(Truth.FALSE, problems[0].reason, f"{_sentences(problems)}; the rest is served")
+        yield Truth.FALSE, problems[0].reason, f"{_sentences(problems)}; the rest is served"
     if plan.pbx and plan.pbx.key == key and findings.restart_for:
-        message = f"Asterisk reads {', '.join(findings.restart_for)} only when it starts: restart it"
-        return ready(Truth.FALSE, Reason.RESTART_REQUIRED, message)
+        message = f"only a restart of Asterisk brings into effect: {', '.join(findings.restart_for)}"
+        yield Truth.FALSE, Reason.RESTART_REQUIRED, message
     if key in plan.disabled:
-        return ready(Truth.TRUE, Reason.DISABLED, "disabled, and not in Asterisk")
+        yield Truth.TRUE, Reason.DISABLED, "disabled, and not in Asterisk"
     if key in findings.verified:
-        return ready(Truth.TRUE, Reason.VERIFIED, "Asterisk was asked and runs this version")
-    return ready(Truth.UNKNOWN, Reason.UNKNOWN, "not verified yet")
+        yield Truth.TRUE, Reason.VERIFIED, "Asterisk was asked and runs this version"
+    yield Truth.UNKNOWN, Reason.UNKNOWN, "not verified yet"
 
 
 def _phone_registered(contacts: tuple[Contact, ...], findings: Findings) -> Condition:
@@ -179,7 +184,7 @@ def _asterisk_fields(plan: Plan, findings: Findings) -> Mapping[str, Any]:
         "startedAt": _timestamp(facts.started_at) if facts else Kept.KEPT,
         "activeChannels": facts.active_channels if facts else Kept.KEPT,
         "activeCalls": facts.active_calls if facts else Kept.KEPT,
-        "registrations": sum(map(len, findings.live.contacts.values())) if findings.live else Kept.KEPT,
+        "registrations": Kept.KEPT if findings.registrations is None else findings.registrations,
         "lastReload": {
             "at": _timestamp(last.at),
             "modules": list(last.modules),

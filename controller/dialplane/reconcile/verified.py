@@ -41,28 +41,36 @@ class Refusal:
 class VerifiedStore:
     """A small SQLite file beside the rendered files; one row per resource and verdict."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fingerprint: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         path.touch(mode=0o600)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         if self._db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
-            self._db.executescript(
-                "DROP TABLE IF EXISTS version;"
-                "CREATE TABLE version (verdict TEXT, kind TEXT, name TEXT, body TEXT,"
-                " PRIMARY KEY (verdict, kind, name)) WITHOUT ROWID;"
-                f" PRAGMA user_version = {SCHEMA_VERSION};"
-            )
+            self._db.executescript(f"""
+                DROP TABLE IF EXISTS version;
+                CREATE TABLE version (
+                    verdict TEXT, kind TEXT, name TEXT, body TEXT, fingerprint TEXT,
+                    PRIMARY KEY (verdict, kind, name)
+                ) WITHOUT ROWID;
+                PRAGMA user_version = {SCHEMA_VERSION};
+            """)
+        self._db.execute("DELETE FROM version WHERE verdict = 'refused' AND fingerprint != ?", (fingerprint,))
+        self._fingerprint = fingerprint
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the store; one that is damaged is set aside, since everything in it can be asked of Asterisk again."""
+    def open(cls, path: Path, fingerprint: str) -> Self:
+        """Open the store.
+
+        Another `fingerprint` (of the templates) forgets what was refused. A damaged store is set aside: everything in
+        it can be asked of Asterisk again.
+        """
         try:
-            return cls(path)
+            return cls(path, fingerprint)
         except sqlite3.DatabaseError:
             path.replace(path.with_suffix(".damaged"))
-            return cls(path)
+            return cls(path, fingerprint)
 
     def verified(self) -> dict[Key, Verified]:
         """Every version last proven to run."""
@@ -99,8 +107,8 @@ class VerifiedStore:
                 [(verdict, key.kind, key.name) for verdict, key in gone],
             )
             self._db.executemany(
-                "INSERT OR REPLACE INTO version VALUES (?, ?, ?, ?)",
-                [(verdict, key.kind, key.name, json.dumps(body)) for verdict, key, body in rows],
+                "INSERT OR REPLACE INTO version VALUES (?, ?, ?, ?, ?)",
+                [(verdict, key.kind, key.name, json.dumps(body), self._fingerprint) for verdict, key, body in rows],
             )
         except BaseException:
             self._db.execute("ROLLBACK")

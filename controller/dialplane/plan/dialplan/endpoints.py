@@ -10,7 +10,7 @@ from dialplane.resources.key import Key
 
 def class_of_service(permissions: Iterable[Permission]) -> str:
     """The context of endpoints with these permissions, whatever their order: `dp-cos-internal-local`."""
-    return "-".join(("dp-cos", *(sorted(permissions) or ("none",))))
+    return "-".join(("dp-cos", *(sorted(set(permissions)) or ("none",))))
 
 
 def extension_context(spec: ExtensionSpec) -> str:
@@ -26,6 +26,7 @@ def trunk_context(key: Key) -> str:
 def extension_variables(site: Site, spec: ExtensionSpec) -> Iterator[tuple[str, str]]:
     """The channel variables of calls from this extension, for the routines to read."""
     del site
+    yield "DIALPLANE_EXTENSION", spec.number
     if spec.caller_id:
         yield "DIALPLANE_CALLER_ID", spec.caller_id
     if spec.emergency_caller_id:
