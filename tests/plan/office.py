@@ -18,7 +18,9 @@ def manifest(kind: str, name: str, spec: Mapping[str, Any], **metadata: Any) -> 
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name, **metadata}, "spec": dict(spec)}
 
 
-def snapshot(manifests: Iterable[Mapping[str, Any]], secrets: Mapping[str, Mapping[str, str]] | None = None) -> Snapshot:
+def snapshot(
+    manifests: Iterable[Mapping[str, Any]], secrets: Mapping[str, Mapping[str, str]] | None = None
+) -> Snapshot:
     resources = [parse(m) for m in manifests]
     held = {name: {k: SecretStr(v) for k, v in keys.items()} for name, keys in (secrets or {}).items()}
     return Snapshot("default", {r.key: r for r in resources}, held)
