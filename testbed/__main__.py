@@ -1,8 +1,9 @@
-"""``python -m testbed PART``: get one part ready and say where it is."""
+"""``python -m testbed PART``: get one part ready and say where it is; ``up`` runs a site."""
 
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from testbed import cache
 
@@ -22,7 +23,7 @@ def _sip() -> None:
 
 
 def _kube() -> None:
-    from testbed.kube.binaries import locate  # noqa: PLC0415
+    from testbed.kube.binaries import locate  # noqa: PLC0415 -- likewise
 
     found = locate()
     print(f"Kubernetes API {found.version[0]}.{found.version[1]}")
@@ -31,7 +32,7 @@ def _kube() -> None:
 
 
 def _crd_server() -> None:
-    from testbed.kube.crd_server import program  # noqa: PLC0415
+    from testbed.kube.crd_server import program  # noqa: PLC0415 -- likewise
 
     print(program())
 
@@ -44,17 +45,30 @@ PARTS: dict[str, tuple[str, Callable[[], None]]] = {
 }
 
 
+def _all() -> None:
+    for _, get in PARTS.values():
+        get()
+
+
 def main() -> int:
     """Run one command; the exit status is 1 when a part cannot be had."""
     parser = argparse.ArgumentParser(prog="python -m testbed", description=__doc__)
     commands = parser.add_subparsers(dest="part", required=True)
     for name, (text, _) in PARTS.items():
         commands.add_parser(name, help=text)
-    part = parser.parse_args().part
+    commands.add_parser("all", help="all of these, one after the other")
+    running = commands.add_parser("up", help="run a site on an Asterisk of its own until Ctrl-C")
+    running.add_argument("site", type=Path, help="a folder of manifests")
+    running.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to `dialplane run`")
+    given = parser.parse_args()
     try:
-        PARTS[part][1]()
+        if given.part == "up":
+            from testbed.up import up  # noqa: PLC0415 -- likewise
+
+            return up(given.site, given.rest)
+        (_all if given.part == "all" else PARTS[given.part][1])()
     except cache.BuildError as error:
-        print(f"testbed {part}: {error}", file=sys.stderr)
+        print(f"testbed {given.part}: {error}", file=sys.stderr)
         return 1
     return 0
 
