@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from ruamel.yaml import YAML
 
 from dialplane.resources.base import Part
-from dialplane.resources.crd import crd
+from dialplane.resources.crd import crd, crds
 from dialplane.resources.crd_files import crd_files
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.reference import reference_pages
@@ -20,6 +21,13 @@ FOLDER = ROOT / "crds"
 def test_crds_are_not_stale() -> None:
     on_disk = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.yaml")}
     assert on_disk == crd_files(), "run `make crds`"
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_the_files_read_alike_in_both_versions_of_yaml(version: str) -> None:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.version = version
+    assert {name: yaml.load(text) for name, text in crd_files().items()} == crds()
 
 
 def test_reference_pages_are_not_stale() -> None:
