@@ -17,9 +17,11 @@ def _asterisk() -> None:
 
 
 def _sip() -> None:
-    from testbed.sip import locate_sipp  # noqa: PLC0415 -- likewise
+    from testbed.baresip import locate_baresip  # noqa: PLC0415 -- likewise
+    from testbed.sip import locate_sipp  # noqa: PLC0415
 
     print(" ".join(locate_sipp()))
+    print(" ".join(locate_baresip().argv))
 
 
 def _kube() -> None:
@@ -39,7 +41,7 @@ def _crd_server() -> None:
 
 PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "asterisk": ("find or fetch Asterisk 22", _asterisk),
-    "sip": ("find or fetch SIPp", _sip),
+    "sip": ("find or fetch SIPp and baresip", _sip),
     "kube": ("find, fetch or build etcd, kube-apiserver and kubectl", _kube),
     "crd-server": ("find or build the server that enforces CEL rules in CRDs", _crd_server),
 }
