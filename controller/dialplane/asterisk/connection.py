@@ -29,7 +29,7 @@ class Down:
 class AsteriskLink:
     """One connection that comes back: exponential backoff with jitter, nothing replayed. `async with` runs it.
 
-    Each connection is a new `Ami`: what was pending on the old one has failed with ConnectionLost, and its subscriptions
+    Each connection is a new `Ami`: what was pending on the old one has failed with ConnectionLost, its subscriptions
     have ended. Whoever needs the state anew takes it from the new one.
     """
 

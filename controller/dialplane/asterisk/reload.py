@@ -67,7 +67,7 @@ class ReloadResult:
 
 @dataclass(frozen=True, slots=True)
 class Reloads:
-    """What makes Asterisk read changed files: modules to reload, in order, and files that only a restart reads whole."""
+    """What makes Asterisk read changed files: modules to reload, in order, and files that only a restart reads."""
 
     modules: tuple[str, ...] = ()
     restart_for: tuple[str, ...] = ()
