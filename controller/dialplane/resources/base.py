@@ -1,11 +1,23 @@
-"""What every spec has in common."""
+"""What every part of a manifest has in common."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from dialplane.resources.rule import Rule
+
+RULES_BROKEN = "dialplane_rules"
+"""The pydantic error type that carries the broken rules of one part in its context, under `rules`."""
 
 
 class Part(BaseModel):
-    """A part of a manifest: immutable, strict (no silent conversion) and closed (an unknown field is an error)."""
+    """A part of a manifest: immutable, strict (no silent conversion) and closed (an unknown field is an error).
+
+    The regular expressions are Rust's: like those of the Kubernetes API server they run in linear time, and their `$`
+    does not match before a trailing newline, as Python's does.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -14,8 +26,33 @@ class Part(BaseModel):
         strict=True,
         populate_by_name=True,
         use_attribute_docstrings=True,
-        regex_engine="python-re",
+        regex_engine="rust-regex",
     )
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """What must hold between the fields of this part."""
+
+    def given(self, alias: str) -> bool:
+        """Whether the field that the manifest spells `alias` has a value: what `has()` asks in CEL."""
+        return any(
+            getattr(self, name) is not None for name, info in type(self).model_fields.items() if info.alias == alias
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The rules go into the schema as CEL."""
+        said = handler.resolve_ref_schema(handler(schema))
+        if cls.rules:
+            said["x-kubernetes-validations"] = [rule.as_validation() for rule in cls.rules]
+        return said
+
+    @model_validator(mode="after")
+    def _obey_rules(self) -> Self:
+        broken = [rule for rule in type(self).rules if not rule.holds(self)]
+        if broken:
+            context: dict[str, Any] = {"rules": broken}
+            raise PydanticCustomError(RULES_BROKEN, "{message}", {"message": broken[0].message, **context})
+        return self
 
 
 class Spec(Part):

@@ -1,11 +1,12 @@
 """From a manifest, as either front door read it, to a resource with a checked spec."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dialplane.resources.key import Key
-from dialplane.resources.problem import Problem
+from dialplane.resources.problem import Problem, Reason
 
 if TYPE_CHECKING:
     from dialplane.resources.base import Spec
@@ -15,6 +16,8 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 RESTARTED_AT = f"{GROUP}/restartedAt"
 """The annotation by which a user asks for a restart of an Asterisk."""
+
+_TOP_LEVEL = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +34,51 @@ class Resource:
     annotations: Mapping[str, str] = field(default_factory=dict)
     uid: str = field(default="", compare=False)
     generation: int = field(default=1, compare=False)
+    created: str = field(default="", compare=False)
+    """RFC 3339 time of creation; of two resources that collide the younger one is at fault."""
 
 
 def parse(manifest: Mapping[str, Any]) -> Resource:
     """Read one manifest of a known kind; never raises for what a user can write into it.
 
-    Only `dialplane.io/` annotations are kept: others change often and mean nothing here.
+    Only `dialplane.io/` annotations are kept: others change often and mean nothing here. A front door has made sure of
+    the kind, and of a `metadata.name` that is text; without these there is no resource to speak of.
     """
     from dialplane.resources.kinds import KINDS  # noqa: PLC0415 -- kinds import this module's constants
 
-    metadata = manifest.get("metadata") or {}
+    metadata = manifest["metadata"]
     kind = KINDS[manifest["kind"]]
     spec, problems = kind.parse_spec(manifest.get("spec"))
+    problems = (*_around_spec(manifest), *problems)
     return Resource(
         key=Key(kind.name, metadata["name"]),
-        spec=spec,
+        spec=None if problems else spec,
         problems=problems,
-        annotations={k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(f"{GROUP}/")},
+        annotations={k: v for k, v in _annotations(metadata) if isinstance(v, str)},
         uid=metadata.get("uid", ""),
         generation=metadata.get("generation", 1),
+        created=metadata.get("creationTimestamp") or "",
     )
+
+
+def _around_spec(manifest: Mapping[str, Any]) -> Iterator[Problem]:
+    """What the API server checks by itself, for a manifest that did not come through it."""
+    from dialplane.resources.fields import OBJECT_NAME  # noqa: PLC0415 -- as above
+
+    if manifest.get("apiVersion") != API_VERSION:
+        yield Problem(Reason.INVALID, f"must be {API_VERSION}", "apiVersion")
+    for name in sorted(str(name) for name in manifest.keys() - _TOP_LEVEL):
+        yield Problem(Reason.INVALID, "unknown field; known are apiVersion, kind, metadata and spec", name)
+    name = manifest["metadata"]["name"]
+    if not re.fullmatch(OBJECT_NAME.pattern, name):
+        yield Problem(Reason.INVALID, f"{name!r} is not {OBJECT_NAME.what}", "metadata.name")
+    for name, value in _annotations(manifest["metadata"]):
+        if not isinstance(value, str):
+            message = f"must be text, not {type(value).__name__}: put it in quotes"
+            yield Problem(Reason.INVALID, message, f"metadata.annotations[{name}]")
+
+
+def _annotations(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    annotations = metadata.get("annotations")
+    if isinstance(annotations, Mapping):
+        yield from ((k, v) for k, v in annotations.items() if isinstance(k, str) and k.startswith(f"{GROUP}/"))

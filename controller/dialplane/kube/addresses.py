@@ -1,0 +1,48 @@
+"""Where the API server keeps each kind."""
+
+from dataclasses import dataclass
+
+from dialplane.kube.inventory import SECRET
+from dialplane.resources.manifest import GROUP, VERSION
+
+HELM_RELEASES = "type!=helm.sh/release.v1"
+"""Helm keeps its releases in Secrets of up to 1 MB; a field selector leaves them on the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One kind as the API server names it. The core group is `""`."""
+
+    kind: str
+    group: str
+    version: str
+    plural: str
+    field_selector: str = ""
+
+    @property
+    def resource(self) -> str:
+        """The unmistakable name: `extensions.dialplane.io` (a rival CRD may own the bare plural)."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def collection(self, namespace: str) -> str:
+        """The path of all objects of this kind in a namespace."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        return f"{root}/namespaces/{namespace}/{self.plural}"
+
+    def object(self, namespace: str, name: str) -> str:
+        """The path of one object."""
+        return f"{self.collection(namespace)}/{name}"
+
+    def status(self, namespace: str, name: str) -> str:
+        """The path of one object's status."""
+        return f"{self.collection(namespace)}/{name}/status"
+
+
+SECRETS = Address(SECRET, "", "v1", "secrets", HELM_RELEASES)
+EVENTS = Address("Event", "", "v1", "events")
+LEASES = Address("Lease", "coordination.k8s.io", "v1", "leases")
+
+
+def custom(kind: str, plural: str) -> Address:
+    """The address of one of Dialplane's own kinds."""
+    return Address(kind, GROUP, VERSION, plural)

@@ -1,0 +1,172 @@
+"""The kinds, in one table: whatever works for every kind reads it from here."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from dialplane.resources.asterisk import AsteriskSpec, AsteriskStatus
+from dialplane.resources.base import Spec
+from dialplane.resources.clean import cleaned, foreign
+from dialplane.resources.diagnosis import diagnose
+from dialplane.resources.extension import ExtensionSpec, ExtensionStatus
+from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.schedule import ScheduleSpec, ScheduleStatus
+from dialplane.resources.schema import Schema, schema_of
+from dialplane.resources.sip_trunk import SipTrunkSpec, SipTrunkStatus
+from dialplane.resources.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`."""
+
+    name: str
+    path: str
+    """JSONPath below the resource."""
+    type: str = "string"
+    wide: bool = False
+    """Only with `-o wide`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of resource."""
+
+    name: str
+    plural: str
+    singular: str
+    short_names: tuple[str, ...]
+    spec: type[Spec]
+    status: type[Status]
+    columns: tuple[Column, ...]
+    description: str
+    """One or two sentences for its users."""
+
+    @property
+    def spec_schema(self) -> Schema:
+        """The structural schema of its spec; shared, so copy before changing it."""
+        return schema_of(self.spec)
+
+    @property
+    def status_schema(self) -> Schema:
+        """The structural schema of its status; shared, so copy before changing it."""
+        return schema_of(self.status, defaults=False)
+
+    @property
+    def needs_spec(self) -> bool:
+        """Whether a manifest without `spec` is an error."""
+        return bool(self.spec_schema.get("required"))
+
+    def parse_spec(self, raw: Any) -> tuple[Spec | None, tuple[Problem, ...]]:
+        """Judge a spec as either front door read it, and fill in the defaults.
+
+        Args:
+            raw: the value of `spec`: any JSON value; what only YAML knows (dates, say) becomes a problem.
+
+        Returns:
+            The spec and no problems, or None and one problem per error. Never raises.
+        """
+        if raw is None and self.needs_spec:
+            return None, (Problem(Reason.INVALID, "is required", "spec"),)
+        raw = {} if raw is None else raw
+        if problems := tuple(foreign(raw, "spec")):
+            return None, problems
+        text = json.dumps(cleaned(raw, self.spec_schema))
+        try:
+            # JSON mode: strict about types, yet lists fill tuples. By alias alone: display_name is no manifest field.
+            return self.spec.model_validate_json(text, by_alias=True, by_name=False), ()
+        except ValidationError as error:
+            return None, diagnose(error, self.spec_schema, "spec")
+
+
+def _condition(name: str, kind: str) -> Column:
+    return Column(name, f'.status.conditions[?(@.type=="{kind}")].status')
+
+
+_READY: Final = _condition("Ready", "Ready")
+_AGE: Final = Column("Age", ".metadata.creationTimestamp", "date")
+_WHY: Final = (
+    Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', wide=True),
+    Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+)
+
+_ALL: Final[Iterable[Kind]] = (
+    Kind(
+        name="Asterisk",
+        plural="asterisks",
+        singular="asterisk",
+        short_names=("pbx",),
+        spec=AsteriskSpec,
+        status=AsteriskStatus,
+        columns=(
+            Column("State", ".status.state"),
+            Column("Version", ".status.version"),
+            Column("Channels", ".status.activeChannels", "integer"),
+            Column("Registrations", ".status.registrations", "integer"),
+            _READY,
+            _AGE,
+            *_WHY,
+        ),
+        description="The site's PBX: how to reach it, and what holds for the whole site. One per namespace.",
+    ),
+    Kind(
+        name="SipTrunk",
+        plural="siptrunks",
+        singular="siptrunk",
+        short_names=("siptrunk",),
+        spec=SipTrunkSpec,
+        status=SipTrunkStatus,
+        columns=(
+            Column("Host", ".spec.host"),
+            _condition("Registered", "Registered"),
+            _condition("Reachable", "Reachable"),
+            _READY,
+            _AGE,
+            *_WHY,
+        ),
+        description="A line to a carrier or to another PBX, with the routes in and out.",
+    ),
+    Kind(
+        name="Extension",
+        plural="extensions",
+        singular="extension",
+        short_names=("exten",),
+        spec=ExtensionSpec,
+        status=ExtensionStatus,
+        columns=(
+            Column("Number", ".spec.number"),
+            Column("Name", ".spec.displayName"),
+            _condition("Registered", "Registered"),
+            _READY,
+            _AGE,
+            *_WHY,
+        ),
+        description="A phone, a softphone or a browser with a number of its own.",
+    ),
+    Kind(
+        name="Schedule",
+        plural="schedules",
+        singular="schedule",
+        short_names=("sched",),
+        spec=ScheduleSpec,
+        status=ScheduleStatus,
+        columns=(_READY, _AGE, *_WHY),
+        description="Opening hours that send inbound calls one way or the other.",
+    ),
+)
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in _ALL})
+"""Every kind by its name."""
+
+
+def find_kind(word: str) -> Kind | None:
+    """The kind that a person means by its name, plural, singular or short name, in any case."""
+    wanted = word.lower().removesuffix(".dialplane.io")
+    return next(
+        (k for k in KINDS.values() if wanted in (k.name.lower(), k.plural, k.singular, *k.short_names)),
+        None,
+    )

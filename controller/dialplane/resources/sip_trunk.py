@@ -1,0 +1,203 @@
+"""SipTrunk: a line to a carrier or to another PBX."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from dialplane.resources.base import Part, Spec
+from dialplane.resources.destination import Destination
+from dialplane.resources.fields import (
+    DISTINCT,
+    CallerNumber,
+    Codecs,
+    DialPattern,
+    DialPrefix,
+    Did,
+    Distinct,
+    DtmfMode,
+    Host,
+    HostPort,
+    MediaEncryption,
+    ObjectName,
+    PeerCidr,
+    Permission,
+    Port,
+    SipUser,
+    Timestamp,
+    UsernamePasswordRef,
+)
+from dialplane.resources.rule import Rule
+from dialplane.resources.status import Status
+from dialplane.resources.text import Text
+
+
+class Registration(Part):
+    """Registering with the carrier, so that it knows where to send calls."""
+
+    enabled: bool = True
+    """Register. `false` keeps the settings and stays unregistered."""
+    expiry_seconds: Annotated[int, Field(ge=60, le=86_400)] = 3600
+    """How long a registration is asked for, in seconds; Asterisk renews it before."""
+    retry_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
+    """How long to wait after a failed registration, in seconds. Tried again for ever, after a rejection too."""
+    contact_user: SipUser | None = None
+    """The user part of the contact, which some carriers send calls to. By default the Secret's user name."""
+
+
+class CallerIdPolicy(Part):
+    """How numbers are written and believed on this trunk."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="caller-id-country",
+            message="formats e164 and national need countryCode",
+            field="countryCode",
+            cel="self.format == 'asIs' || has(self.countryCode)",
+            holds=lambda policy: policy.format == "asIs" or policy.country_code is not None,
+        ),
+    )
+
+    format: Literal["e164", "national", "asIs"] = "asIs"
+    """How the caller's number is written to the carrier: `e164` (+49301234567), `national` (0301234567), or `asIs`."""
+    country_code: Annotated[str, Text("a country calling code, such as 49", r"^[1-9][0-9]{0,2}$", 3)] | None = None
+    """The country calling code without `+`, such as `"49"`."""
+    national_prefix: Annotated[str, Text("a trunk prefix of up to 3 digits, such as 0", r"^[0-9]{0,3}$", 3)] = "0"
+    """What stands before a national number; empty in countries without one."""
+    trust_inbound: bool = False
+    """Believe the caller's identity that the other side asserts (P-Asserted-Identity, Remote-Party-ID)."""
+
+
+class InboundRoute(Part):
+    """Where calls to one number go."""
+
+    did: Did
+    """The number as the carrier sends it, such as `"+49301234567"`; `"*"` catches every other. Without a match the call
+    is refused."""
+    to: Destination
+    """Where the call goes."""
+
+
+class OutboundRoute(Part):
+    """Which dialled numbers leave through this trunk, and how they are written."""
+
+    pattern: DialPattern
+    """A number, or an Asterisk pattern: `_0X.` is a 0 and at least one more digit; X is 0-9, Z 1-9, N 2-9, `[2-5]` a
+    choice, a final `.` one or more and a final `!` any number of further characters."""
+    strip: Annotated[int, Field(ge=0, le=20)] = 0
+    """Digits to take off the front of the dialled number."""
+    prepend: DialPrefix = ""
+    """What to put before the number after stripping."""
+    permission: Permission = "international"
+    """What an extension must be permitted to use this route."""
+    priority: Annotated[int, Field(ge=1, le=1000)] = 100
+    """Where routes of several trunks match: the lowest is tried first, the next one when that trunk fails."""
+
+
+_IDENTIFIED = (
+    "self.inbound.size() == 0 || (has(self.registration) && self.registration.enabled)"
+    " || self.matchNetworks.size() > 0 || self.host.matches('^([0-9.]+|.*:.*)$')"
+)
+
+
+class SipTrunkSpec(Spec):
+    """A line to a carrier or to another PBX."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="trunk-registration-credentials",
+            message="a trunk that registers needs credentialsSecretRef",
+            field="credentialsSecretRef",
+            cel="!has(self.registration) || !self.registration.enabled || has(self.credentialsSecretRef)",
+            holds=lambda spec: not spec.registers or spec.credentials_secret_ref is not None,
+        ),
+        Rule(
+            id="trunk-identified",
+            message="calls from this trunk must be told from others: list the carrier's networks, give host as an "
+            "IP address, or register",
+            field="matchNetworks",
+            cel=_IDENTIFIED,
+            holds=lambda spec: not spec.inbound or spec.registers or bool(spec.match_networks) or spec.host_is_address,
+        ),
+    )
+
+    host: Host
+    """The carrier's host name or address."""
+    port: Port | None = None
+    """The carrier's SIP port. Without it: what DNS says (SRV), else 5060, with tls 5061."""
+    transport: ObjectName | None = None
+    """The name of a transport of the Asterisk (udp, tcp or tls). By default its first."""
+    enabled: bool = True
+    """`false` takes the trunk out of service and keeps the manifest."""
+    credentials_secret_ref: UsernamePasswordRef | None = None
+    """The account at the carrier; used to register and to answer its challenges."""
+    registration: Registration | None = None
+    """Register with the carrier. Without it the carrier must know this site's address."""
+    qualify_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
+    """How often to ask the carrier whether it is there (OPTIONS), in seconds; 0 never asks, and then there is no
+    `Reachable` condition."""
+    codecs: Codecs | None = None
+    """What is offered, the preferred one first. By default those of the Asterisk."""
+    dtmf_mode: DtmfMode = "rfc4733"
+    """How key presses travel: `rfc4733` (in RTP, usual), `info` (SIP INFO), `inband` (as tones), `auto` (rfc4733 if
+    offered, else inband), `auto_info` (rfc4733 if offered, else info)."""
+    match_networks: Annotated[tuple[PeerCidr, ...], Field(max_length=64), DISTINCT] = ()
+    """The networks that calls from this carrier come from, at least /8 (IPv6: /16). Whoever is in them may use the
+    inbound routes without a password. By default `host` if that is an IP address."""
+    from_user: SipUser | None = None
+    """The user part of From, where the carrier wants its account there."""
+    from_domain: Host | None = None
+    """The domain of From, where the carrier wants its own."""
+    outbound_proxy: HostPort | None = None
+    """`host[:port]` of a proxy that all requests go through."""
+    caller_id: CallerNumber | None = None
+    """The number shown to those called where the extension has no `callerId` of its own."""
+    caller_id_policy: CallerIdPolicy = CallerIdPolicy()
+    """How numbers are written and believed."""
+    inbound_number_from: Literal["requestUri", "toHeader"] = "requestUri"
+    """Where the called number stands: in the request URI, or in the To header (carriers that send all calls to the
+    registered contact)."""
+    max_channels: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """The most calls at once, in and out together. By default unlimited."""
+    media_encryption: MediaEncryption = "none"
+    """Encryption of voice: `none`, `sdes` (SRTP with keys in SDP: use tls), or `dtls`."""
+    inbound: Annotated[tuple[InboundRoute, ...], Field(max_length=256), Distinct(keys=("did",))] = ()
+    """Where calls from the carrier go, by the number called."""
+    outbound: Annotated[tuple[OutboundRoute, ...], Field(max_length=256), Distinct(keys=("pattern",))] = ()
+    """Which dialled numbers leave through this trunk."""
+
+    @property
+    def registers(self) -> bool:
+        """Whether Asterisk registers with the carrier (unless the trunk is disabled)."""
+        return self.registration is not None and self.registration.enabled
+
+    @property
+    def host_is_address(self) -> bool:
+        """Whether `host` is an IP address, so that it can identify the trunk without asking DNS."""
+        return ":" in self.host or not self.host.strip("0123456789.")
+
+
+class RegistrationStatus(Part):
+    """The outbound registration."""
+
+    state: Annotated[str, Field(max_length=32)]
+    """What Asterisk says: `Registered`, `Unregistered`, `Rejected` or `Stopped`."""
+    server_uri: Annotated[str, Field(max_length=512)] | None = None
+    """Where it registers."""
+    last_registered_at: Timestamp | None = None
+    """When it last became registered."""
+
+
+class TrunkContactStatus(Part):
+    """The carrier as OPTIONS sees it."""
+
+    state: Annotated[str, Field(max_length=32)]
+    """What Asterisk says: `Reachable`, `Unreachable`, `NonQualified` or `Unknown`."""
+
+
+class SipTrunkStatus(Status):
+    """What the running Asterisk says about the trunk."""
+
+    registration: RegistrationStatus | None = None
+    """The outbound registration; only where the trunk registers."""
+    contact: TrunkContactStatus | None = None
+    """Whether the carrier answers."""

@@ -1,0 +1,144 @@
+"""For every order of events, cuts, LISTs and late reads, the inventory ends in the truth."""
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from world import EXTENSION, KINDS, TRUNK, Server, list_all, new_inventory
+
+from dialplane.kube.inventory import DELETED, SECRET
+from dialplane.resources.key import Key
+
+if TYPE_CHECKING:
+    from dialplane.kube.shelf import Suspicion
+
+NAMES = st.sampled_from(["a", "b"])
+RESOURCES = st.sampled_from([EXTENSION, TRUNK])
+ALL = st.sampled_from([EXTENSION, TRUNK, SECRET])
+SECRETS = st.sampled_from([None, "a", "b"])
+
+Event = tuple[str, str | None, dict[str, Any]]
+
+
+class Namespace(RuleBasedStateMachine):
+    """Events keep their order within one uid (as kopf's queues do) and none between uids; LISTs may be outdated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server = Server()
+        self.past = [copy.deepcopy(self.server)]
+        self.inventory = new_inventory()
+        self.pending: dict[str, list[Event]] = {}
+        self.reads: list[tuple[str, tuple[Suspicion, ...], dict[str, dict[str, Any]]]] = []
+        self.seen: tuple[int, object] = (-1, None)
+
+    def tell(self, kind: str, type_: str | None, obj: dict[str, Any]) -> None:
+        self.pending.setdefault(obj["metadata"]["uid"], []).append((kind, type_, copy.deepcopy(obj)))
+
+    @rule(kind=ALL, name=NAMES, value=st.integers(0, 2), secret=SECRETS)
+    def put(self, kind: str, name: str, value: int, secret: str | None) -> None:
+        known = (kind, name) in self.server.objects
+        self.tell(kind, "MODIFIED" if known else "ADDED", self.server.put(kind, name, value, secret))
+
+    @rule(kind=RESOURCES, name=NAMES, value=st.integers(0, 2))
+    def set_status(self, kind: str, name: str, value: int) -> None:
+        if (kind, name) in self.server.objects:
+            self.tell(kind, "MODIFIED", self.server.set_status(kind, name, {"value": value}))
+
+    @rule(kind=RESOURCES, name=NAMES, value=st.sampled_from(["1", "2"]))
+    def annotate(self, kind: str, name: str, value: str) -> None:
+        if (kind, name) in self.server.objects:
+            self.tell(kind, "MODIFIED", self.server.annotate(kind, name, "dialplane.io/x", value))
+
+    @rule(kind=ALL, name=NAMES)
+    def delete(self, kind: str, name: str) -> None:
+        if (kind, name) in self.server.objects:
+            self.tell(kind, DELETED, self.server.delete(kind, name))
+
+    @rule()
+    def remember(self) -> None:
+        self.past.append(copy.deepcopy(self.server))
+
+    @rule(kind=ALL, data=st.data())
+    def list_from_a_cache(self, kind: str, data: st.DataObject) -> None:
+        """The read of the suspects begins now and is applied later."""
+        past = data.draw(st.sampled_from([*self.past[-3:], self.server]))
+        suspects = self.inventory.listed(kind, past.lines(kind))
+        self.reads.append((kind, suspects, copy.deepcopy(self.server.of(kind))))
+
+    @rule()
+    def read_wanted_secrets(self) -> None:
+        self.reads.append((SECRET, self.inventory.unread_secrets, copy.deepcopy(self.server.of(SECRET))))
+
+    @precondition(lambda self: self.reads)
+    @rule()
+    def a_read_arrives(self) -> None:
+        self.inventory.reread(*self.reads.pop(0))
+
+    @precondition(lambda self: self.pending)
+    @rule(data=st.data())
+    def an_event_arrives(self, data: st.DataObject) -> None:
+        uid = data.draw(st.sampled_from(sorted(self.pending)))
+        self.inventory.event(*self.pending[uid].pop(0))
+        if not self.pending[uid]:
+            del self.pending[uid]
+
+    @rule(kind=ALL)
+    def the_watch_is_cut(self, kind: str) -> None:
+        """What was under way is lost, and the relist that follows says nothing of what ended meanwhile."""
+        for uid, events in list(self.pending.items()):
+            if events[0][0] == kind:
+                del self.pending[uid]
+        for obj in self.server.of(kind).values():
+            self.tell(kind, None, obj)
+
+    @invariant()
+    def a_changed_snapshot_has_a_new_revision(self) -> None:
+        if self.inventory.passed:
+            built = self.inventory._build()
+            content = (
+                {k: (r.uid, r.generation, r.spec, dict(r.annotations)) for k, r in built.resources.items()},
+                {n: dict(s) for n, s in built.secrets.items()},
+            )
+            assert self.seen[0] != self.inventory.revision or self.seen[1] == content
+            self.seen = (self.inventory.revision, content)
+
+    def teardown(self) -> None:
+        while self.pending:
+            uid = next(iter(self.pending))
+            for event in self.pending.pop(uid):
+                self.inventory.event(*event)
+        for read in self.reads:
+            self.inventory.reread(*read)
+        for (kind, name), obj in self.server.objects.items():  # ghosts apart, the events alone tell the truth
+            entry = self.inventory._shelf(kind).get(name)
+            assert entry is not None
+            assert (entry.uid, entry.version) == (obj["metadata"]["uid"], obj["metadata"]["resourceVersion"])
+        list_all(self.inventory, self.server)
+        self.inventory.reread(SECRET, self.inventory.unread_secrets, self.server.of(SECRET))
+        assert self.inventory.passed
+        snapshot = self.inventory.snapshot()
+        truth = {Key(k, n): o for (k, n), o in self.server.objects.items() if k in KINDS}
+        assert {k: (r.uid, r.generation) for k, r in snapshot.resources.items()} == {
+            k: (o["metadata"]["uid"], o["metadata"]["generation"]) for k, o in truth.items()
+        }
+        assert {k: r.annotations for k, r in snapshot.resources.items()} == {
+            k: o["metadata"]["annotations"] for k, o in truth.items()
+        }
+        wanted = {o["spec"]["secret"] for o in truth.values()}
+        assert {n: s["v"].get_secret_value() for n, s in snapshot.secrets.items()} == {
+            n: {"MA==": "0", "MQ==": "1", "Mg==": "2"}[o["data"]["v"]]
+            for n, o in self.server.of(SECRET).items()
+            if n in wanted
+        }
+        for key, obj in truth.items():
+            held = self.inventory.held(key)
+            assert held is not None
+            assert held.version == obj["metadata"]["resourceVersion"]
+            assert held.status == obj.get("status", {})
+
+
+TestNamespace = Namespace.TestCase
+TestNamespace.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

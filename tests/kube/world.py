@@ -1,0 +1,97 @@
+"""A namespace in miniature: a server whose objects change, and the kinds that a test needs. No server, no clock."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dialplane.kube.inventory import SECRET, Inventory, line_of
+from dialplane.kube.shelf import Line
+from dialplane.resources.base import Spec
+from dialplane.resources.key import Key
+from dialplane.resources.manifest import Resource
+
+EXTENSION, TRUNK = "Extension", "SipTrunk"
+KINDS = (EXTENSION, TRUNK)
+
+
+class PlainSpec(Spec):
+    value: int
+    secret: str | None = None
+
+
+def parse(manifest: Mapping[str, Any]) -> Resource:
+    metadata = manifest["metadata"]
+    return Resource(
+        key=Key(manifest["kind"], metadata["name"]),
+        spec=PlainSpec(**manifest["spec"]),
+        annotations=dict(metadata.get("annotations") or {}),
+        uid=metadata["uid"],
+        generation=metadata["generation"],
+    )
+
+
+def secret_refs(spec: Spec) -> Iterable[str]:
+    assert isinstance(spec, PlainSpec)
+    return [spec.secret] if spec.secret else []
+
+
+def new_inventory() -> Inventory:
+    return Inventory("site", KINDS, parse, secret_refs)
+
+
+class Server:
+    """What the API server holds. Every change returns the new object; `versions` grow over all kinds, as etcd's do."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], dict[str, Any]] = {}
+        self._version = 100
+        self._uids = 0
+
+    def put(self, kind: str, name: str, value: int = 0, secret: str | None = None) -> dict[str, Any]:
+        """Create it, or change its spec (for a Secret: its value)."""
+        content = (
+            {"data": {"v": encode(str(value))}} if kind == SECRET else {"spec": {"value": value, "secret": secret}}
+        )
+        old = self.objects.get((kind, name))
+        if old is None:
+            self._uids += 1
+            metadata = {"name": name, "uid": f"uid-{self._uids}", "generation": 1, "annotations": {}}
+            return self._keep(kind, name, {"metadata": metadata, **content})
+        bump = 0 if kind == SECRET else int(old["spec"] != content["spec"])
+        return self._keep(kind, name, {**old, **content}, generation=old["metadata"]["generation"] + bump)
+
+    def annotate(self, kind: str, name: str, annotation: str, value: str) -> dict[str, Any]:
+        old = self.objects[kind, name]
+        return self._keep(kind, name, old, annotations={**old["metadata"]["annotations"], annotation: value})
+
+    def set_status(self, kind: str, name: str, status: dict[str, Any]) -> dict[str, Any]:
+        return self._keep(kind, name, {**self.objects[kind, name], "status": status})
+
+    def delete(self, kind: str, name: str) -> dict[str, Any]:
+        obj = self.objects.pop((kind, name))
+        self._version += 1
+        return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self._version)}}
+
+    def lines(self, kind: str) -> list[Line]:
+        return [line_of(kind, o["metadata"]) for (k, _), o in self.objects.items() if k == kind]
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        return {name: o for (k, name), o in self.objects.items() if k == kind}
+
+    def _keep(self, kind: str, name: str, obj: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+        self._version += 1
+        obj = {**obj, "metadata": {**obj["metadata"], **metadata, "resourceVersion": str(self._version)}}
+        self.objects[kind, name] = obj
+        return obj
+
+
+def encode(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def list_all(inventory: Inventory, server: Server, *, settle: bool = True) -> None:
+    """What the reader does: a LIST per kind, then a consistent read of what it puts in doubt."""
+    for kind in (*KINDS, SECRET):
+        suspects = inventory.listed(kind, server.lines(kind))
+        if settle:
+            inventory.reread(kind, suspects, server.of(kind))
