@@ -76,14 +76,20 @@ class Ami:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, address: AmiAddress, *, within: float = 10.0, events: str = "system,security"
+        cls,
+        address: AmiAddress,
+        *,
+        within: float = 10.0,
+        events: str = "system,security",
+        wait_for_boot: bool = True,
     ) -> AsyncIterator["Ami"]:
         """Connect, log in, wait for FullyBooted; close at the end.
 
         Args:
             address: where and as whom.
             within: seconds for all of that together.
-            events: the AMI event classes to receive; without `system` there is no FullyBooted.
+            events: the AMI event classes to receive; a user that may not read `system` gets no FullyBooted.
+            wait_for_boot: False for such a user, once another connection has seen FullyBooted.
 
         Raises:
             Unreachable: no connection (AuthenticationRefused, NotBooted and ConnectionLost say more).
@@ -92,7 +98,7 @@ class Ami:
         try:
             async with asyncio.timeout(within):
                 await ami._open(address)
-                await ami._log_in(address, events, within)
+                await ami._log_in(address, events, within, wait_for_boot=wait_for_boot)
         except TimeoutError:
             ami.close()
             if ami._logged_in:
@@ -185,7 +191,7 @@ class Ami:
             raise Unreachable(f"{address}: {error.strerror or error}") from error
         _notice_a_dead_peer(transport.get_extra_info("socket"))
 
-    async def _log_in(self, address: AmiAddress, events: str, within: float) -> None:
+    async def _log_in(self, address: AmiAddress, events: str, within: float, *, wait_for_boot: bool) -> None:
         with self.events("FullyBooted") as boot:
             try:
                 # By challenge: the secret itself never crosses the wire and never stands in an action.
@@ -202,6 +208,8 @@ class Ami:
             except ActionRefused as error:
                 raise AuthenticationRefused(f"{address}: user {address.username!r}: {error.message}") from None
             self._logged_in = True
+            if not wait_for_boot:
+                return
             async for event in boot:
                 if isinstance(event, Event):
                     self.started_at = _started_at(datetime.now(UTC), event.get("uptime", "0"))

@@ -21,7 +21,7 @@ class AsteriskError(Exception):
     """Any failure to talk with Asterisk; the caller reports it and tries again with the next connection."""
 
 
-class Unreachable(AsteriskError):  # noqa: N818
+class Unreachable(AsteriskError):
     """No connection: the operator checks that Asterisk runs and that host, port and TLS of `ami` are right."""
 
 
@@ -37,11 +37,11 @@ class ConnectionLost(Unreachable):
     """The connection ended before the answer: whether the action took effect is unknown; read back, never resend."""
 
 
-class ActionTimeout(AsteriskError):  # noqa: N818
+class ActionTimeout(AsteriskError):
     """Asterisk did not answer within the time limit: the action may still take effect; read back before deciding."""
 
 
-class ActionRefused(AsteriskError):  # noqa: N818
+class ActionRefused(AsteriskError):
     """Asterisk answered `Response: Error`: the caller decides by `message`, which is Asterisk's own."""
 
     def __init__(self, action: str, message: str, items: tuple[Event, ...] = ()) -> None:
@@ -56,5 +56,5 @@ class PermissionMissing(ActionRefused):
     """The AMI user may not run this action: the operator adds the class to its `write =` in manager.conf."""
 
 
-class LineRefused(AsteriskError, ValueError):  # noqa: N818
+class LineRefused(AsteriskError, ValueError):
     """A value that no AMI line can carry (line break, NUL, too long): the caller takes another way, such as a file."""
