@@ -70,7 +70,7 @@ async def test_an_unanswered_action_fails_in_time_and_others_go_on() -> None:
 
     async with odd_peer(forgetful) as (address, _), Ami.connect(address) as ami:
         with pytest.raises(ActionTimeout, match=r"Slow: no answer within 0\.1 s"):
-            await ami.action("Slow", within=0.1)
+            await ami.action("Slow", timeout=0.1)
         assert (await ami.action("Fast")).message == "Fast done"
 
 
@@ -81,7 +81,7 @@ async def test_the_clock_of_an_action_starts_when_the_one_before_is_answered() -
         await obliging(peer, action)
 
     async with odd_peer(slow_first) as (address, _), Ami.connect(address) as ami:
-        await asyncio.gather(ami.action("Reload", within=2), ami.action("CoreStatus", within=0.2))
+        await asyncio.gather(ami.action("Reload", timeout=2), ami.action("CoreStatus", timeout=0.2))
 
 
 async def test_a_late_answer_is_neither_an_event_nor_anothers_answer() -> None:
@@ -95,7 +95,7 @@ async def test_a_late_answer_is_neither_an_event_nor_anothers_answer() -> None:
     async with odd_peer(late) as (address, _), Ami.connect(address) as ami:
         with ami.events() as events:
             with pytest.raises(ActionTimeout):
-                await ami.list("Slow", within=0.1)
+                await ami.list("Slow", timeout=0.1)
             assert (await ami.action("Fast")).message == "Fast done"
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(anext(events), 0.1)
@@ -190,7 +190,7 @@ async def test_the_kernel_looks_for_a_dead_peer_while_a_long_action_runs() -> No
 async def test_a_silent_login_fails_in_time() -> None:
     async with odd_peer(None) as (address, _):
         with pytest.raises(Unreachable, match=r"no AMI within 0\.2 s"):
-            async with Ami.connect(address, within=0.2):
+            async with Ami.connect(address, timeout=0.2):
                 pass
 
 
@@ -233,7 +233,7 @@ async def test_an_asterisk_that_never_boots(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("odd_peer.BOOTED", b"")
     async with odd_peer(silent) as (address, _):
         with pytest.raises(NotBooted, match="no FullyBooted within"):
-            async with Ami.connect(address, within=0.2):
+            async with Ami.connect(address, timeout=0.2):
                 pass
 
 
@@ -290,7 +290,7 @@ async def test_a_flood_neither_grows_memory_nor_stops_answers() -> None:
             await ami.action("Ping")
             tracemalloc.start()
             began = time.monotonic()
-            await ami.action("Go", within=30)
+            await ami.action("Go", timeout=30)
             taken, (_, peak) = time.monotonic() - began, tracemalloc.get_traced_memory()
             tracemalloc.stop()
     assert peak < 20_000_000

@@ -88,7 +88,7 @@ async def test_one_reload_at_a_time_and_a_hard_limit() -> None:
         assert one.status == two.status == ReloadStatus.QUEUED
         assert 190 <= one.duration_ms < 1000
         with pytest.raises(ActionTimeout):
-            await reload(ami, "stuck.so", within=0.1)
+            await reload(ami, "stuck.so", timeout=0.1)
 
 
 async def test_a_reload_under_way_is_waited_for() -> None:

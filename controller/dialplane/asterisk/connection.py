@@ -101,7 +101,7 @@ class AsteriskLink:
         waits = backoff(*self._waits)
         while True:
             try:
-                async with Ami.connect(self._address, within=self._connect_within, events=self._events) as ami:
+                async with Ami.connect(self._address, timeout=self._connect_within, events=self._events) as ami:
                     waits = backoff(*self._waits)
                     self._become(Up(ami))
                     self._become(Down(await ami.closed()))

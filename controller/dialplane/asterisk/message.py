@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 HIDDEN = frozenset({"password", "secret", "md5cred", "passworddigest", "oauthsecret", "refreshtoken"})
-    {"password", "secret", "md5cred", "passworddigest", "key", "challenge", "oauth_secret", "refresh_token"}
-)
 """Fields whose value no repr shows (lower case)."""
 
 
