@@ -55,7 +55,9 @@ def render(settings: Settings) -> dict[str, str]:
     """
     folder = resources.files("dialplane.plan") / "bootstrap"
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=jinja2.select_autoescape(default_for_string=False),
     )
     variables: dict[str, object] = {
         "directories": {name: str(path) for name, path in asdict(settings.directories).items()},
@@ -73,7 +75,5 @@ def render(settings: Settings) -> dict[str, str]:
         "ari_secret": settings.ari.secret,
         "country": settings.country,
     }
-    templates = sorted(
-        (path for path in folder.iterdir() if path.name.endswith(".conf")), key=lambda path: path.name
-    )
+    templates = sorted((path for path in folder.iterdir() if path.name.endswith(".conf")), key=lambda path: path.name)
     return {path.name: environment.from_string(path.read_text()).render(variables) for path in templates}

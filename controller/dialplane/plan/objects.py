@@ -3,7 +3,7 @@
 The templates render these; the read-back asks Asterisk for these. Neither knows more than is written here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -110,3 +110,28 @@ class Objects:
     mailboxes: tuple[Mailbox, ...] = ()
     settings: tuple[Setting, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+
+    def readable(self) -> dict[str, PjsipObject | DialplanContext | Mailbox]:
+        """What Asterisk can be asked for, by a name such as `auth/101`, `context/dp-internal`, `mailbox/101`."""
+        return {
+            **{f"{o.type}/{o.id}": o for o in self.pjsip},
+            **{f"context/{c.name}": c for c in self.contexts},
+            **{f"mailbox/{m.number}": m for m in self.mailboxes},
+        }
+
+
+def gathered(items: Iterable[PjsipObject | DialplanContext | Mailbox]) -> Objects:
+    """The objects as one: the way back from `Objects.readable`."""
+    every = tuple(items)
+    return Objects(
+        pjsip=tuple(o for o in every if isinstance(o, PjsipObject)),
+        contexts=tuple(c for c in every if isinstance(c, DialplanContext)),
+        mailboxes=tuple(m for m in every if isinstance(m, Mailbox)),
+    )
+
+
+def owners(item: PjsipObject | DialplanContext | Mailbox) -> frozenset[Key]:
+    """Every resource that wants something in this object: a context has many."""
+    if isinstance(item, DialplanContext):
+        return frozenset((item.owner, *(entry.owner for entry in item.entries)))
+    return frozenset((item.owner,))

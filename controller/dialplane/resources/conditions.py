@@ -6,7 +6,7 @@ Both front doors write the same status from the same report; only where it is ke
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from dialplane.resources.key import Key
@@ -46,10 +46,24 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Since:
+    """Stands in a report's fields for the time at which a condition last became True; kept while it is not."""
+
+    type: ConditionType
+
+
+class Kept(Enum):
+    """Stands in a report's fields for whatever the status says there already; absent where it says nothing."""
+
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What the site loop found out about one resource: the input of a status.
 
-    `fields` are the kind's own status fields (camelCase, JSON values), without conditions and observedGeneration.
+    `fields` are the kind's own status fields (camelCase; JSON values, `Since` or `Kept`), without conditions and
+    observedGeneration.
     """
 
     key: Key
@@ -89,13 +103,34 @@ def status_of(report: Report, previous: Mapping[str, JSON], now: datetime) -> di
                 "lastTransitionTime": _timestamp(now) if changed else old["lastTransitionTime"],
             }
         )
-    return {**report.fields, "observedGeneration": report.generation, "conditions": conditions}
+    times = {c["type"]: c["lastTransitionTime"] for c in conditions if c["status"] == Truth.TRUE}
+    fields = _resolved(report.fields, previous, times)
+    return {**fields, "observedGeneration": report.generation, "conditions": conditions}
 
 
 def transitions(report: Report, previous: Mapping[str, JSON]) -> tuple[Condition, ...]:
     """The conditions of `report` whose status or reason differs from `previous`: what an Event tells of."""
     before = {c.get("type"): (c.get("status"), c.get("reason")) for c in _conditions(previous)}
     return tuple(c for c in report.conditions if before.get(c.type) != (c.status, c.reason))
+
+
+def _resolved(fields: Mapping[str, JSON], previous: JSON, times: Mapping[str, str]) -> dict[str, JSON]:
+    """The fields with every `Since` and `Kept` replaced."""
+    before = previous if isinstance(previous, Mapping) else {}
+    resolved = {}
+    for name, value in fields.items():
+        match value:
+            case Since():
+                found = times.get(value.type, before.get(name))
+            case Kept():
+                found = before.get(name)
+            case Mapping():
+                found = _resolved(value, before.get(name), times)
+            case _:
+                found = value
+        if found is not None:
+            resolved[name] = found
+    return resolved
 
 
 def _conditions(status: Mapping[str, JSON]) -> Sequence[Mapping[str, JSON]]:

@@ -34,6 +34,8 @@ class Resource:
     annotations: Mapping[str, str] = field(default_factory=dict)
     uid: str = field(default="", compare=False)
     generation: int = field(default=1, compare=False)
+    created: str = field(default="", compare=False)
+    """RFC 3339 time of creation; of two resources that collide the younger one is at fault."""
 
 
 def parse(manifest: Mapping[str, Any]) -> Resource:
@@ -55,6 +57,7 @@ def parse(manifest: Mapping[str, Any]) -> Resource:
         annotations={k: v for k, v in _annotations(metadata) if isinstance(v, str)},
         uid=metadata.get("uid", ""),
         generation=metadata.get("generation", 1),
+        created=metadata.get("creationTimestamp") or "",
     )
 
 

@@ -57,6 +57,9 @@ class Problem:
     reason: Reason
     message: str
     field: str = ""
+    partial: bool = False
+    """Only this part of the resource is left out (a route to a number that does not exist): the rest is served, so that
+    one deleted extension never silences a whole trunk."""
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}" if self.field else self.message

@@ -30,7 +30,7 @@ class SchemaError(Exception):
 
 
 class _Generator(GenerateJsonSchema):
-    """Writes a default as a person would: of a part only what it sets, the rest comes from the defaults inside."""
+    """Writes a part's default whole: the API server applies the rules to it before it fills in defaults inside."""
 
     def encode_default(self, dft: Any) -> Any:
         """The default as JSON."""
@@ -94,9 +94,22 @@ def _without_null(node: Schema, definitions: Mapping[str, Any], where: str) -> S
 
 
 def plain(value: Any) -> Any:
-    """A value of a model as a manifest would have it, without what is default in it."""
+    """A value of a model as a manifest would have it."""
     if isinstance(value, Part):
-        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return value
+
+
+def described(schema: Schema) -> str:
+    """The description, and the bounds as sentences: most ways to show a description do not show the bounds."""
+    said = [schema.get("description", "")]
+    if "minimum" in schema:
+        said.append(f"From {schema['minimum']} to {schema.get('maximum', 'any')}.")
+    choices = schema.get("items", schema).get("enum", ())
+    if len(choices) > 1 and not all(f"`{choice}`" in said[0] for choice in choices):
+        said.append(f"One of {', '.join(f'`{choice}`' for choice in choices)}.")
+    if "maxItems" in schema:
+        said.append(f"{schema.get('minItems', 0)} to {schema['maxItems']} items.")
+    return " ".join(part for part in said if part)

@@ -1,0 +1,118 @@
+"""Two resources that want the same thing. The eldest keeps it; every younger one is told who has it."""
+
+from collections.abc import Hashable, Iterable, Iterator
+from ipaddress import ip_address, ip_network
+
+from dialplane.plan.draft import Draft, Finding
+from dialplane.plan.pjsip.trunk import identified_by
+from dialplane.resources.asterisk import Transport
+from dialplane.resources.extension import ExtensionSpec
+from dialplane.resources.key import Key
+from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.sip_trunk import SipTrunkSpec
+
+SIP_PORT = 5060
+TLS_PORT = 5061
+
+
+def duplicate_numbers(draft: Draft) -> Iterator[Finding]:
+    """A PJSIP id is one extension's number or one trunk's name; an emergency number is nobody's."""
+    emergency = draft.asterisk.emergency.numbers if draft.asterisk and draft.asterisk.emergency else ()
+    taken: dict[Hashable, str] = dict.fromkeys(emergency, f"{draft.asterisk_key} as an emergency number")
+    claims: list[tuple[Key, str, str]] = [(k, s.number, "spec.number") for k, s in draft.of(ExtensionSpec)]
+    claims += [(k, k.name, "metadata.name") for k, _ in draft.of(SipTrunkSpec)]
+    order = {key: index for index, key in enumerate(draft.resources)}
+    claims.sort(key=lambda claim: order[claim[0]])
+    yield from _claimed(taken, claims, "{what!r} is taken by {who}; choose another")
+
+
+def duplicate_networks(draft: Draft) -> Iterator[Finding]:
+    """A caller's address must tell which trunk it is."""
+    known: list[tuple[Key, str]] = []
+    for key, spec in draft.of(SipTrunkSpec):
+        clash = next(
+            ((text, who, other) for text in identified_by(spec) for who, other in known if _overlap(text, other)), None
+        )
+        if clash is None:
+            known += [(key, text) for text in identified_by(spec)]
+        else:
+            text, who, other = clash
+            message = f"{text} overlaps {other} of {who}: a call from there could be either trunk's"
+            yield key, Problem(Reason.CONFLICT, message, "spec.matchNetworks")
+
+
+def duplicate_registrations(draft: Draft) -> Iterator[Finding]:
+    """Asterisk's registration events name only the account and the server, so that the pair must be one trunk's."""
+    claims = []
+    for key, spec in draft.of(SipTrunkSpec):
+        if spec.registers and spec.credentials_secret_ref:
+            user = draft.secrets[key][spec.credentials_secret_ref.name]["username"].get_secret_value()
+            account = (user, spec.host, spec.port, spec.transport)
+            claims.append((key, account, "spec.credentialsSecretRef"))
+    yield from _claimed({}, claims, "the same account at the same carrier is registered by {who}")
+
+
+def duplicate_dids(draft: Draft) -> Iterator[Finding]:
+    """A number may come in over two trunks, but must lead to one place."""
+    known: dict[str, tuple[Key, object]] = {}
+    for key, spec in draft.of(SipTrunkSpec):
+        for index, route in enumerate(spec.inbound):
+            if route.did == "*":
+                continue
+            who, to = known.setdefault(route.did, (key, route.to))
+            if to != route.to:
+                message = f"{route.did} goes elsewhere in {who}; a number leads to one place"
+                yield key, Problem(Reason.CONFLICT, message, f"spec.inbound[{index}].did")
+                break
+
+
+def overlapping_binds(draft: Draft) -> Iterator[Finding]:
+    """Two transports cannot listen at one place."""
+    if draft.asterisk is None or draft.asterisk_key is None:
+        return
+    known: list[tuple[str, str, str, int]] = []
+    for index, transport in enumerate(draft.asterisk.transports):
+        if transport.bind is None:
+            continue
+        layer = "udp" if transport.protocol == "udp" else "tcp"
+        address, port = _listen(transport)
+        for name, other_layer, other_address, other_port in known:
+            if (layer, port) == (other_layer, other_port) and _same_place(address, other_address):
+                message = f"listens at the same {layer} port {port} as transport {name!r}"
+                yield (
+                    draft.asterisk_key,
+                    Problem(Reason.INVALID, message, f"spec.transports[{index}].bind"),
+                )
+        known.append((transport.name, layer, address, port))
+
+
+def _claimed(
+    taken: dict[Hashable, str], claims: Iterable[tuple[Key, Hashable, str]], message: str
+) -> Iterator[Finding]:
+    for key, what, field in claims:
+        if what in taken:
+            yield key, Problem(Reason.CONFLICT, message.format(what=what, who=taken[what]), field)
+        else:
+            taken[what] = str(key)
+
+
+def _overlap(one: str, other: str) -> bool:
+    a, b = ip_network(one), ip_network(other)
+    return a.version == b.version and (a.subnet_of(b) or b.subnet_of(a))  # type: ignore[arg-type]
+
+
+def _listen(transport: Transport) -> tuple[str, int]:
+    bind = transport.bind or ""
+    address, _, port = (
+        bind.rpartition(":") if bind.endswith(tuple("0123456789")) and _has_port(bind) else (bind, "", "")
+    )
+    return address.strip("[]"), int(port) if port else TLS_PORT if transport.protocol == "tls" else SIP_PORT
+
+
+def _has_port(bind: str) -> bool:
+    return "]:" in bind if bind.startswith("[") else ":" in bind
+
+
+def _same_place(one: str, other: str) -> bool:
+    a, b = ip_address(one), ip_address(other)
+    return a == b or (a.version == b.version and (a.is_unspecified or b.is_unspecified))

@@ -1,0 +1,109 @@
+"""Everything a manifest refers to by name or number exists.
+
+A route that leads nowhere is a partial problem: that number is refused, the rest of the trunk goes on.
+"""
+
+from collections.abc import Iterator
+
+from dialplane.plan.draft import Draft, Finding
+from dialplane.resources.destination import Destination, FinalDestination
+from dialplane.resources.extension import ExtensionSpec
+from dialplane.resources.key import Key
+from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.schedule import ScheduleSpec
+from dialplane.resources.sip_trunk import SipTrunkSpec
+
+
+def transports(draft: Draft) -> Iterator[Finding]:
+    """The transport that a trunk or an extension names is one of the Asterisk's, and of a fitting protocol."""
+    if draft.asterisk is None:
+        return
+    known = {t.name: t.protocol for t in draft.asterisk.transports}
+    users: list[tuple[Key, ExtensionSpec | SipTrunkSpec]] = [*draft.of(ExtensionSpec), *draft.of(SipTrunkSpec)]
+    for key, spec in users:
+        if spec.transport is not None and spec.transport not in known:
+            message = f"{draft.asterisk_key} has no transport {spec.transport!r}; it has {', '.join(known)}"
+            yield key, Problem(Reason.REFERENCE_MISSING, message, "spec.transport")
+            continue
+        protocol = known[spec.transport] if spec.transport else None
+        if isinstance(spec, SipTrunkSpec):
+            if protocol == "wss":
+                yield key, Problem(Reason.INVALID, "a trunk cannot use a wss transport", "spec.transport")
+        elif spec.webrtc and "wss" not in known.values():
+            message = f"webrtc needs a wss transport in {draft.asterisk_key}"
+            yield key, Problem(Reason.REFERENCE_MISSING, message, "spec.webrtc")
+        elif spec.webrtc and protocol not in {None, "wss"}:
+            yield key, Problem(Reason.INVALID, "webrtc works only over a wss transport", "spec.transport")
+
+
+def route_targets(draft: Draft) -> Iterator[Finding]:
+    """Every `to` leads to something that is served."""
+    targets = _Targets(draft)
+    for key, trunk in draft.of(SipTrunkSpec):
+        for index, route in enumerate(trunk.inbound):
+            yield from ((key, p) for p in targets.missing(route.to, f"spec.inbound[{index}].to"))
+    for key, schedule in draft.of(ScheduleSpec):
+        yield from ((key, p) for p in targets.missing(schedule.when_open, "spec.whenOpen"))
+        yield from ((key, p) for p in targets.missing(schedule.when_closed, "spec.whenClosed"))
+
+
+def schedule_loops(draft: Draft) -> Iterator[Finding]:
+    """A schedule that leads to itself, over others too, would never let a call go."""
+    leads = {
+        key.name: [to.schedule for to in (spec.when_open, spec.when_closed) if to.schedule]
+        for key, spec in draft.of(ScheduleSpec)
+    }
+    for key, _ in draft.of(ScheduleSpec):
+        seen: set[str] = set()
+        ahead = list(leads[key.name])
+        while ahead:
+            name = ahead.pop()
+            if name == key.name:
+                yield key, Problem(Reason.INVALID, "the schedule leads back to itself", "spec.whenOpen")
+                break
+            if name not in seen:
+                seen.add(name)
+                ahead += leads.get(name, [])
+
+
+def trunks(draft: Draft) -> Iterator[Finding]:
+    """The emergency trunks exist. Partial: those that do exist are used."""
+    if draft.asterisk is None or draft.asterisk_key is None or draft.asterisk.emergency is None:
+        return
+    known = {key.name for key, _ in draft.of(SipTrunkSpec)}
+    for index, name in enumerate(draft.asterisk.emergency.trunks):
+        if name not in known:
+            message = f"no SipTrunk {name!r} is served; emergency calls use the others"
+            field = f"spec.emergency.trunks[{index}]"
+            yield draft.asterisk_key, Problem(Reason.REFERENCE_MISSING, message, field, partial=True)
+
+
+class _Targets:
+    def __init__(self, draft: Draft) -> None:
+        extensions = [spec for _, spec in draft.of(ExtensionSpec)]
+        self._numbers = {spec.number for spec in extensions}
+        self._mailboxes = {spec.number for spec in extensions if spec.voicemail and spec.voicemail.enabled}
+        self._schedules = {key.name for key, _ in draft.of(ScheduleSpec)}
+
+    def missing(self, to: Destination | FinalDestination, path: str) -> Iterator[Problem]:
+        if to.extension is not None and to.extension not in self._numbers:
+            yield _missing(f"no Extension with number {to.extension!r} is served", f"{path}.extension")
+        if to.voicemail is not None and to.voicemail not in self._mailboxes:
+            yield _missing(f"no Extension with number {to.voicemail!r} has voicemail enabled", f"{path}.voicemail")
+        if not isinstance(to, Destination):
+            return
+        if to.schedule is not None and to.schedule not in self._schedules:
+            yield _missing(f"no Schedule {to.schedule!r} is served", f"{path}.schedule")
+        if to.voice_bot is not None:
+            yield _missing("this version serves no VoiceBot", f"{path}.voiceBot")
+        if to.ring_group is not None:
+            for index, member in enumerate(to.ring_group.members):
+                if member not in self._numbers:
+                    message = f"no Extension with number {member!r} is served"
+                    yield _missing(message, f"{path}.ringGroup.members[{index}]")
+            if to.ring_group.no_answer is not None:
+                yield from self.missing(to.ring_group.no_answer, f"{path}.ringGroup.noAnswer")
+
+
+def _missing(message: str, field: str) -> Problem:
+    return Problem(Reason.REFERENCE_MISSING, message, field, partial=True)

@@ -1,0 +1,73 @@
+"""Every Secret that is referred to exists and holds what it should. No message shows a value."""
+
+import re
+from collections.abc import Iterator
+
+from dialplane.plan.draft import Draft, Finding
+from dialplane.plan.escape import Unrenderable, escape
+from dialplane.plan.site import credentials_secret
+from dialplane.resources.extension import ExtensionSpec
+from dialplane.resources.key import Key
+from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.references import secret_refs
+
+GENERATING = "has not been made by the controller yet"
+
+_PIN = re.compile(r"[0-9]{4,10}")
+
+
+def secrets(draft: Draft) -> Iterator[Finding]:
+    """Missing Secrets and keys, empty or unusable values, and accounts that are not the extension's own."""
+    for key, resource in list(draft.resources.items()):
+        if resource.spec is None:
+            continue
+        for path, secret, names in secret_refs(resource.spec, key.name):
+            if secret not in draft.secrets[key]:
+                generated = path == "spec.generateCredentials"
+                message = f"Secret {secret!r} " + (GENERATING if generated else "does not exist in this namespace")
+                yield key, _missing(message, path)
+                continue
+            for name in names:
+                if problem := _value(draft, key, secret, name, path):
+                    yield key, problem
+        if isinstance(resource.spec, ExtensionSpec):
+            yield from _account(draft, key, resource.spec)
+
+
+def _value(draft: Draft, key: Key, secret: str, name: str, path: str) -> Problem | None:
+    value = draft.secrets[key][secret].get(name)
+    if value is None:
+        return _missing(f"Secret {secret!r} has no key {name!r}", path)
+    if not value.get_secret_value():
+        return _invalid(f"Secret {secret!r}, key {name!r} is empty", path)
+    if name.startswith("tls."):
+        return None  # a PEM file of many lines; it is written to a file of its own
+    try:
+        escape(value)
+    except Unrenderable as error:
+        return _invalid(f"Secret {secret!r}, key {name!r} {error}", path)
+    return None
+
+
+def _account(draft: Draft, key: Key, spec: ExtensionSpec) -> Iterator[Finding]:
+    name = credentials_secret(key, spec)
+    held = draft.secrets[key].get(name or "")
+    if held is not None and (user := held.get("username")) is not None and user.get_secret_value() != spec.number:
+        yield (
+            key,
+            _invalid(f"Secret {name!r}: username must be the number {spec.number!r}", "spec.credentialsSecretRef"),
+        )
+    box = spec.voicemail
+    if box and box.enabled and box.pin_secret_ref:
+        pin = draft.secrets[key].get(box.pin_secret_ref.name, {}).get(box.pin_secret_ref.key)
+        if pin is not None and not _PIN.fullmatch(pin.get_secret_value()):
+            where = f"Secret {box.pin_secret_ref.name!r}, key {box.pin_secret_ref.key!r}"
+            yield key, _invalid(f"{where}: a PIN has 4 to 10 digits", "spec.voicemail.pinSecretRef")
+
+
+def _missing(message: str, field: str) -> Problem:
+    return Problem(Reason.SECRET_MISSING, message, field)
+
+
+def _invalid(message: str, field: str) -> Problem:
+    return Problem(Reason.SECRET_INVALID, message, field)

@@ -1,0 +1,86 @@
+"""The dialplan: pure builders of contexts, one module per noun.
+
+`dialplan` gives every context of a site: those made of its manifests, whose entries have one priority each, and the
+routines that they call (`routine.py` says why). `docs/dialplan.md` shows how a call goes through them.
+"""
+
+from collections.abc import Iterator
+
+from dialplane.plan.dialplan import (
+    destinations,
+    emergency,
+    features,
+    inbound,
+    internal,
+    outbound,
+    recording,
+    schedules,
+    trunks,
+    voicemail,
+)
+from dialplane.plan.dialplan.classes import class_context, used_permissions
+from dialplane.plan.dialplan.hints import hints
+from dialplane.plan.dialplan.retained import retained
+from dialplane.plan.dialplan.routine import Routine
+from dialplane.plan.dialplan.used import applications_used, modules_used
+from dialplane.plan.dialplan.voicemail import mailboxes
+from dialplane.plan.draft import Finding
+from dialplane.plan.objects import DialplanContext
+from dialplane.plan.site import Site
+from dialplane.resources.problem import Problem, Reason
+
+__all__ = ["ROUTINES", "applications_used", "dialplan", "mailboxes", "modules_used", "retained"]
+
+NAME_LIMIT = 63
+"""Characters in the name of a trunk or a schedule: Asterisk's contexts and extensions have 79."""
+
+ROUTINES: tuple[Routine, ...] = (
+    *recording.ROUTINES,
+    *trunks.ROUTINES,
+    *emergency.ROUTINES,
+    *outbound.ROUTINES,
+    *internal.ROUTINES,
+    *destinations.ROUTINES,
+    *inbound.ROUTINES,
+    *schedules.ROUTINES,
+    *voicemail.ROUTINES,
+    *features.ROUTINES,
+)
+"""Every routine of this version. All of them are rendered at every site, so that a change of the site adds none."""
+
+
+def dialplan(site: Site) -> tuple[tuple[DialplanContext, ...], list[Finding]]:
+    """Every context of the site, sorted by name, and what cannot be rendered.
+
+    Where there is a finding, there are no contexts: leave the resource out and ask again.
+    """
+    findings = list(_misfits(site))
+    if findings:
+        return (), findings
+    return tuple(sorted(_contexts(site), key=lambda c: c.name)), []
+
+
+def _misfits(site: Site) -> Iterator[Finding]:
+    message = f"the name stands in the dialplan, where it may have {NAME_LIMIT} characters; choose a shorter one"
+    for key, _ in (*site.trunks, *site.schedules):
+        if len(key.name) > NAME_LIMIT:
+            yield key, Problem(Reason.INVALID, message, "metadata.name")
+
+
+def _contexts(site: Site) -> Iterator[DialplanContext]:
+    reachable = destinations.Destinations.of(site)
+    yield from (routine.rendered(site.asterisk_key) for routine in ROUTINES)
+    yield recording.site_table(site)
+    yield trunks.trunk_table(site)
+    yield emergency.emergency(site)
+    yield features.features(site)
+    yield internal.internal(site)
+    yield internal.members(site)
+    yield voicemail.voicemail(site)
+    yield hints(site)
+    yield from inbound.inbound(site, reachable)
+    yield from schedules.schedules(site, reachable)
+    classes = used_permissions(site)
+    yield from (class_context(site, permissions) for permissions in classes)
+    outbounds = {outbound.outbound_context(p): p for p in (*classes, frozenset(outbound.ALL_OUTBOUND))}
+    yield from (outbound.outbound(site, permissions) for permissions in outbounds.values())

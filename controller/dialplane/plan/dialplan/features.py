@@ -1,0 +1,49 @@
+"""Features: what a phone can dial besides numbers. Pick-up (`*8`) is in features.conf."""
+
+from dialplane.plan.dialplan.contexts import FEATURES, context
+from dialplane.plan.dialplan.routine import routine
+from dialplane.plan.objects import DialplanContext
+from dialplane.plan.site import Site
+
+OWN_MAILBOX = routine(
+    "own_mailbox",
+    (),
+    """
+          GotoIf($["${VM_INFO(${DIALPLANE_EXTENSION}@default,exists)}" = "1"]?:none)
+          VoiceMailMain(${DIALPLANE_EXTENSION}@default)
+          Hangup()
+    none: Hangup(1)
+    """,
+)
+"""Asks for the PIN; 404 where the extension has no box."""
+
+ANY_MAILBOX = routine(
+    "any_mailbox",
+    (),
+    """
+          VoiceMailMain(@default)
+          Hangup()
+    """,
+)
+"""Asks for box and PIN."""
+
+ECHO = routine(
+    "echo",
+    (),
+    """
+          Set(TIMEOUT(absolute)=600)
+          Answer()
+          Playback(demo-echotest)
+          Echo()
+          Hangup()
+    """,
+)
+"""Says back what it hears, for ten minutes at most."""
+
+CODES = {"*43": ECHO, "*97": OWN_MAILBOX, "*98": ANY_MAILBOX}
+ROUTINES = (ECHO, OWN_MAILBOX, ANY_MAILBOX)
+
+
+def features(site: Site) -> DialplanContext:
+    """The feature codes, for everyone who may call internally."""
+    return context(FEATURES, site.asterisk_key, [r.entry(code, site.asterisk_key) for code, r in CODES.items()])

@@ -1,0 +1,48 @@
+"""Routines of an older version that live calls still run in: kept word for word until the last such call is over."""
+
+import re
+from collections.abc import Collection
+
+_SECTION = re.compile(r"^\[(?P<name>[^\]]+)\]", re.MULTILINE)
+_ROUTINE = re.compile(r"dp-[a-z-]+_[0-9a-f]{8}")
+
+
+def retained(rendered: str, live: Collection[str], wanted: Collection[str]) -> str:
+    """The routines to append, verbatim, to the file that replaces `rendered`.
+
+    Args:
+        rendered: the extensions.conf that Asterisk has now, with whatever was retained in it before.
+        live: the contexts that channels are in now, as Asterisk names them.
+        wanted: the contexts of the new dialplan; they are never retained.
+
+    Returns:
+        The text of each routine that is not wanted and that a call is in, or may still get into: a channel shows only
+        the routine it is in, while others wait on its stack, and it may go on into further ones.
+    """
+    old = {name: text for name, text in _sections(rendered).items() if _ROUTINE.fullmatch(name)}
+    mentions = {name: set(_ROUTINE.findall(text)) & old.keys() - {name} for name, text in old.items()}
+    callers = {name: {other for other in old if name in mentions[other]} for name in old}
+    needed = _reached(_reached(old.keys() & set(live), callers), mentions)
+    return "".join(old[name] for name in sorted(needed - set(wanted)))
+
+
+def routines(rendered: str) -> frozenset[str]:
+    """The routines in a rendered extensions.conf."""
+    return frozenset(name for name in _sections(rendered) if _ROUTINE.fullmatch(name))
+
+
+def _sections(text: str) -> dict[str, str]:
+    found = list(_SECTION.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    return {match["name"]: text[match.start() : end] for match, end in zip(found, ends, strict=True)}
+
+
+def _reached(start: Collection[str], leads_to: dict[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    ahead = list(start)
+    while ahead:
+        name = ahead.pop()
+        if name not in reached:
+            reached.add(name)
+            ahead += leads_to[name]
+    return reached

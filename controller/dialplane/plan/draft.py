@@ -1,0 +1,49 @@
+"""A site while it is being checked: what is still in, and why the rest is out."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from dialplane.plan.plan import Secrets
+from dialplane.resources.asterisk import AsteriskSpec
+from dialplane.resources.base import Spec
+from dialplane.resources.key import Key
+from dialplane.resources.manifest import Resource
+from dialplane.resources.problem import Problem
+
+S = TypeVar("S", bound=Spec)
+
+Finding = tuple[Key, Problem]
+"""A problem and the resource that has it."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """The resources that may still be rendered, eldest first, and the problems found so far.
+
+    The order decides who is at fault when two collide: the younger one, so that a new manifest never takes a working
+    phone out of service.
+    """
+
+    resources: dict[Key, Resource]
+    secrets: Mapping[Key, Secrets] = field(repr=False)
+    """The Secrets as each resource sees them."""
+    asterisk_key: Key | None = None
+    asterisk: AsteriskSpec | None = None
+    problems: dict[Key, list[Problem]] = field(default_factory=dict)
+
+    def of(self, spec_type: type[S]) -> list[tuple[Key, S]]:
+        """The resources of one kind that are still in, eldest first."""
+        return [(k, r.spec) for k, r in self.resources.items() if isinstance(r.spec, spec_type)]
+
+    def note(self, findings: Iterable[Finding]) -> None:
+        """Take the findings in; whoever has one that is not partial is out from now on."""
+        for key, problem in findings:
+            self.problems.setdefault(key, []).append(problem)
+            if not problem.partial:
+                self.resources.pop(key, None)
+
+
+def eldest_first(resources: Iterable[Resource]) -> list[Resource]:
+    """By time of creation, then by name: the same on every machine."""
+    return sorted(resources, key=lambda r: (r.created, r.key))

@@ -1,0 +1,1 @@
+"""PJSIP objects: pure builders, one module per kind that asks for them."""

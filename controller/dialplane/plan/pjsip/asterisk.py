@@ -1,0 +1,43 @@
+"""The PJSIP objects of the Asterisk itself: global, system and transports."""
+
+from collections.abc import Iterator
+
+from dialplane.plan.objects import PjsipObject, PjsipType
+from dialplane.plan.pjsip.options import Options, options, repeated
+from dialplane.plan.site import Site
+from dialplane.resources.asterisk import Transport
+
+KEEP_ALIVE_SECONDS = 90
+
+
+def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
+    """`global`, then each transport by name. There is no anonymous endpoint, so no identifier for one either."""
+    key = site.asterisk_key
+    yield PjsipObject(
+        PjsipType.GLOBAL,
+        "global",
+        options(
+            ("user_agent", "Dialplane"),
+            ("endpoint_identifier_order", "ip,username"),
+            ("keep_alive_interval", KEEP_ALIVE_SECONDS),
+        ),
+        key,
+    )
+    for transport in sorted(site.asterisk.transports, key=lambda t: t.name):
+        yield PjsipObject(
+            PjsipType.TRANSPORT, transport.name, _transport(transport, site.asterisk.config_directory), key
+        )
+
+
+def _transport(transport: Transport, directory: str) -> Options:
+    keys = f"{directory}/keys/{transport.name}" if transport.protocol == "tls" else None
+    return options(
+        ("protocol", str(transport.protocol)),
+        # A wss transport listens through http.conf; its section only names it, and must still have a bind.
+        ("bind", transport.bind or "0.0.0.0"),  # noqa: S104 -- rendered for Asterisk; the user chose it
+        ("external_signaling_address", transport.external_address),
+        ("external_media_address", transport.external_address),
+        ("cert_file", keys and f"{keys}.crt"),
+        ("priv_key_file", keys and f"{keys}.key"),
+        ("method", "tlsv1_2" if transport.protocol == "tls" else None),
+    ) + repeated("local_net", transport.local_networks)

@@ -1,0 +1,78 @@
+"""The PJSIP objects of an Extension: endpoint, auth and aor, all named by its number."""
+
+from collections.abc import Iterator
+
+from dialplane.plan.dialplan.endpoints import extension_context, extension_variables
+from dialplane.plan.objects import PjsipObject, PjsipType
+from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
+from dialplane.plan.site import Site
+from dialplane.resources.extension import ExtensionSpec
+from dialplane.resources.key import Key
+
+QUALIFY_SECONDS = 60
+"""How often a phone is asked whether it is there; keeps the binding of a NAT open as well."""
+
+
+def extension_objects(site: Site, key: Key, spec: ExtensionSpec) -> Iterator[PjsipObject]:
+    """The three objects of one extension. Reads `password` from its Secret."""
+    number = spec.number
+    credentials = site.credentials(key, spec)
+    password = credentials.password if credentials else None
+    yield PjsipObject(
+        PjsipType.AUTH,
+        number,
+        options(("auth_type", "digest"), ("username", number), ("password", password)),
+        key,
+    )
+    yield PjsipObject(
+        PjsipType.AOR,
+        number,
+        options(
+            ("max_contacts", spec.max_contacts),
+            ("remove_existing", spec.max_contacts == 1),
+            ("remove_unavailable", spec.max_contacts > 1),
+            ("qualify_frequency", QUALIFY_SECONDS),
+            ("default_expiration", 3600),
+            ("minimum_expiration", 60),
+            ("maximum_expiration", 7200),
+        ),
+        key,
+    )
+    yield PjsipObject(PjsipType.ENDPOINT, number, _endpoint(site, spec), key)
+
+
+def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
+    number = spec.number
+    name = spec.display_name or number
+    return (
+        options(
+            ("context", extension_context(spec)),
+            ("auth", number),
+            ("aors", number),
+            ("identify_by", "username"),
+            ("transport", spec.transport),
+            ("callerid", f'"{name}" <{number}>'),
+            ("language", site.asterisk.default_language),
+            ("dtmf_mode", str(spec.dtmf_mode)),
+            ("direct_media", False),
+            ("rtp_symmetric", spec.nat),
+            ("force_rport", spec.nat),
+            ("rewrite_contact", spec.nat),
+            ("webrtc", spec.webrtc),
+            ("media_encryption", None if spec.webrtc else encryption(spec.encryption)),
+            ("device_state_busy_at", None if spec.call_waiting else 1),
+            ("named_call_group", ",".join(spec.pickup_groups) or None),
+            ("named_pickup_group", ",".join(spec.pickup_groups) or None),
+            ("mailboxes", f"{number}@default" if spec.voicemail and spec.voicemail.enabled else None),
+            ("allow_overlap", False),
+        )
+        + codecs(spec.codecs or site.asterisk.codecs)
+        + _networks(spec)
+        + repeated("set_var", (f"{k}={v}" for k, v in extension_variables(site, spec)))
+    )
+
+
+def _networks(spec: ExtensionSpec) -> Options:
+    if not spec.allowed_networks:
+        return ()
+    return (("deny", "0.0.0.0/0"), ("deny", "::/0"), *repeated("permit", spec.allowed_networks))

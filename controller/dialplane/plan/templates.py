@@ -1,0 +1,46 @@
+"""The Jinja2 environment of every template.
+
+A template lays out one piece of a file (one PJSIP section, one dialplan context, …). It gets data that was already
+decided; whatever it prints goes through `escape`. Users may replace any of them by a file of the same name.
+"""
+
+from collections.abc import Mapping
+
+from jinja2 import DictLoader, StrictUndefined, Template
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from dialplane.plan.digest import digest
+from dialplane.plan.escape import argument, finalize, section
+
+
+class Templates:
+    """The templates by name, compiled once.
+
+    `sources` maps a template's name (`pjsip.conf.j2`) to its text; reading them from disk is the caller's work.
+    """
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=DictLoader(dict(sources)),
+            undefined=StrictUndefined,
+            finalize=finalize,
+            autoescape=False,  # not HTML; `finalize` is the escaping of Asterisk's files
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self._environment.filters.update(section=section, argument=argument)
+        self._names = frozenset(sources)
+        self.fingerprint = digest(sorted(sources.items()))
+        """Names these templates: what Asterisk refused of others may be fine with these."""
+
+    def get(self, *names: str) -> Template:
+        """The first of `names` that exists, so that a special template may stand before a general one.
+
+        Raises:
+            KeyError: none of them exists.
+        """
+        for name in names:
+            if name in self._names:
+                return self._environment.get_template(name)
+        raise KeyError(f"no template named {' or '.join(names)}")

@@ -1,0 +1,133 @@
+"""The directory of rendered files: compared, written atomically, never half of one file.
+
+Every path in a plan is ours; every other file in the directory is somebody else's and is never touched.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE_MODE = 0o640
+"""The rendered files hold passwords: owner and group (Asterisk's) only."""
+
+KEYS = "keys"
+"""The folder of certificates and keys: the one place where the set of our files varies."""
+
+TEMPORARY = ".dialplane-new"
+"""The ending of a file that is being written."""
+
+
+class ConfigDirectoryError(Exception):
+    """The directory cannot be read or written: the operator must mend rights, disk or mount; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one `write` did: the paths whose bytes changed and the paths that were removed."""
+
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that is not as it was."""
+        return self.changed + self.removed
+
+
+class ConfigDirectory:
+    """The config directory of one Asterisk (`Asterisk.spec.configDirectory`)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self, paths: Iterable[str]) -> dict[str, str]:
+        """The text of those of `paths` that exist; bytes that are not UTF-8 survive as surrogates.
+
+        Raises:
+            ConfigDirectoryError: a file is there but cannot be read.
+        """
+        found = {}
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), _explained(self.path / path, "read"):
+                found[path] = (self.path / path).read_text(encoding="utf-8", errors="surrogateescape")
+        return found
+
+    def write(self, files: Mapping[str, str]) -> Written:
+        """Make the directory hold exactly `files` of ours; files already right are left alone.
+
+        Each file is old or new at every moment, also through a crash: temporary file, fsync, rename, fsync of the
+        folder. A failure in the middle leaves some files new and the rest old, each whole; the next call goes on.
+
+        Raises:
+            ConfigDirectoryError: the directory is missing and cannot be made, read-only, full, or not ours to write.
+        """
+        now = self.read(files)
+        changed = tuple(path for path in sorted(files) if now.get(path) != files[path])
+        for path in changed:
+            self._replace(path, files[path])
+        removed = tuple(path for path in self._kept_keys() if path not in files)
+        for path in removed:
+            with contextlib.suppress(FileNotFoundError), _explained(self.path / path, "remove"):
+                (self.path / path).unlink()
+        return Written(changed, removed)
+
+    def sweep(self) -> None:
+        """Remove the temporary files that a killed process left behind."""
+        for folder in (self.path, self.path / KEYS):
+            with contextlib.suppress(OSError):
+                for path in folder.glob(f".*{TEMPORARY}"):
+                    path.unlink(missing_ok=True)
+
+    def signature(self, paths: Iterable[str]) -> tuple[tuple[str, int, int, int], ...]:
+        """A cheap mark (inode, size, modification time in ns) that differs if anybody else changed one of `paths`."""
+        marks = []
+        for path in sorted(paths):
+            with contextlib.suppress(OSError):
+                stat = (self.path / path).stat()
+                marks.append((path, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+        return tuple(marks)
+
+    def _kept_keys(self) -> list[str]:
+        folder = self.path / KEYS
+        with contextlib.suppress(OSError):
+            return sorted(f"{KEYS}/{path.name}" for path in folder.iterdir() if path.suffix in {".crt", ".key"})
+        return []
+
+    def _replace(self, path: str, text: str) -> None:
+        target = self.path / path
+        with _explained(target, "write"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=TEMPORARY, dir=target.parent)
+            temporary = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(text.encode("utf-8", errors="surrogateescape"))
+                    file.flush()
+                    os.fchmod(file.fileno(), FILE_MODE)
+                    os.fsync(file.fileno())
+                temporary.replace(target)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _explained(path: Path, verb: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigDirectoryError(f"cannot {verb} {path}: {error.strerror or error}") from error

@@ -1,0 +1,110 @@
+"""The verdicts of earlier passes, and what they mean for the next one."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+from dialplane.asterisk.readback import Mismatch
+from dialplane.plan.plan import Pbx, Plan, Secrets, Version
+from dialplane.reconcile.convergence import Outcome, digests
+from dialplane.reconcile.verified import Refusal, Verified, VerifiedStore
+from dialplane.resources.asterisk import AsteriskSpec
+from dialplane.resources.key import Key
+from dialplane.resources.references import secret_refs
+from dialplane.resources.snapshot import Snapshot
+
+SERVING = "the version verified last goes on serving"
+NOT_SERVED = "no version of it was ever verified, so it is left out"
+
+
+class Memory:
+    """What Asterisk was proven to run and what it refused; written through to the store beside the files."""
+
+    def __init__(self, store: VerifiedStore, path: Path) -> None:
+        self._store = store
+        self.path = path
+        self.verified: dict[Key, Verified] = store.verified()
+        self.refused: dict[Key, Refusal] = store.refused()
+
+    @classmethod
+    def open(cls, path: Path, fingerprint: str) -> Self:
+        """Open the store; another `fingerprint` (of the templates) gives what was refused a new chance."""
+        return cls(VerifiedStore.open(path, fingerprint), path)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+    def objects(self) -> dict[str, str]:
+        """Name and digest of every object that Asterisk was proven to have."""
+        return {name: mark for proof in self.verified.values() for name, mark in proof.objects.items()}
+
+    def pbx(self) -> Pbx | None:
+        """The Asterisk that was served last: where to go to empty it when its manifest is gone."""
+        for key, proof in sorted(self.verified.items()):
+            spec = proof.version.resource.spec
+            if isinstance(spec, AsteriskSpec):
+                reference = spec.ami.credentials_secret_ref
+                values = proof.version.secrets.get(reference.name, {}) if reference else {}
+                user = values.get("username")
+                return Pbx(key, spec, user.get_secret_value() if user else None, values.get("password"))
+        return None
+
+    def held(self, snapshot: Snapshot) -> dict[Key, Version | None]:
+        """What to render in place of versions that Asterisk refused, as long as nobody has changed them.
+
+        A resource is changed when its spec, one of its `dialplane.io/` annotations or a Secret it refers to is.
+        """
+        same = {
+            key
+            for key, refusal in self.refused.items()
+            if (resource := snapshot.resources.get(key)) is not None
+            and resource == refusal.version.resource
+            and referred(key, snapshot) == refusal.version.secrets
+        }
+        changed = self.refused.keys() - same
+        if changed:
+            self._store.save(forget_refused=changed)
+            self.refused = {key: self.refused[key] for key in same}
+        return {key: self.verified[key].version if key in self.verified else None for key in same}
+
+    def judge(self, snapshot: Snapshot, plan: Plan, outcome: Outcome) -> bool:
+        """Record what one attempt showed; returns whether Asterisk refused something that it had not refused before."""
+        blamed = {key for key in outcome.mismatches if key is not None}
+        refusals = {
+            key: Refusal(
+                Version(snapshot.resources[key], referred(key, snapshot)),
+                _sentence(outcome.mismatches[key], served=key in self.verified),
+            )
+            for key in blamed
+            if key in plan.versions and key in snapshot.resources and key not in self.refused
+        }
+        items = plan.objects.readable()
+        proofs = {
+            key: Verified(version, digests(items, key))
+            for key, version in plan.versions.items()
+            if key not in blamed
+            and (key not in self.verified or self.verified[key].version.revision != version.revision)
+        }
+        still_there = bool(outcome.undeleted)
+        gone = [] if still_there else [key for key in self.verified if key not in plan.versions]
+        self._store.save(verified=proofs, refused=refusals, forget_verified=gone)
+        self.verified.update(proofs)
+        self.refused.update(refusals)
+        for key in gone:
+            del self.verified[key]
+        return bool(refusals)
+
+
+def referred(key: Key, snapshot: Snapshot) -> Secrets:
+    """The Secrets that one resource of the snapshot refers to, those that exist."""
+    spec = snapshot.resources[key].spec
+    if spec is None:
+        return {}
+    names = sorted({name for _, name, _ in secret_refs(spec, key.name)})
+    return {name: snapshot.secrets[name] for name in names if name in snapshot.secrets}
+
+
+def _sentence(mismatches: Iterable[Mismatch], *, served: bool) -> str:
+    said = "; ".join(f"{m.object}{f' {m.field}' if m.field else ''}: {m.message}" for m in mismatches)
+    return f"Asterisk does not take this version: {said}; {SERVING if served else NOT_SERVED}"

@@ -1,0 +1,213 @@
+"""What each resource's status should say: pure, from a plan, the verdicts on it, and the live state."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from dialplane.asterisk.contacts import Contact
+from dialplane.asterisk.live import LiveState
+from dialplane.asterisk.status import AsteriskStatus
+from dialplane.plan.plan import Plan
+from dialplane.reconcile.verified import Refusal
+from dialplane.resources.asterisk import AsteriskSpec
+from dialplane.resources.conditions import Condition, ConditionType, Kept, Report, Since, Truth
+from dialplane.resources.extension import ExtensionSpec
+from dialplane.resources.key import Key
+from dialplane.resources.manifest import Resource
+from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Problem, Reason
+from dialplane.resources.sip_trunk import SipTrunkSpec
+from dialplane.resources.snapshot import Snapshot
+
+UNREACHABLE = frozenset({"Unreachable", "Removed"})
+"""Asterisk's words for a contact that does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastReload:
+    """The last reload, as `Asterisk.status.lastReload` shows it."""
+
+    at: datetime
+    modules: tuple[str, ...]
+    duration_millis: int
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that is known about a site at one moment, beside the snapshot and the plan made of it."""
+
+    fault: Problem | None = None
+    """Why nothing can be verified: Asterisk unreachable, no answer in time, config directory unusable."""
+    verified: frozenset[Key] = frozenset()
+    refused: Mapping[Key, Refusal] = field(default_factory=dict)
+    unproven: Mapping[Key, str] = field(default_factory=dict)
+    """What Asterisk still has otherwise, by resource: a deletion or a dialplan that did not take."""
+    restart_for: tuple[str, ...] = ()
+    live: LiveState | None = None
+    asterisk: AsteriskStatus | None = None
+    registrations: int | None = None
+    """Phones that are registered, as of the last slow look: it changes too often to be live."""
+    state: str = "Unknown"
+    last_reload: LastReload | None = None
+
+
+def reports(snapshot: Snapshot, plan: Plan, findings: Findings) -> dict[Key, Report]:
+    """One report for every resource of the snapshot."""
+    return {key: _report(resource, plan, findings) for key, resource in snapshot.resources.items()}
+
+
+def _report(resource: Resource, plan: Plan, findings: Findings) -> Report:
+    problems = plan.problems.get(resource.key, ())
+    conditions = [_accepted(problems), _ready(resource.key, problems, plan, findings)]
+    if any(problem.reason in MANIFEST_MUST_CHANGE for problem in problems):
+        worst = next(problem for problem in problems if problem.reason in MANIFEST_MUST_CHANGE)
+        conditions.append(Condition(ConditionType.STALLED, Truth.TRUE, worst.reason, str(worst)))
+    fields: Mapping[str, Any] = {}
+    served = resource.key in plan.versions
+    match resource.spec:
+        case AsteriskSpec():
+            fields = _asterisk_fields(plan, findings) if plan.pbx and plan.pbx.key == resource.key else {}
+        case ExtensionSpec() as spec if served:
+            contacts = _contacts(findings.live, spec.number)
+            conditions.append(_phone_registered(contacts, findings))
+            fields = {
+                "contacts": [
+                    {"uri": c.uri, **({"userAgent": c.user_agent} if c.user_agent else {})} for c in sorted(contacts)
+                ]
+            }
+        case SipTrunkSpec() as spec if served:
+            conditions += _trunk_conditions(resource.key, spec, findings)
+            fields = _trunk_fields(resource.key, spec, findings)
+        case _:
+            pass
+    return Report(resource.key, resource.uid, resource.generation, tuple(conditions), fields)
+
+
+def _accepted(problems: Iterable[Problem]) -> Condition:
+    found = tuple(problems)
+    if not found:
+        return Condition(ConditionType.ACCEPTED, Truth.TRUE, Reason.ACCEPTED)
+    return Condition(ConditionType.ACCEPTED, Truth.FALSE, found[0].reason, _sentences(found))
+
+
+def _ready(key: Key, problems: tuple[Problem, ...], plan: Plan, findings: Findings) -> Condition:
+    status, reason, message = next(_verdicts(key, problems, plan, findings))
+    return Condition(ConditionType.READY, status, reason, message)
+
+
+def _verdicts(
+    key: Key, problems: tuple[Problem, ...], plan: Plan, findings: Findings
+) -> Iterator[tuple[Truth, Reason, str]]:
+    """What can be said of Ready, the strongest first; True only where Asterisk itself was asked."""
+    if any(not problem.partial for problem in problems):
+        yield Truth.FALSE, problems[0].reason, _sentences(problems)
+    if key in findings.refused:
+        yield Truth.FALSE, Reason.REJECTED_BY_ASTERISK, findings.refused[key].message
+    if findings.fault is not None:
+        yield Truth.UNKNOWN, findings.fault.reason, findings.fault.message
+    if key in findings.unproven:
+        yield Truth.FALSE, Reason.REJECTED_BY_ASTERISK, findings.unproven[key]
+    if problems:
+        yield Truth.FALSE, problems[0].reason, f"{_sentences(problems)}; the rest is served"
+    if plan.pbx and plan.pbx.key == key and findings.restart_for:
+        message = f"only a restart of Asterisk brings into effect: {', '.join(findings.restart_for)}"
+        yield Truth.FALSE, Reason.RESTART_REQUIRED, message
+    if key in plan.disabled:
+        yield Truth.TRUE, Reason.DISABLED, "disabled, and not in Asterisk"
+    if key in findings.verified:
+        yield Truth.TRUE, Reason.VERIFIED, "Asterisk was asked and runs this version"
+    yield Truth.UNKNOWN, Reason.UNKNOWN, "not verified yet"
+
+
+def _phone_registered(contacts: tuple[Contact, ...], findings: Findings) -> Condition:
+    if findings.live is None:
+        return _unknown(ConditionType.REGISTERED)
+    if any(contact.status not in UNREACHABLE for contact in contacts):
+        return Condition(ConditionType.REGISTERED, Truth.TRUE, Reason.REGISTERED)
+    message = "a phone registered but does not answer" if contacts else "no phone has registered"
+    return Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.NO_CONTACT, message)
+
+
+def _trunk_conditions(key: Key, spec: SipTrunkSpec, findings: Findings) -> Iterable[Condition]:
+    if spec.registers:
+        yield _trunk_registered(key, findings)
+    if spec.qualify_seconds:
+        yield _trunk_reachable(key, findings)
+
+
+def _trunk_registered(key: Key, findings: Findings) -> Condition:
+    registration = findings.live.registrations.get(key.name) if findings.live else None
+    if registration is None:
+        return _unknown(ConditionType.REGISTERED)
+    match registration.state:
+        case "Registered":
+            return Condition(ConditionType.REGISTERED, Truth.TRUE, Reason.REGISTERED)
+        case "Rejected":
+            message = f"{registration.server_uri} refuses the registration: check the account"
+            return Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.REGISTRATION_REJECTED, message)
+        case state:
+            message = f"{registration.server_uri} has not confirmed the registration ({state})"
+            return Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.UNREGISTERED, message)
+
+
+def _trunk_reachable(key: Key, findings: Findings) -> Condition:
+    contacts = _contacts(findings.live, key.name)
+    if not contacts:
+        return _unknown(ConditionType.REACHABLE)
+    if any(contact.status == "Reachable" for contact in contacts):
+        return Condition(ConditionType.REACHABLE, Truth.TRUE, Reason.REACHABLE)
+    if any(contact.status in UNREACHABLE for contact in contacts):
+        return Condition(ConditionType.REACHABLE, Truth.FALSE, Reason.UNREACHABLE, "no answer to OPTIONS")
+    return Condition(ConditionType.REACHABLE, Truth.UNKNOWN, Reason.NOT_QUALIFIED, "not asked yet")
+
+
+def _trunk_fields(key: Key, spec: SipTrunkSpec, findings: Findings) -> Mapping[str, Any]:
+    fields: dict[str, Any] = {}
+    if spec.registers:
+        registration = findings.live.registrations.get(key.name) if findings.live else None
+        fields["registration"] = {
+            "state": registration.state if registration else "Unknown",
+            "serverUri": registration.server_uri if registration else Kept.KEPT,
+            "lastRegisteredAt": Since(ConditionType.REGISTERED),
+        }
+    if contacts := _contacts(findings.live, key.name):
+        fields["contact"] = {"state": contacts[0].status}
+    return fields
+
+
+def _asterisk_fields(plan: Plan, findings: Findings) -> Mapping[str, Any]:
+    facts, last = findings.asterisk, findings.last_reload
+    return {
+        "state": findings.state,
+        "version": facts.version if facts else Kept.KEPT,
+        "startedAt": _timestamp(facts.started_at) if facts else Kept.KEPT,
+        "activeChannels": facts.active_channels if facts else Kept.KEPT,
+        "activeCalls": facts.active_calls if facts else Kept.KEPT,
+        "registrations": Kept.KEPT if findings.registrations is None else findings.registrations,
+        "lastReload": {
+            "at": _timestamp(last.at),
+            "modules": list(last.modules),
+            "durationMillis": last.duration_millis,
+            "result": last.result,
+        }
+        if last
+        else Kept.KEPT,
+        "configRevision": plan.revision if plan.pbx and plan.pbx.key in findings.verified else Kept.KEPT,
+    }
+
+
+def _contacts(live: LiveState | None, aor: str) -> tuple[Contact, ...]:
+    return live.contacts.get(aor, ()) if live else ()
+
+
+def _unknown(kind: ConditionType) -> Condition:
+    return Condition(kind, Truth.UNKNOWN, Reason.UNKNOWN, "Asterisk has not said yet")
+
+
+def _sentences(problems: Iterable[Problem]) -> str:
+    return "; ".join(str(problem) for problem in problems)
+
+
+def _timestamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,290 @@
+"""One file of YAML: its documents as plain values, with the line of every field.
+
+Built from the parser's events, because what a reader of other people's files must guarantee sits below the usual
+loaders: nothing is constructed but text, numbers, booleans, lists and mappings; depth, size and the growth through
+aliases are bounded; a key that stands twice is an error; and every value knows its line.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from dialplane.standalone.scalars import doubt, resolve
+
+DEPTH_LIMIT: Final = 32
+"""Levels of lists and mappings; the deepest manifest has about ten."""
+NODE_LIMIT: Final = 200_000
+"""Values in one document, each alias counted as all that it stands for."""
+TAGS: Final = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "!"}
+INT_DIGITS: Final = 18
+
+_TOKEN: Final = re.compile(r"[^.\[\]]+")
+
+
+class BrokenYaml(ValueError):
+    """The text is not YAML that we read: the user mends it at `line` (from 1)."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something in one field that cannot stand; the rest of the document is well."""
+
+    line: int
+    field: str
+    word: str
+    """What stands there: never shown where it may be a secret."""
+    why: str
+
+    @property
+    def message(self) -> str:
+        """For the user; names the word."""
+        return f"{_shown(self.word)} {self.why}".strip()
+
+    @property
+    def discreet(self) -> str:
+        """For the user, without the word."""
+        return f"this value {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The line (from 1) of a value, and of all that is in it."""
+
+    line: int
+    children: Mapping[str | int, "Lines"] = field(default_factory=dict)
+
+    def at(self, path: str) -> int:
+        """The line of a field path such as `spec.inbound[0].did`; of its nearest parent where it is missing."""
+        here = self
+        for token in _TOKEN.findall(path):
+            child = here.children.get(token)
+            if child is None and token.isdigit():
+                child = here.children.get(int(token))
+            if child is None:
+                break
+            here = child
+        return here.line
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of a file: its value, where everything stands, and what is wrong with single fields."""
+
+    value: Any
+    lines: Lines
+    flaws: tuple[Flaw, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    value: Any
+    lines: Lines
+    size: int
+
+
+def documents(text: str) -> Iterator[Document]:
+    """The documents of `text` in order; an empty one between `---` lines is left out.
+
+    Raises:
+        BrokenYaml: with the line and the cure, at the first thing that cannot be read.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        events = iter(yaml.parse(text))
+        for event in events:
+            if isinstance(event, DocumentStartEvent):
+                composer = _Composer(events)
+                node = composer.node(next(events), "", 0)
+                if node.value is not None:
+                    yield Document(node.value, node.lines, tuple(composer.flaws))
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise BrokenYaml(
+            line, f"the character {_codepoint(error.character)} may not stand in YAML: remove it"
+        ) from None
+    except MarkedYAMLError as error:
+        raise _explained(error) from None
+    except YAMLError as error:
+        raise BrokenYaml(1, f"not YAML: {' '.join(str(error).split())}") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, BrokenYaml):
+            raise
+        raise BrokenYaml(1, f"not YAML: {' '.join(str(error).split())}") from None
+
+
+class _Composer:
+    """Turns the events of one document into values; a new one per document, since anchors end with it."""
+
+    def __init__(self, events: Iterator[Event]) -> None:
+        self.flaws: list[Flaw] = []
+        self._events = events
+        self._anchors: dict[str, _Node | None] = {}
+        self._size = 0
+
+    def node(self, event: Event, path: str, depth: int) -> _Node:
+        line = event.start_mark.line + 1
+        if isinstance(event, AliasEvent):
+            return self._alias(str(event.anchor), line)
+        if not isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
+            raise BrokenYaml(line, "not YAML: a value was expected")  # the parser's grammar has no other event here
+        if depth > DEPTH_LIMIT:
+            raise BrokenYaml(line, f"nested more than {DEPTH_LIMIT} levels deep: flatten it")
+        tag = None if event.ctag is None else str(event.ctag)
+        if tag is not None and tag not in TAGS:
+            raise BrokenYaml(line, f"the tag {_shown(tag)} is not read: remove it")
+        if event.anchor:
+            self._anchors[event.anchor] = None
+        if isinstance(event, ScalarEvent):
+            node = self._scalar(event, path, line)
+        elif isinstance(event, MappingStartEvent):
+            node = self._mapping(path, line, depth)
+        else:
+            node = self._sequence(path, line, depth)
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _count(self, size: int, line: int) -> None:
+        self._size += size
+        if self._size > NODE_LIMIT:
+            raise BrokenYaml(line, f"more than {NODE_LIMIT:,} values in one document: split it, or use fewer aliases")
+
+    def _alias(self, name: str, line: int) -> _Node:
+        node = self._anchors.get(name)
+        if node is None:
+            why = "stands for a value that contains it" if name in self._anchors else "has no anchor before it"
+            raise BrokenYaml(line, f"the alias *{_shown(name)} {why}: write the value out")
+        self._count(node.size, line)
+        return _Node(node.value, Lines(line), node.size)
+
+    def _scalar(self, event: ScalarEvent, path: str, line: int) -> _Node:
+        self._count(1, line)
+        word: str = event.value
+        if not event.implicit[0]:
+            return _Node(word, Lines(line), 1)
+        why = doubt(word)
+        if why is None and word[:1] in "+-0123456789" and word.isascii() and len(word) > INT_DIGITS and _digits(word):
+            why = "is a number that some YAML readers round"
+        if why is not None:
+            self.flaws.append(Flaw(line, path, word, f"{why}: quote it"))
+            return _Node(word, Lines(line), 1)
+        if word == "~":
+            self.flaws.append(Flaw(line, path, word, "is null: quote it if text was meant, else leave the field out"))
+        return _Node(resolve(word), Lines(line), 1)
+
+    def _mapping(self, path: str, line: int, depth: int) -> _Node:
+        before = self._size
+        self._count(1, line)
+        values: dict[str, Any] = {}
+        lines: dict[str | int, Lines] = {}
+        for event in self._events:
+            if isinstance(event, MappingEndEvent):
+                break
+            at = event.start_mark.line + 1
+            key = self._key(event, path, at)
+            below = f"{path}.{key}" if path else key
+            node = self.node(next(self._events), below, depth + 1)
+            if key in values:
+                self.flaws.append(
+                    Flaw(at, below, key, f"is given twice, first in line {lines[key].line}: remove one of them")
+                )
+                continue
+            values[key] = node.value
+            lines[key] = Lines(at, node.lines.children)
+        return _Node(values, Lines(line, lines), self._size - before)
+
+    def _key(self, event: Event, path: str, line: int) -> str:
+        if not isinstance(event, ScalarEvent):
+            raise BrokenYaml(line, "a key must be a word, not a list, mapping or alias")
+        tag = None if event.ctag is None else str(event.ctag)
+        if tag is not None and tag not in TAGS:
+            raise BrokenYaml(line, f"the tag {_shown(tag)} is not read: remove it")
+        self._count(1, line)
+        key: str = event.value
+        if event.implicit[0]:
+            why = doubt(key)
+            if why is None and not isinstance(resolve(key), str):
+                why = "is not text"
+            if why is not None:
+                below = f"{path}.{key}" if path else key
+                self.flaws.append(Flaw(line, below, f"the key {key}", f"{why}: quote it"))
+        return key
+
+    def _sequence(self, path: str, line: int, depth: int) -> _Node:
+        before = self._size
+        self._count(1, line)
+        values: list[Any] = []
+        lines: dict[str | int, Lines] = {}
+        for event in self._events:
+            if isinstance(event, SequenceEndEvent):
+                break
+            index = len(values)
+            node = self.node(event, f"{path}[{index}]", depth + 1)
+            values.append(node.value)
+            lines[index] = node.lines
+        return _Node(values, Lines(line, lines), self._size - before)
+
+
+_CURES: Final = (
+    (
+        re.compile(r"mapping values are not allowed here"),
+        "a ':' where none may be: check the indentation, or quote text",
+    ),
+    (re.compile(r"found character '\\t'|found character '\t'"), "a tab: indent with spaces"),
+    (re.compile(r"found character '([@`%])'"), r"text may not start with \1: quote it"),
+    (re.compile(r"found unexpected end of stream"), "a quote that is opened here is never closed: close it"),
+    (re.compile(r"but got '<stream end>'"), "a bracket that is opened here is never closed: close it"),
+    (re.compile(r"expected ',' or '[\]}]'"), "a list or mapping in brackets that is opened here goes wrong: check it"),
+    (re.compile(r"expected <block end>"), "the indentation does not fit the lines above: align it"),
+    (re.compile(r"could not find expected ':'"), "a key without ':' after it: add it"),
+)
+
+
+def _explained(error: MarkedYAMLError) -> BrokenYaml:
+    problem = " ".join(str(error.problem or error.context or "").split())
+    mark = error.problem_mark or error.context_mark
+    for pattern, cure in _CURES:
+        found = pattern.search(problem)
+        if found:
+            opened = error.context_mark if "opened here" in cure else None
+            return BrokenYaml((opened or mark).line + 1 if mark else 1, f"broken YAML: {found.expand(cure)}")
+    return BrokenYaml(mark.line + 1 if mark else 1, f"broken YAML: {_shown(problem, 120)}")
+
+
+def _digits(word: str) -> bool:
+    return word.lstrip("+-").isdigit()
+
+
+def _shown(word: str, limit: int = 40) -> str:
+    """A word of the user's for a message: one line, short, printable."""
+    clean = "".join(c if c.isprintable() else "?" for c in word)
+    return clean if len(clean) <= limit else f"{clean[:limit]}…"
+
+
+def _codepoint(character: Any) -> str:
+    number = character if isinstance(character, int) else ord(str(character)[:1] or "\0")
+    return f"U+{number:04X}"
+
+
+def reads_alike(text: str) -> bool:
+    """Whether `text` may stand unquoted in YAML and is text to every reader."""
+    return doubt(text) is None and isinstance(resolve(text), str)

@@ -1,0 +1,223 @@
+"""A branch of a Git repository as a Source: fetched at an interval, read from its commit, never checked out.
+
+Reading blobs instead of a work tree means that a symbolic link in a repository leads nowhere, and that a state is
+always one commit. A commit that cannot be read leaves the last good one in force.
+"""
+
+import asyncio
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+import structlog
+from dulwich.object_store import iter_tree_contents, tree_lookup_path
+from dulwich.objects import Commit, Tree
+from dulwich.repo import Repo
+from pydantic import SecretStr
+
+from dialplane.resources.snapshot import Snapshot
+from dialplane.standalone.directory import SecretFolders, read_site
+from dialplane.standalone.files import FILE_LIMIT, FILES_LIMIT, File, SourceMissing, is_manifest_name, oversize
+from dialplane.standalone.last_good import LastGood, SourceState
+from dialplane.standalone.site import SiteReader
+
+FETCH_SECONDS: Final = 60.0
+BACKOFF_LIMIT_SECONDS: Final = 300.0
+
+_LOG = structlog.get_logger("dialplane.git")
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Where the manifests are kept."""
+
+    url: str
+    branch: str = "main"
+    path: str = ""
+    """The folder within the repository; empty for all of it."""
+    username: str = ""
+    password: SecretStr = field(default_factory=lambda: SecretStr(""))
+
+    @property
+    def shown(self) -> str:
+        """The address and branch without credentials, for logs and statuses."""
+        try:
+            parts = urlsplit(self.url)
+            host = parts.netloc.rpartition("@")[2]
+            address = urlunsplit((parts.scheme, host, parts.path, "", ""))
+        except ValueError:
+            address = "(unreadable address)"
+        return f"{address}@{self.branch}" + (f":{self.path}" if self.path else "")
+
+    def conceal(self, text: str) -> str:
+        """`text` with every credential of this repository taken out."""
+        secrets = {self.password.get_secret_value()}
+        try:
+            parts = urlsplit(self.url)
+            secrets |= {parts.password or "", parts.netloc.rpartition("@")[0]}
+        except ValueError:
+            secrets.add(self.url)
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return " ".join(text.split())
+
+
+class GitSource:
+    """Follows a branch until cancelled: run `watch` as a task beside the site loop."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        cache: Path,
+        reader: SiteReader,
+        folders: SecretFolders | None = None,
+        *,
+        interval_seconds: float = 60.0,
+        fetch_seconds: float = FETCH_SECONDS,
+        tell: Callable[[SourceState], None] = lambda _: None,
+    ) -> None:
+        self._repository = repository
+        self._cache = cache
+        self._reader = reader
+        self._folders = folders or SecretFolders()
+        self._interval = interval_seconds
+        self._fetch_seconds = fetch_seconds
+        self._kept = LastGood(repository.shown, tell)
+        self._stirred = asyncio.Event()
+        self._seen: object = None
+
+    async def changed(self) -> None:
+        """See `ports.Source`."""
+        await self._kept.changed()
+
+    def snapshot(self) -> Snapshot:
+        """See `ports.Source`."""
+        return self._kept.snapshot()
+
+    def mark(self) -> None:
+        """Have the site looked at again; new generated credentials are read without a fetch."""
+        self._kept.mark()
+        self._stirred.set()
+
+    async def watch(self) -> None:
+        """Fetch now and at every interval; after a failure with a growing pause."""
+        failures, commit = 0, ""
+        due = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            if loop.time() >= due:
+                try:
+                    commit = await self._fetch()
+                    failures = 0
+                except SourceMissing as error:
+                    failures += 1
+                    self._kept.refuse(str(error))
+                pause = min(self._interval * 2 ** min(failures, 10), max(BACKOFF_LIMIT_SECONDS, self._interval))
+                due = loop.time() + (pause if failures else self._interval)
+            if commit:
+                await self._look(commit, fetched=not failures)
+            try:
+                await asyncio.wait_for(self._stirred.wait(), max(0.0, due - loop.time()))
+            except TimeoutError:
+                continue
+            self._stirred.clear()
+
+    async def _look(self, commit: str, *, fetched: bool) -> None:
+        seen = (commit, await asyncio.to_thread(self._folders.signature))
+        if not fetched or (seen == self._seen and not self._kept.state.stale):
+            return
+        try:
+            files = await asyncio.to_thread(read_commit, self._cache, commit, self._repository.path)
+            site = await asyncio.to_thread(read_site, self._reader, files, self._folders)
+        except SourceMissing as error:
+            self._kept.refuse(str(error))
+        else:
+            self._kept.offer(site, commit)
+        self._seen = seen
+
+    async def _fetch(self) -> str:
+        order = {
+            "url": self._repository.url,
+            "branch": self._repository.branch,
+            "cache": str(self._cache),
+            "username": self._repository.username,
+            "password": self._repository.password.get_secret_value(),
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "dialplane.standalone.git_fetch",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+        )
+        try:
+            async with asyncio.timeout(self._fetch_seconds):
+                out, _ = await process.communicate(json.dumps(order).encode())
+        except TimeoutError:
+            raise SourceMissing(
+                f"no answer within {self._fetch_seconds:.0f} s: check the address and the network"
+            ) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        try:
+            answer: dict[str, Any] = json.loads(out)
+        except ValueError:
+            raise SourceMissing(f"the fetch ended with exit code {process.returncode}: see `git ls-remote`") from None
+        if "error" in answer:
+            raise SourceMissing(self._repository.conceal(str(answer["error"])))
+        _LOG.debug("fetched", repository=self._repository.shown, commit=answer["commit"])
+        return str(answer["commit"])
+
+
+def read_commit(cache: Path, commit: str, below: str) -> list[File]:
+    """The YAML files of a commit, sorted by path.
+
+    Raises:
+        SourceMissing: the folder `below` is not in the commit, or has no manifest in it.
+    """
+    with Repo(str(cache)) as repository:
+        store = repository.object_store
+        found = repository[commit.encode()]
+        if not isinstance(found, Commit):
+            raise SourceMissing(f"{commit} is not a commit")
+        tree_id = found.tree
+        folder = PurePosixPath(below.strip("/"))
+        if folder.parts:
+            try:
+                _, tree_id = tree_lookup_path(store.__getitem__, tree_id, str(folder).encode())
+                is_tree = isinstance(store[tree_id], Tree)
+            except (KeyError, ValueError, NotADirectoryError):
+                is_tree = False
+            if not is_tree:
+                raise SourceMissing(f"commit {commit[:12]} has no folder {folder}: correct --path")
+        files = list(_blobs(store, tree_id, folder))
+    if not files:
+        raise SourceMissing(f"commit {commit[:12]} has no .yaml or .yml file in {folder}: correct --path or --branch")
+    return sorted(files, key=lambda file: file.name)
+
+
+def _blobs(store: Any, tree_id: Any, folder: PurePosixPath) -> Iterator[File]:
+    count = 0
+    for entry in iter_tree_contents(store, tree_id):
+        path = PurePosixPath(entry.path.decode("utf-8", "replace"))
+        if not is_manifest_name(path.name) or any(part.startswith(".") for part in path.parts):
+            continue
+        count += 1
+        if count > FILES_LIMIT:
+            raise SourceMissing(f"more than {FILES_LIMIT:,} YAML files: point --path at the site's own folder")
+        name = str(folder / path)
+        if not stat.S_ISREG(entry.mode):
+            yield File(name, flaw="not a regular file: put the manifest itself there")
+            continue
+        data = store[entry.sha].as_raw_string()
+        yield File(name, data) if len(data) <= FILE_LIMIT else File(name, flaw=oversize(len(data)))

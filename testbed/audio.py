@@ -1,0 +1,65 @@
+"""Audio that can be told apart: tones in G.711 µ-law, and how to hear which tone arrived.
+
+Counting packets proves that something arrived; hearing the other side's own tone proves that it was the
+other side. Coding after ITU-T G.711 (µ-law), RTP payload type 0 (RFC 3551): 8,000 samples a second,
+160 bytes in a packet of 20 ms.
+"""
+
+import math
+from functools import cache
+from pathlib import Path
+
+RATE = 8_000
+PACKET_SAMPLES = 160
+_BIAS = 0x84
+_CLIP = 32_635
+_QUIET = 500  # amplitude of 32,767; comfort noise and silence stay below
+_LEAST_SAMPLES = RATE // 5
+
+
+def _encode(sample: int) -> int:
+    sign = 0x80 if sample < 0 else 0
+    magnitude = min(abs(sample), _CLIP) + _BIAS
+    exponent = magnitude.bit_length() - 8
+    return ~(sign | exponent << 4 | magnitude >> (exponent + 3) & 0x0F) & 0xFF
+
+
+def _decode(code: int) -> int:
+    code = ~code & 0xFF
+    magnitude = (((code & 0x0F) << 3) + _BIAS << (code >> 4 & 7)) - _BIAS
+    return -magnitude if code & 0x80 else magnitude
+
+
+_DECODED = [_decode(code) for code in range(256)]
+
+
+@cache
+def tone(hz: int, amplitude: int = 8_000) -> bytes:
+    """One second of a sine of ``hz`` (a whole number, so that it repeats without a click), µ-law."""
+    return bytes(_encode(round(amplitude * math.sin(2 * math.pi * hz * n / RATE))) for n in range(RATE))
+
+
+def heard_hz(ulaw: bytes) -> int | None:
+    """The pitch of a single tone in ``ulaw``, in Hz; None for silence or less than 0.2 s.
+
+    Rising zero crossings, with a dead band against noise; good to a few Hz on one second.
+    """
+    if len(ulaw) < _LEAST_SAMPLES:
+        return None
+    crossings, above, first, last = 0, False, 0, 0
+    for position, code in enumerate(ulaw):
+        sample = _DECODED[code]
+        if not above and sample > _QUIET:
+            above = True
+            crossings += 1
+            first, last = first or position, position
+        elif above and sample < -_QUIET:
+            above = False
+    if crossings < 3:  # noqa: PLR2004 -- two periods at least
+        return None
+    return round((crossings - 1) * RATE / (last - first))
+
+
+def write_tone(path: Path, hz: int) -> None:
+    """One second of tone as a raw µ-law file, which sipp plays in a loop."""
+    path.write_bytes(tone(hz))

@@ -1,0 +1,82 @@
+"""One RTP port: sends a tone at its proper pace, counts and hears what arrives (RFC 3550, RFC 3551)."""
+
+import asyncio
+import secrets
+import struct
+from collections import deque
+from contextlib import suppress
+
+from testbed.audio import PACKET_SAMPLES, RATE, heard_hz, tone
+
+_HEADER = struct.Struct("!BBHII")
+_VERSION_2 = 0x80
+_SECONDS_PER_PACKET = PACKET_SAMPLES / RATE
+_HEARD_PACKETS = RATE // PACKET_SAMPLES
+
+
+class RtpPort(asyncio.DatagramProtocol):
+    """A bound UDP port of one call.
+
+    Attributes:
+        sent: RTP packets sent.
+        received: RTP packets received, of whatever payload type.
+    """
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.received = 0
+        self.port = 0
+        self._last: deque[bytes] = deque(maxlen=_HEARD_PACKETS)
+        self._transport: asyncio.DatagramTransport | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, host: str, port: int) -> "RtpPort":
+        """Bind; ``port`` must be ours by a lease."""
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.create_datagram_endpoint(cls, local_addr=(host, port))
+        protocol.attach(transport, port)
+        return protocol
+
+    def attach(self, transport: asyncio.DatagramTransport, port: int) -> None:
+        """Take the bound socket over."""
+        self._transport, self.port = transport, port
+
+    def send_tone(self, target: tuple[str, int], hz: int) -> None:
+        """Send ``hz`` to ``target`` until :meth:`close`; a second call changes both."""
+        if self._task is not None:
+            self._task.cancel()
+        self._task = asyncio.create_task(self._send(target, hz))
+
+    def heard_hz(self) -> int | None:
+        """The pitch of the last second that arrived, in Hz; None for silence."""
+        return heard_hz(b"".join(self._last))
+
+    async def close(self) -> None:
+        """Stop sending and close the port; the counters stay."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        if self._transport is not None:
+            self._transport.close()
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002 -- asyncio's signature
+        """Count one packet."""
+        if len(data) > _HEADER.size and data[0] & 0xC0 == _VERSION_2:
+            self.received += 1
+            if data[1] & 0x7F == 0:
+                self._last.append(data[_HEADER.size :])
+
+    async def _send(self, target: tuple[str, int], hz: int) -> None:
+        loop = asyncio.get_running_loop()
+        samples, source = tone(hz), secrets.randbits(32)
+        sequence, due = secrets.randbits(15), loop.time()
+        while self._transport is not None and not self._transport.is_closing():
+            position = self.sent * PACKET_SAMPLES
+            start = position % RATE
+            head = _HEADER.pack(_VERSION_2, 0, sequence + self.sent & 0xFFFF, position & 0xFFFFFFFF, source)
+            self._transport.sendto(head + samples[start : start + PACKET_SAMPLES], target)
+            self.sent += 1
+            due += _SECONDS_PER_PACKET
+            await asyncio.sleep(max(0.0, due - loop.time()))
