@@ -217,7 +217,7 @@ async def test_without_the_right_to_post_events_the_statuses_are_written_all_the
 
 
 async def test_an_invalid_manifest_is_told_by_a_warning_event(site: Site, operate: Operate) -> None:
-    site.create("Extension", "bad", {"number": 7})
+    site.extension("bad", generateCredentials=True)  # beside a credentialsSecretRef
     async with operate() as running:
         await running.until(lambda: [e for e in site.items("Event") if e["involvedObject"]["name"] == "bad"])
     (event, *_) = [e for e in site.items("Event") if e["involvedObject"]["name"] == "bad"]
@@ -241,5 +241,10 @@ async def test_without_the_right_to_create_secrets_the_resource_is_told_why(site
     site.extension("ann")
     async with operate() as running:
         await running.until(lambda: running.rounds)
-        with pytest.raises(PermissionError, match="create secrets in namespace"):
+        for _ in range(3):
             await running.sites[0].credentials.create("x", {"username": "1"}, Key("Extension", "ann"))
+        assert "may not create secrets" in running.sites[0].credentials.denied
+        await running.until(lambda: [e for e in site.items("Event") if e["reason"] == "SecretMissing"])
+    (event,) = [e for e in site.items("Event") if e["reason"] == "SecretMissing"]
+    assert (event["type"], event["count"]) == ("Warning", 1)
+    assert "rbac.generateCredentials=true" in event["message"]

@@ -150,7 +150,7 @@ def test_probes_and_metrics(site: Site, launch: Launch) -> None:
         assert get(f"http://127.0.0.1:{port}/readyz") == (200, "ok")
         _, text = get(f"http://127.0.0.1:{port}/metrics")
         process.stop()
-    assert 'dialplane_objects{kind="Extension"} 1.0' in text
+    assert 'dialplane_inventory_objects{kind="Extension"} 1.0' in text
     assert 'dialplane_status_writes_total{kind="Extension",result="written"} 1.0' in text
     assert "dialplane_leader 1.0" in text
     for word in ("hunter2", "ann"):

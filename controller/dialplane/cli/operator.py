@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from dialplane.cli.errors import Unusable
-from dialplane.cli.inputs import TemplatesDir
+from dialplane.cli.inputs import TemplatesDir, load_templates
+from dialplane.reconcile.site import SiteLoop
 
 
 def operator(
@@ -24,10 +25,14 @@ def operator(
         dialplane operator --namespace office
     """
     try:
-        from dialplane.kube.operator import run_operator  # noqa: PLC0415 -- the extra is optional
+        from dialplane.kube.operator import Options, run_operator  # noqa: PLC0415 -- the extra is optional
     except ImportError as error:
         raise missing_extra(error, "operator") from None
-    run_operator(namespace=namespace, metrics_address=metrics_address, lease=lease, templates=templates)
+    loaded = load_templates(templates)
+    options = Options(
+        namespace, lambda ports: SiteLoop(ports, loaded), listen=metrics_address, lease=bool(lease), lease_name=lease
+    )
+    raise typer.Exit(run_operator(options))
 
 
 def missing_extra(error: ImportError, extra: str) -> Exception:
