@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from conftest import LIMITED, OPERATOR, Proxy, Site, install, rules
 
+from dialplane.kube import watching
 from dialplane.kube.errors import KindNotServedError, RightMissingError
 from dialplane.resources.key import Key
 
@@ -126,6 +127,26 @@ async def test_a_change_during_an_outage_is_seen_after_it(site: Site, operate: O
         await running.until(lambda: site.get("Extension", "ann")["status"]["observedGeneration"] == 2, 30)
 
 
+async def test_when_kopf_dies_it_is_started_again(
+    site: Site, operate: Operate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = watching.registry_for
+    attempts = []
+
+    def failing_once(*arguments: Any) -> Any:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise RuntimeError("kopf has a bad day")
+        return original(*arguments)
+
+    monkeypatch.setattr(watching, "registry_for", failing_once)
+    async with operate() as running:
+        await running.until(lambda: running.rounds)
+        site.extension("ann")
+        await running.until(lambda: site.get("Extension", "ann").get("status"))
+    assert len(attempts) == 2
+
+
 async def test_a_recreated_resource_gets_a_status_of_its_own(site: Site, operate: Operate) -> None:
     site.extension("ann")
     async with operate() as running:
@@ -182,7 +203,7 @@ async def test_a_kind_that_is_not_served_ends_the_process_with_the_cure(site: Si
         ("extensions", "list", "list extensions.dialplane.io"),
         ("extensions/status", "patch", "patch extensions/status.dialplane.io"),
         ("secrets", "watch", "watch secrets"),
-        ("leases", "update", "update leases.coordination.k8s.io"),
+        ("leases", "update", "update leases.coordination.k8s.io dialplane"),
     ],
 )
 async def test_a_missing_right_ends_the_process_naming_it_and_the_cure(

@@ -17,6 +17,9 @@ def operator(
         str, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve /metrics and /healthz there.")
     ] = "0.0.0.0:8080",
     lease: Annotated[str, typer.Option("--lease", help="The name of the Lease that says who leads.")] = "dialplane",
+    log_level: Annotated[
+        str, typer.Option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")
+    ] = "INFO",
     templates: TemplatesDir = None,
 ) -> None:
     """Run as the operator of one namespace; the Helm chart does this. Needs dialplane[operator].
@@ -28,9 +31,18 @@ def operator(
         from dialplane.kube.operator import Options, run_operator  # noqa: PLC0415 -- the extra is optional
     except ImportError as error:
         raise missing_extra(error, "operator") from None
+    if not namespace:
+        raise Unusable("say which namespace is the site: --namespace, or DIALPLANE_NAMESPACE")
+    if log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise Unusable(f"--log-level {log_level}: it must be DEBUG, INFO, WARNING or ERROR")
     loaded = load_templates(templates)
     options = Options(
-        namespace, lambda ports: SiteLoop(ports, loaded), listen=metrics_address, lease=bool(lease), lease_name=lease
+        namespace,
+        lambda ports: SiteLoop(ports, loaded),
+        listen=metrics_address,
+        lease=bool(lease),
+        lease_name=lease,
+        log_level=log_level,
     )
     raise typer.Exit(run_operator(options))
 

@@ -124,6 +124,7 @@ class Operator:
         self._fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._checks: set[asyncio.Task[None]] = set()
         namespace, self._addresses = options.namespace, addresses()
+        self._lease_name = options.lease_name if options.lease else ""
         self.inventory = Inventory(namespace, tuple(self._addresses), parse, secrets_of)
         self.source = KubeSource(self.inventory)
         self._rights = Rights(api, namespace)
@@ -187,7 +188,7 @@ class Operator:
         )
 
     async def _check_rights(self) -> None:
-        await self._rights.demand(needed(self._addresses.values(), lease=self._options.lease))
+        await self._rights.demand(needed(self._addresses.values(), lease=self._lease_name))
         if lacking := await self._rights.missing(WANTED):
             log.warning("rights_wanted", missing=[str(r) for r in lacking], effect="no Events on transitions")
 
@@ -223,7 +224,7 @@ class Operator:
         try:
             await self._lease.acquire()
         except ForbiddenError as error:
-            raise await self._rights.explain(error, needed((), lease=True)) from error
+            raise await self._rights.explain(error, needed((), lease=self._lease_name)) from error
 
     async def _examine(self) -> None:
         """Kopf ended: a missing right or kind is the likely cause, and deserves its own message."""

@@ -190,4 +190,4 @@ class Reader:
 
     async def _check_rights(self) -> None:
         with contextlib.suppress(ApiError):
-            await self._rights.demand(needed((a for a in self._addresses.values() if a != SECRETS), lease=False))
+            await self._rights.demand(needed((a for a in self._addresses.values() if a != SECRETS), lease=""))
