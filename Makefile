@@ -24,3 +24,35 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(VENV)/bin/pip install -q --no-deps --no-index $(WHEELS)/$(LOCK_ID)/*.whl
 	@$(VENV)/bin/pip install -q --no-deps --no-index --no-build-isolation -e .
 	@touch $@
+
+SITE ?= examples/office
+PY   := $(VENV)/bin/python
+
+.PHONY: up test lint format crds docs lock testbed
+up: setup ## run a site on a real Asterisk on this machine (SITE=DIR, ONCE=1 for scripts)
+	@$(PY) -m testbed up $(SITE) $(if $(ONCE),--once)
+
+test: lint testbed ## lint, then every test, with the real parts
+	@$(PY) -m pytest -n 2 --dist loadgroup $(PYTEST)
+
+testbed: setup ## fetch or build the real parts that the tests need
+	@$(PY) -m testbed all
+
+lint: setup ## ruff, mypy strict, import contracts
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+format: setup ## let ruff lay the code out
+	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
+
+crds: setup ## write crds/ from the models
+	@$(PY) -m dialplane crds -o crds
+
+docs: setup ## write docs/reference from the models
+	@$(PY) -m dialplane docs -o docs/reference
+
+lock: setup ## resolve the dependencies anew (needs uv)
+	@uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --all-extras --group dev \
+	    --no-emit-index-url --no-header --no-annotate -o requirements.lock pyproject.toml
