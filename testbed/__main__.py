@@ -21,9 +21,26 @@ def _sip() -> None:
     print(" ".join(locate_sipp()))
 
 
+def _kube() -> None:
+    from testbed.kube.binaries import locate  # noqa: PLC0415
+
+    found = locate()
+    print(f"Kubernetes API {found.version[0]}.{found.version[1]}")
+    for program in (found.etcd, found.kube_apiserver, found.kubectl):
+        print(program)
+
+
+def _crd_server() -> None:
+    from testbed.kube.crd_server import program  # noqa: PLC0415
+
+    print(program())
+
+
 PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "sip": ("find or fetch SIPp", _sip),
     "asterisk": ("find or fetch Asterisk 22", _asterisk),
+    "kube": ("find, fetch or build etcd, kube-apiserver and kubectl", _kube),
+    "crd-server": ("find or build the server that enforces CEL rules in CRDs", _crd_server),
 }
 
 

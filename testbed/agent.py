@@ -214,9 +214,7 @@ class SipAgent(asyncio.DatagramProtocol):
     async def refer(self, call: Call, number: str) -> int:
         """Transfer the other side blindly to ``number`` (RFC 3515), and the final code of REFER."""
         target = f"<sip:{number}@{self.server[0]}:{self.server[1]}>"
-        return (
-            await self._in_dialog(call, "REFER", [("refer-to", target), ("referred-by", call.local)])
-        ).status
+        return (await self._in_dialog(call, "REFER", [("refer-to", target), ("referred-by", call.local)])).status
 
     async def transact(
         self,
@@ -285,9 +283,7 @@ class SipAgent(asyncio.DatagramProtocol):
             case _:
                 self.answer(request, source, 501)
 
-    def answer(
-        self, request: SipMessage, source: Address, status: int, *, extra: Headers = (), body: str = ""
-    ) -> None:
+    def answer(self, request: SipMessage, source: Address, status: int, *, extra: Headers = (), body: str = "") -> None:
         """Answer with a contact of ours and the dialog's tag."""
         contact = [("contact", f"<sip:{self.user}@{self.address[0]}:{self.address[1]}>")]
         response = request.reply(status, tag=self._tag_of(request), extra=[*contact, *extra], body=body)
@@ -479,9 +475,7 @@ class SipAgent(asyncio.DatagramProtocol):
         cancel = SipMessage("CANCEL", request.uri, headers=[*kept, ("cseq", f"{request.cseq[0]} CANCEL")])
         await self._exchange(cancel, target, _TRANSACTION_SECONDS, None)
 
-    def _acknowledge(
-        self, request: SipMessage, final: SipMessage, target: Address, *, branch: str = ""
-    ) -> None:
+    def _acknowledge(self, request: SipMessage, final: SipMessage, target: Address, *, branch: str = "") -> None:
         """ACK of a refusal, part of the INVITE's own transaction (RFC 3261, 17.1.1.3)."""
         via = request.get("via") if not branch else self._via(branch)
         kept = [(n, v) for n, v in request.headers if n in {"from", "call-id", "max-forwards"}]

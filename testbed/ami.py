@@ -52,9 +52,7 @@ class AmiClient:
             try:
                 await reader.readline()
                 client._task = asyncio.create_task(client._read())
-                await client.action(
-                    "Login", Username=username, Secret=secret, Events="on" if events else "off"
-                )
+                await client.action("Login", Username=username, Secret=secret, Events="on" if events else "off")
             except BaseException:
                 await client.close()
                 raise
@@ -64,9 +62,7 @@ class AmiClient:
         """Send one action and return its response; refusals raise AmiRefusedError."""
         return (await self._ask(name, fields, "", limit_seconds))[0]
 
-    async def listed(
-        self, name: str, complete: str, *, limit_seconds: float = 10, **fields: str
-    ) -> list[Message]:
+    async def listed(self, name: str, complete: str, *, limit_seconds: float = 10, **fields: str) -> list[Message]:
         """Send an action that answers with a list; ``complete`` names the event that ends it."""
         return (await self._ask(name, fields, complete, limit_seconds))[1:-1]
 

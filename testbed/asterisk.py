@@ -114,9 +114,7 @@ def _installed(binary: Path, origin: str) -> Installation:
     ]
     data = [prefix / "share/asterisk", Path("/usr/share/asterisk"), Path("/var/lib/asterisk")]
     modules = next((path for path in libraries if path.is_dir()), None)
-    share = next(
-        (path for path in data if (path / "documentation").is_dir() or (path / "sounds").is_dir()), None
-    )
+    share = next((path for path in data if (path / "documentation").is_dir() or (path / "sounds").is_dir()), None)
     if modules is None or share is None:
         raise NoAsteriskError(f"{binary} has no modules or no data beside it")
     return Installation(origin, (str(binary),), version, modules, share, share / "agi-bin", binary.parent)
@@ -150,9 +148,7 @@ def _version(argv: Sequence[str], env: Mapping[str, str]) -> str:
         raise NoAsteriskError(f"{argv[-1]} does not run: {error}") from error
     match = re.search(r"Asterisk ((?:GIT-|certified-)?(\d+)\S*)", done.stdout)
     if match is None or int(match[2]) < OLDEST:
-        raise NoAsteriskError(
-            f"{argv[-1]} is {done.stdout.strip() or 'of unknown version'}, not {OLDEST} or newer"
-        )
+        raise NoAsteriskError(f"{argv[-1]} is {done.stdout.strip() or 'of unknown version'}, not {OLDEST} or newer")
     return match[1]
 
 
@@ -265,9 +261,7 @@ class AsteriskInstance:
         except BaseException as error:
             await self.stop(limit_seconds=2)
             if isinstance(error, TimeoutError):
-                raise TimeoutError(
-                    f"Asterisk did not boot within {limit_seconds:g} s\n{child.tail()}"
-                ) from error
+                raise TimeoutError(f"Asterisk did not boot within {limit_seconds:g} s\n{child.tail()}") from error
             raise
 
     async def stop(self, *, limit_seconds: float = 15) -> None:
@@ -291,9 +285,7 @@ class AsteriskInstance:
     async def ami(self, account: Account | None = None, *, events: bool = True) -> AmiClient:
         """A logged-in AMI connection, by default the controller's; close it, or use it as a context."""
         account = account or self.settings.controller
-        return await AmiClient.login(
-            LOOPBACK, self.settings.ami_port, account.name, account.secret, events=events
-        )
+        return await AmiClient.login(LOOPBACK, self.settings.ami_port, account.name, account.secret, events=events)
 
     async def console(self, command: str, *, limit_seconds: float = 10) -> str:
         """What the command-line interface answers to ``command``, through the control socket."""
@@ -334,10 +326,7 @@ class AsteriskInstance:
 
     def _make_directories(self) -> Directories:
         base = self.directory.resolve()
-        own = {
-            name: base / name
-            for name in ("etc", "varlib", "db", "key", "data", "spool", "run", "log", "cache")
-        }
+        own = {name: base / name for name in ("etc", "varlib", "db", "key", "data", "spool", "run", "log", "cache")}
         if len(os.fsencode(own["run"] / "asterisk.ctl")) > _SOCKET_PATH_LIMIT:
             own["run"] = Path(tempfile.mkdtemp(prefix="dialplane-"))
         for path in own.values():

@@ -75,7 +75,5 @@ def render(settings: Settings) -> dict[str, str]:
         "ari_secret": settings.ari.secret,
         "country": settings.country,
     }
-    templates = sorted(
-        (path for path in folder.iterdir() if path.name.endswith(".conf")), key=lambda path: path.name
-    )
+    templates = sorted((path for path in folder.iterdir() if path.name.endswith(".conf")), key=lambda path: path.name)
     return {path.name: environment.from_string(path.read_text()).render(variables) for path in templates}

@@ -45,12 +45,7 @@ class Carrier(SipAgent):
         inside = bool(parameter(request.get("to"), "tag"))
         if request.method == "REGISTER":
             self._register(request, source)
-        elif (
-            request.method == "INVITE"
-            and self.challenge_calls
-            and not inside
-            and not self._known(request, source)
-        ):
+        elif request.method == "INVITE" and self.challenge_calls and not inside and not self._known(request, source):
             return
         else:
             await super().handle(request, source)

@@ -93,9 +93,7 @@ class PrivateApt:
         (self.directory / "sources.list").write_text(f"deb {entry}deb-src {entry}")
         self._configuration.write_text(self._settings())
         # Any error, a failed signature above all, ends it; apt would otherwise go on with older lists.
-        self.get(
-            "update", label=f"Debian {self.suite}: package lists", options=["APT::Update::Error-Mode=any"]
-        )
+        self.get("update", label=f"Debian {self.suite}: package lists", options=["APT::Update::Error-Mode=any"])
 
     def get(self, *arguments: str, label: str, options: Sequence[str] = (), cwd: Path | None = None) -> str:
         """Run ``apt-get`` with this configuration; shows the download's percentage."""
@@ -231,11 +229,7 @@ def command(root: Path, program: str, *arguments: str, libraries: Sequence[str] 
     The tree's own loader starts it with the tree's libraries; ``libraries`` are further directories
     inside the tree. Children that the program starts by path use the machine's loader again.
     """
-    loaders = [
-        path
-        for pattern in ("lib64/ld-linux*.so*", "lib/ld-linux*.so*")
-        for path in root.glob(f"usr/{pattern}")
-    ]
+    loaders = [path for pattern in ("lib64/ld-linux*.so*", "lib/ld-linux*.so*") for path in root.glob(f"usr/{pattern}")]
     loaders += root.glob("usr/lib/*-linux-gnu*/ld-linux*.so*")
     if not loaders:
         raise DebianError(f"{root} has no loader: was it unpacked without dependencies?")
@@ -257,9 +251,7 @@ def library_path(root: Path, *further: str) -> str:
 
 def _private_apt(suite: str) -> PrivateApt:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise DebianError(
-            "apt-get and dpkg-deb are not on this machine, so no Debian packages can be fetched"
-        )
+        raise DebianError("apt-get and dpkg-deb are not on this machine, so no Debian packages can be fetched")
     apt = PrivateApt(suite, cache.root() / "debian" / "apt" / suite)
     apt.prepare()
     return apt
@@ -268,9 +260,7 @@ def _private_apt(suite: str) -> PrivateApt:
 _Debs = dict[str, Path]
 
 
-def _download_closure(
-    apt: PrivateApt, packages: Sequence[str], *, recommends: bool, exclude: Sequence[str]
-) -> _Debs:
+def _download_closure(apt: PrivateApt, packages: Sequence[str], *, recommends: bool, exclude: Sequence[str]) -> _Debs:
     options = [f"APT::Install-Recommends={int(recommends)}"]
     wanted = ["install", *packages, *(f"{name}-" for name in exclude)]
     simulated = apt.get("--simulate", *wanted, label=f"Debian {apt.suite}: resolving", options=options)
@@ -288,12 +278,8 @@ def _download_exactly(apt: PrivateApt, packages: Sequence[str]) -> _Debs:
         cwd=apt.archives,
     )
     stanzas = apt.show(*packages).split("\n\n")
-    fields = [
-        dict(re.findall(r"^(Package|Version|Architecture): (.*)$", text, re.MULTILINE)) for text in stanzas
-    ]
-    return _files(
-        apt.archives, [(each["Package"], each["Version"], each["Architecture"]) for each in fields if each]
-    )
+    fields = [dict(re.findall(r"^(Package|Version|Architecture): (.*)$", text, re.MULTILINE)) for text in stanzas]
+    return _files(apt.archives, [(each["Package"], each["Version"], each["Architecture"]) for each in fields if each])
 
 
 def _files(archives: Path, chosen: Sequence[tuple[str, str, str]]) -> _Debs:

@@ -280,9 +280,7 @@ class Peer:
         answer.pop("id")
         return answer
 
-    async def event(
-        self, name: str, *, limit_seconds: float = 10, after: int = 0, **fields: Any
-    ) -> dict[str, Any]:
+    async def event(self, name: str, *, limit_seconds: float = 10, after: int = 0, **fields: Any) -> dict[str, Any]:
         """The first event ``name`` with these fields, at index ``after`` of ``events`` or later."""
         wanted = {"event": name, **fields}
         try:
@@ -297,9 +295,7 @@ class Peer:
                     await self._changed.wait()
         except TimeoutError:
             seen = "\n".join(map(str, self.events[-10:]))
-            raise TimeoutError(
-                f"{self.name}: no {wanted} within {limit_seconds:g} s; last events\n{seen}"
-            ) from None
+            raise TimeoutError(f"{self.name}: no {wanted} within {limit_seconds:g} s; last events\n{seen}") from None
 
     async def stop(self) -> None:
         """End it without a word to anybody (no BYE, no un-REGISTER)."""

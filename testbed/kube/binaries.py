@@ -102,7 +102,7 @@ def _present(name: str) -> Path | None:
         if os.access(path, os.X_OK):
             return path
     on_path = shutil.which(name)
-    return Path(on_path).resolve() if on_path else None
+    return Path(on_path).absolute() if on_path else None
 
 
 def _envtest() -> Path | None:

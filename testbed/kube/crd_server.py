@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from testbed import ports
-from testbed.kube import build
+from testbed.kube import binaries, build
 from testbed.kube.component import Component
 from testbed.kube.rest import MERGE_PATCH, Answer, Rest, UnreachableError
 from testbed.kube.server import ADMIN, ApiServer
@@ -31,6 +31,16 @@ _NO_ADMISSION = (
 )
 
 Manifest = Mapping[str, Any]
+
+
+def program() -> Path:
+    """The program that enforces CEL here: kube-apiserver where it is new enough, else the CRD server.
+
+    Raises:
+        BuildError: it is missing and cannot be had.
+    """
+    found = binaries.locate()
+    return found.kube_apiserver if found.version >= _FIRST_WITH_CEL else build.crd_server()
 
 
 class CrdServer:
@@ -49,16 +59,17 @@ class CrdServer:
         Raises:
             BuildError: a program is missing and cannot be had.
         """
+        enforcer = program()
         self._own_core = core is None
         self.core = core or ApiServer()
         self._kinds: dict[tuple[str, str], tuple[str, bool]] = {}
         self._component: Component | None = None
         self.url = self.core.url
-        if self.core.version < _FIRST_WITH_CEL:
+        if enforcer != self.core.programs.kube_apiserver:
             self._lease = ports.lease(1)
             port = self._lease.take()
             self.url = f"https://{ports.LOOPBACK}:{port}"
-            command = self._command(build.crd_server(), port)
+            command = self._command(enforcer, port)
             self._component = Component("crd-server", command, directory=self.core.directory)
 
     def __enter__(self) -> Self:
@@ -123,8 +134,16 @@ class CrdServer:
             self._await_served(crd)
         return answer
 
+    def get_crd(self, name: str) -> Answer:
+        """Read a CRD back: what the server kept of it, without what it silently dropped."""
+        return self.rest().request("GET", f"{_CRDS}/{name}")
+
     def create(self, resource: Manifest) -> Answer:
-        """Create an object of a kind whose CRD was created here."""
+        """Create an object of a kind whose CRD was created here.
+
+        The first one may take two seconds: right after it accepted a CRD, the server waits that long
+        before it stores an object, in case the CRD's names turn out to collide.
+        """
         return self.rest().request("POST", self.collection(resource), resource)
 
     def update(self, resource: Manifest, *, subresource: str = "") -> Answer:
@@ -183,9 +202,9 @@ class CrdServer:
         deadline = time.monotonic() + _SECONDS_TO_ESTABLISH
         while any(self.rest().request("GET", f"{path}?limit=1").status == _HTTP_NOT_FOUND for path in lists):
             if time.monotonic() > deadline:
-                live = self.rest().request("GET", f"{_CRDS}/{crd['metadata']['name']}").body
-                conditions = live.get("status", {}).get("conditions")
-                raise TimeoutError(f"{crd['metadata']['name']} is not served: {conditions}")
+                name = crd["metadata"]["name"]
+                conditions = self.get_crd(name).body.get("status", {}).get("conditions")
+                raise TimeoutError(f"{name} is not served: {conditions}")
             time.sleep(0.05)
 
     def _serves(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from dialplane.resources.fields import OBJECT_NAME
 from dialplane.resources.kinds import KINDS, Column, Kind
 from dialplane.resources.manifest import GROUP, VERSION
+from dialplane.resources.schema import plain
 
 CATEGORY = "dialplane"
 """`kubectl get dialplane` lists every kind."""
@@ -59,7 +60,7 @@ def _column(column: Column) -> dict[str, Any]:
 def _schema(kind: Kind) -> dict[str, Any]:
     spec = deepcopy(kind.spec_schema)
     if not kind.needs_spec:
-        spec["default"] = {}  # so that a manifest without spec has every default, as Python sees it
+        spec["default"] = plain(kind.spec())  # so that a manifest without spec has every default, as in Python
     schema: dict[str, Any] = {
         "type": "object",
         "description": kind.description,

@@ -17,6 +17,9 @@ from dialplane.resources.text import NOT_THIS
 SHOWN: Final = 60
 """Characters of a wrong value that a message repeats."""
 
+SHORTENED: Final = 3
+"""Letters of a name that are enough to guess the rest."""
+
 Location = Sequence[int | str]
 
 
@@ -45,6 +48,8 @@ def _problems(detail: ErrorDetails, schema: Schema, path: str) -> Iterator[Probl
             yield Problem(Reason.INVALID, rule.message, f"{path}.{rule.field}" if rule.field else path)
     elif detail["type"] == DUPLICATE:
         yield Problem(Reason.INVALID, f"{detail['msg']}: remove one", f"{path}[{context['index']}]")
+    elif detail["type"] == "too_short" and len(detail["input"]) >= _at(schema, detail["loc"]).get("minItems", 0):
+        return  # pydantic counts the valid items; those that are not have problems of their own
     elif detail["type"] == "extra_forbidden":
         yield Problem(Reason.INVALID, _unknown(detail["loc"], schema), path)
     else:
@@ -65,8 +70,10 @@ def _unknown(location: Location, schema: Schema) -> str:
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """The known word that `word` was most likely meant to be, whatever its case and separators; empty if none is."""
+    wanted = word.lower().replace("_", "").replace("-", "")
     plain = {name.lower(): name for name in known}
-    matches = get_close_matches(word.lower().replace("_", "").replace("-", ""), plain, n=1, cutoff=0.7)
+    longer = [name for name in plain if len(wanted) >= SHORTENED and name.startswith(wanted)]
+    matches = get_close_matches(wanted, plain, n=1, cutoff=0.7) or longer
     return plain[matches[0]] if matches else ""
 
 

@@ -30,7 +30,7 @@ class SchemaError(Exception):
 
 
 class _Generator(GenerateJsonSchema):
-    """Writes a default as a person would: of a part only what it sets, the rest comes from the defaults inside."""
+    """Writes a part's default whole: the API server applies the rules to it before it fills in defaults inside."""
 
     def encode_default(self, dft: Any) -> Any:
         """The default as JSON."""
@@ -58,7 +58,7 @@ def _structural(raw: Mapping[str, Any], definitions: Mapping[str, Any], where: s
         node["enum"] = [node.pop("const")]
     if unknown := node.keys() - set(KEPT) - DROPPED:
         raise SchemaError(f"{where}: the API server would refuse or drop {', '.join(sorted(unknown))}")
-    schema = {key: node[key] for key in KEPT if key in node}
+    schema: Schema = {key: node[key] for key in KEPT if key in node}
     if "description" in schema:
         schema["description"] = " ".join(schema["description"].split())
     if not defaults or schema.get("default", ...) is None:
@@ -94,9 +94,9 @@ def _without_null(node: Schema, definitions: Mapping[str, Any], where: str) -> S
 
 
 def plain(value: Any) -> Any:
-    """A value of a model as a manifest would have it, without what is default in it."""
+    """A value of a model as a manifest would have it."""
     if isinstance(value, Part):
-        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return value

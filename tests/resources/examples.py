@@ -1,0 +1,294 @@
+"""What the rules admit and refuse, as specs that a user could write; used against the models and the API server."""
+
+# ruff: noqa: S104 -- an Asterisk listens on all interfaces
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from dialplane.resources.base import Part
+from dialplane.resources.kinds import KINDS
+from dialplane.resources.rule import Rule
+
+Spec = dict[str, Any]
+
+MINIMAL: dict[str, Spec] = {
+    "Asterisk": {},
+    "SipTrunk": {"host": "sip.example.com"},
+    "Extension": {"number": "101", "generateCredentials": True},
+    "Schedule": {"whenOpen": {"extension": "101"}, "whenClosed": {"voicemail": "101"}},
+}
+"""The least that each kind needs."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A spec that a rule admits and one that it refuses, at `path`; they differ in nothing else."""
+
+    kind: str
+    admitted: Spec
+    refused: Spec
+    path: str
+
+
+def example(kind: str, path: str, *, admitted: Spec, refused: Spec) -> Example:
+    return Example(kind, _merged(MINIMAL[kind], admitted), _merged(MINIMAL[kind], refused), path)
+
+
+def _merged(base: Spec, change: Spec) -> Spec:
+    return {**deepcopy(base), **change}
+
+
+def _transport(**fields: Any) -> Spec:
+    return {"transports": [{"name": "sip", **fields}]}
+
+
+def _inbound(to: Spec) -> Spec:
+    return {"matchNetworks": ["192.0.2.0/24"], "inbound": [{"did": "*", "to": to}]}
+
+
+_TLS = {"name": "site-tls"}
+_PIN = {"name": "pins", "key": "101"}
+_ACCOUNT = {"name": "carrier"}
+
+EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "transport-wss-no-bind": (
+        example(
+            "Asterisk",
+            "spec.transports[0].bind",
+            admitted=_transport(protocol="wss", certificateSecretRef=_TLS),
+            refused=_transport(protocol="wss", certificateSecretRef=_TLS, bind="0.0.0.0:8089"),
+        ),
+    ),
+    "transport-bind": (
+        example(
+            "Asterisk",
+            "spec.transports[0].bind",
+            admitted=_transport(protocol="tcp", bind="[::]:5060"),
+            refused=_transport(protocol="tcp"),
+        ),
+    ),
+    "transport-certificate": (
+        example(
+            "Asterisk",
+            "spec.transports[0].certificateSecretRef",
+            admitted=_transport(protocol="tls", bind="0.0.0.0:5061", certificateSecretRef=_TLS),
+            refused=_transport(protocol="tls", bind="0.0.0.0:5061"),
+        ),
+        example(
+            "Asterisk",
+            "spec.transports[0].certificateSecretRef",
+            admitted=_transport(protocol="wss", certificateSecretRef=_TLS),
+            refused=_transport(protocol="wss"),
+        ),
+    ),
+    "transport-no-certificate": (
+        example(
+            "Asterisk",
+            "spec.transports[0].certificateSecretRef",
+            admitted=_transport(protocol="udp", bind="0.0.0.0"),
+            refused=_transport(protocol="udp", bind="0.0.0.0", certificateSecretRef=_TLS),
+        ),
+    ),
+    "transports-one-wss": (
+        example(
+            "Asterisk",
+            "spec.transports",
+            admitted={
+                "transports": [
+                    {"name": "a", "protocol": "wss", "certificateSecretRef": _TLS},
+                    {"name": "b", "protocol": "udp", "bind": "0.0.0.0"},
+                ]
+            },
+            refused={
+                "transports": [
+                    {"name": "a", "protocol": "wss", "certificateSecretRef": _TLS},
+                    {"name": "b", "protocol": "wss", "certificateSecretRef": _TLS},
+                ]
+            },
+        ),
+    ),
+    "rtp-range": (
+        example(
+            "Asterisk",
+            "spec.rtp.portStart",
+            admitted={"rtp": {"portStart": 19_999}},
+            refused={"rtp": {"portStart": 20_000}},
+        ),
+    ),
+    "caller-id-country": (
+        example(
+            "SipTrunk",
+            "spec.callerIdPolicy.countryCode",
+            admitted={"callerIdPolicy": {"format": "e164", "countryCode": "49"}},
+            refused={"callerIdPolicy": {"format": "e164"}},
+        ),
+    ),
+    "trunk-registration-credentials": (
+        example(
+            "SipTrunk",
+            "spec.credentialsSecretRef",
+            admitted={"registration": {}, "credentialsSecretRef": _ACCOUNT},
+            refused={"registration": {}},
+        ),
+        example(
+            "SipTrunk",
+            "spec.credentialsSecretRef",
+            admitted={"registration": {"enabled": False}},
+            refused={"registration": {"enabled": True}},
+        ),
+    ),
+    "trunk-identified": (
+        example(
+            "SipTrunk",
+            "spec.matchNetworks",
+            admitted=_inbound({"hangup": True}),
+            refused={"inbound": [{"did": "*", "to": {"hangup": True}}]},
+        ),
+        example(
+            "SipTrunk",
+            "spec.matchNetworks",
+            admitted={"host": "192.0.2.1", "inbound": [{"did": "*", "to": {"hangup": True}}]},
+            refused={"host": "192.0.2.1.example.com", "inbound": [{"did": "*", "to": {"hangup": True}}]},
+        ),
+        example(
+            "SipTrunk",
+            "spec.matchNetworks",
+            admitted={"host": "2001:db8::1", "inbound": [{"did": "*", "to": {"hangup": True}}]},
+            refused={"host": "db8.example", "inbound": [{"did": "*", "to": {"hangup": True}}]},
+        ),
+        example(
+            "SipTrunk",
+            "spec.matchNetworks",
+            admitted={
+                "registration": {},
+                "credentialsSecretRef": _ACCOUNT,
+                "inbound": [{"did": "*", "to": {"hangup": True}}],
+            },
+            refused={
+                "registration": {"enabled": False},
+                "credentialsSecretRef": _ACCOUNT,
+                "inbound": [{"did": "*", "to": {"hangup": True}}],
+            },
+        ),
+    ),
+    "destination-one": (
+        example(
+            "SipTrunk",
+            "spec.inbound[0].to",
+            admitted=_inbound({"schedule": "office"}),
+            refused=_inbound({"schedule": "office", "extension": "101"}),
+        ),
+        example("SipTrunk", "spec.inbound[0].to", admitted=_inbound({"voiceBot": "reception"}), refused=_inbound({})),
+        example(
+            "Schedule",
+            "spec.whenOpen",
+            admitted={"whenOpen": {"number": "+49301234567"}},
+            refused={"whenOpen": {"number": "+49301234567", "voicemail": "101"}},
+        ),
+    ),
+    "final-destination-one": (
+        example(
+            "SipTrunk",
+            "spec.inbound[0].to.ringGroup.noAnswer",
+            admitted=_inbound({"ringGroup": {"members": ["101", "102"], "noAnswer": {"voicemail": "101"}}}),
+            refused=_inbound({"ringGroup": {"members": ["101", "102"], "noAnswer": {}}}),
+        ),
+    ),
+    "extension-credentials": (
+        example(
+            "Extension",
+            "spec.credentialsSecretRef",
+            admitted={"generateCredentials": True},
+            refused={"generateCredentials": True, "credentialsSecretRef": {"name": "phone"}},
+        ),
+        example(
+            "Extension",
+            "spec.credentialsSecretRef",
+            admitted={"generateCredentials": False, "credentialsSecretRef": {"name": "phone"}},
+            refused={"generateCredentials": False},
+        ),
+    ),
+    "extension-webrtc-dtls": (
+        example(
+            "Extension",
+            "spec.mediaEncryption",
+            admitted={"webrtc": True},
+            refused={"webrtc": True, "mediaEncryption": "none"},
+        ),
+        example(
+            "Extension",
+            "spec.mediaEncryption",
+            admitted={"webrtc": True, "mediaEncryption": "dtls"},
+            refused={"webrtc": True, "mediaEncryption": "sdes"},
+        ),
+    ),
+    "voicemail-pin": (
+        example(
+            "Extension",
+            "spec.voicemail.pinSecretRef",
+            admitted={"voicemail": {"pinSecretRef": _PIN}},
+            refused={"voicemail": {}},
+        ),
+        example(
+            "Extension",
+            "spec.voicemail.pinSecretRef",
+            admitted={"voicemail": {"enabled": False}},
+            refused={"voicemail": {"enabled": True}},
+        ),
+    ),
+    "voicemail-delete-email": (
+        example(
+            "Extension",
+            "spec.voicemail.deleteAfterEmail",
+            admitted={"voicemail": {"pinSecretRef": _PIN, "email": "ada@example.com", "deleteAfterEmail": True}},
+            refused={"voicemail": {"pinSecretRef": _PIN, "deleteAfterEmail": True}},
+        ),
+        example(
+            "Extension",
+            "spec.voicemail.deleteAfterEmail",
+            admitted={"voicemail": {"pinSecretRef": _PIN, "email": "ada@example.com", "attachAudio": False}},
+            refused={
+                "voicemail": {
+                    "pinSecretRef": _PIN,
+                    "email": "ada@example.com",
+                    "attachAudio": False,
+                    "deleteAfterEmail": True,
+                }
+            },
+        ),
+    ),
+    "schedule-hours": (
+        example(
+            "Schedule",
+            "spec.open[0].to",
+            admitted={"open": [{"days": ["fri"], "from": "22:00", "to": "06:00"}]},
+            refused={"open": [{"days": ["fri"], "from": "22:00", "to": "22:00"}]},
+        ),
+    ),
+}
+
+
+def all_rules() -> list[Rule]:
+    """Every rule of every part that a kind is made of."""
+    found: dict[type[Part], None] = {}
+
+    def walk(annotation: Any) -> None:
+        if isinstance(annotation, type) and issubclass(annotation, Part):
+            if annotation not in found:
+                found[annotation] = None
+                for info in annotation.model_fields.values():
+                    walk(info.annotation)
+            return
+        for argument in getattr(annotation, "__args__", ()):
+            walk(argument)
+
+    for kind in KINDS.values():
+        walk(kind.spec)
+        walk(kind.status)
+    return [rule for part in found for rule in part.rules]
+
+
+def rule_cases() -> list[tuple[Rule, Example]]:
+    """Each rule with each of its examples; a rule without any is a KeyError, and so a failure of collection."""
+    return [(rule, one) for rule in all_rules() for one in EXAMPLES[rule.id]]

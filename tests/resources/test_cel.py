@@ -1,0 +1,157 @@
+"""A real CRD server judges manifests as the models do: same rules, same words, same defaults."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError, create_model
+
+from dialplane.resources.base import Part
+from dialplane.resources.conditions import Condition, ConditionType, Report, Truth, status_of
+from dialplane.resources.crd import crd, crds
+from dialplane.resources.key import Key
+from dialplane.resources.kinds import KINDS
+from dialplane.resources.manifest import API_VERSION, GROUP
+from dialplane.resources.problem import Reason
+from dialplane.resources.rule import Rule
+from dialplane.resources.schema import schema_of
+from tests.resources.examples import EXAMPLES, MINIMAL, Example, rule_cases
+from tests.resources.field_table import TABLES
+
+kube = pytest.importorskip("testbed.kube.crd_server")
+
+CASES = [pytest.param(rule, example, id=f"{rule.id}-{n}") for n, (rule, example) in enumerate(rule_cases())]
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    with kube.CrdServer() as running:
+        for definition in crds().values():
+            answer = running.create_crd(definition)
+            assert answer.ok, answer.message
+        yield running
+
+
+def manifest(kind: str, spec: Any, name: str = "example") -> dict[str, Any]:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": deepcopy(spec)}
+
+
+def created(server: Any, resource: dict[str, Any]) -> Any:
+    """Create it and delete it again."""
+    answer = server.create(resource)
+    if answer.ok:
+        assert server.delete(resource).ok
+    return answer
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_server_keeps_everything_that_the_crd_says(server: Any, kind: str) -> None:
+    sent = crd(KINDS[kind])
+    kept = server.rest().request("GET", f"{CRDS}/{sent['metadata']['name']}").body
+    conditions = {c["type"]: c["status"] for c in kept["status"]["conditions"]}
+    assert conditions.get("Established") == "True"
+    assert conditions.get("NamesAccepted") == "True"
+    assert "NonStructuralSchema" not in conditions
+    kept["spec"].pop("conversion")  # the server's own default
+    assert kept["spec"] == sent["spec"]
+
+
+@pytest.mark.parametrize(("rule", "example"), CASES)
+def test_a_rule_admits_the_good_example(server: Any, rule: Rule, example: Example) -> None:
+    answer = created(server, manifest(example.kind, example.admitted))
+    assert answer.ok, f"{rule.id}: {answer.message}"
+
+
+@pytest.mark.parametrize(("rule", "example"), CASES)
+def test_a_rule_refuses_the_bad_example_in_the_same_words_at_the_same_field(
+    server: Any, rule: Rule, example: Example
+) -> None:
+    answer = created(server, manifest(example.kind, example.refused))
+    assert not answer.ok, rule.id
+    causes = [(cause["field"], cause["message"]) for cause in answer.body["details"]["causes"]]
+    assert [field for field, _ in causes] == [example.path]
+    assert rule.message in causes[0][1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_server_fills_in_the_same_defaults(server: Any, kind: str) -> None:
+    for raw in (MINIMAL[kind], *(e.admitted for cases in EXAMPLES.values() for e in cases if e.kind == kind)):
+        spec, _ = KINDS[kind].parse_spec(raw)
+        assert spec is not None
+        answer = created(server, manifest(kind, raw))
+        assert answer.body["spec"] == spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def test_an_asterisk_without_a_spec_has_every_default(server: Any) -> None:
+    resource = manifest("Asterisk", {})
+    del resource["spec"]
+    spec, _ = KINDS["Asterisk"].parse_spec(None)
+    assert spec is not None
+    assert created(server, resource).body["spec"] == spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def test_null_means_left_out_to_both(server: Any) -> None:
+    raw = {"host": "sip.example.com", "port": None, "qualifySeconds": None, "callerIdPolicy": {"format": None}}
+    spec, problems = KINDS["SipTrunk"].parse_spec(raw)
+    assert spec is not None, problems
+    answer = created(server, manifest("SipTrunk", raw))
+    assert answer.body["spec"] == spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+@pytest.mark.parametrize("name", ["Ada", "a.b", "a" * 64])
+def test_a_name_that_others_could_not_refer_to_is_refused(server: Any, name: str) -> None:
+    assert not created(server, manifest("Extension", MINIMAL["Extension"], name)).ok
+
+
+def test_a_status_that_we_write_is_kept_whole(server: Any) -> None:
+    resource = manifest("Extension", MINIMAL["Extension"], "reported")
+    assert server.create(resource).ok
+    conditions = tuple(Condition(kind, Truth.TRUE, Reason.VERIFIED, "m") for kind in ConditionType)
+    contacts = [{"uri": "sip:101@192.0.2.9:5060", "userAgent": "Phone/1"}]
+    report = Report(Key("Extension", "reported"), "", 1, conditions, {"contacts": contacts})
+    status = status_of(report, {}, datetime(2026, 1, 1, tzinfo=UTC))
+    answer = server.patch(resource, {"status": status}, subresource="status")
+    assert answer.ok, answer.message
+    assert answer.body["status"] == status
+
+
+PROBE = "probes"
+
+
+@pytest.fixture(scope="module")
+def probe(server: Any) -> Any:
+    """A kind with one optional field for each shared type: the same patterns under Go's engine."""
+    fields: dict[str, Any] = {name: (table.type | None, None) for name, table in TABLES.items()}
+    model = create_model("Probe", __base__=Part, **fields)
+    definition = crd(KINDS["Extension"])
+    definition["metadata"]["name"] = f"{PROBE}.{GROUP}"
+    definition["spec"]["names"] = {"kind": "Probe", "listKind": "ProbeList", "plural": PROBE, "singular": "probe"}
+    version = definition["spec"]["versions"][0]
+    version["schema"]["openAPIV3Schema"]["properties"]["spec"] = deepcopy(schema_of(model))
+    version["additionalPrinterColumns"] = []
+    answer = server.create_crd(definition)
+    assert answer.ok, answer.message
+    return server
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_shared_type_means_the_same_to_the_server(probe: Any, name: str) -> None:
+    table = TABLES[name]
+    for value in (*table.taken, *table.refused, *table.beyond_crd):
+        answer = created(probe, manifest("Probe", {name: value}))
+        if value in table.beyond_crd:
+            assert answer.ok, f"{value!r} is refused by the CRD: list it under `refused`"
+        else:
+            assert answer.ok == _taken(table.type, value), f"{value!r}: {answer.message}"
+
+
+def _taken(field: Any, value: Any) -> bool:
+    try:
+        TypeAdapter(field).validate_json(json.dumps(value), strict=True)
+    except ValidationError:
+        return False
+    return True

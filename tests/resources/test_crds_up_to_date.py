@@ -1,0 +1,73 @@
+"""The files in crds/ are what the models say, and say only what the API server keeps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from dialplane.cli import crds
+from dialplane.resources.base import Part
+from dialplane.resources.crd import crd
+from dialplane.resources.kinds import KINDS
+from dialplane.resources.schema import SchemaError, schema_of
+
+FOLDER = Path(__file__).parents[2] / "crds"
+
+
+def test_crds_are_not_stale() -> None:
+    on_disk = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.yaml")}
+    assert on_disk == crds.rendered(), "run `make crds`"
+
+
+def test_writing_removes_the_file_of_a_kind_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "dialplane.io_gone.yaml").write_text("x")
+    crds.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(crds.rendered())
+
+
+def nodes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield schema
+    if "items" in schema:
+        yield from nodes(schema["items"])
+    for field in schema.get("properties", {}).values():
+        yield from nodes(field)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_everything_is_bounded(kind: str) -> None:
+    for schema in nodes(KINDS[kind].spec_schema):
+        if schema["type"] == "string":
+            assert "enum" in schema or schema["maxLength"] <= 1024
+        if schema["type"] == "array":
+            assert schema["maxItems"] <= 256
+        if schema["type"] == "integer":
+            assert {"minimum", "maximum"} <= schema.keys()
+        pattern = schema.get("pattern", "^$")
+        assert pattern[0] == "^"
+        assert pattern[-1] == "$"
+        assert not any(shorthand in pattern for shorthand in (r"\d", r"\w", r"\s", r"\Z", "(?"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_status_has_generation_and_conditions_as_kubernetes_expects(kind: str) -> None:
+    status = crd(KINDS[kind])["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    assert status["properties"]["observedGeneration"]["type"] == "integer"
+    assert status["properties"]["conditions"]["x-kubernetes-list-map-keys"] == ["type"]
+    assert not any("default" in schema for schema in nodes(status))
+
+
+def test_a_model_that_a_crd_cannot_express_is_refused_here_and_not_by_a_cluster() -> None:
+    class Union(Part):
+        value: int | str
+
+    class Free(Part):
+        value: dict[str, float] | list[Any]
+
+    class Fine(Part):
+        value: Literal["a"] | None = None
+
+    for model in (Union, Free):
+        with pytest.raises(SchemaError):
+            schema_of(model)
+    assert schema_of(Fine)["properties"] == {"value": {"type": "string", "enum": ["a"]}}

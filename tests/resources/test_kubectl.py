@@ -1,0 +1,50 @@
+"""kubectl and an old API server take the CRDs, and show them to people as meant."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dialplane.resources.kinds import KINDS
+from dialplane.resources.manifest import API_VERSION
+from tests.resources.examples import MINIMAL
+
+kube = pytest.importorskip("testbed.kube.server")
+
+FOLDER = Path(__file__).parents[2] / "crds"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    with kube.ApiServer() as running:
+        running.kubectl("apply", "-f", str(FOLDER), "--validate=false" if running.version < (1, 25) else "--validate")
+        running.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        yield running
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kubectl_explains_a_spec(server: Any, kind: str) -> None:
+    text = server.kubectl("explain", f"{KINDS[kind].plural}.dialplane.io.spec", "--api-version", API_VERSION)
+    for name, field in KINDS[kind].spec_schema["properties"].items():
+        assert name in text
+        first_words = " ".join(field["description"].split()[:3])
+        assert first_words in " ".join(text.split())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kubectl_get_shows_the_columns(server: Any, kind: str) -> None:
+    manifest = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": "example"}, "spec": MINIMAL[kind]}
+    server.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    for name in (f"{KINDS[kind].plural}.dialplane.io", *KINDS[kind].short_names):
+        heading = server.kubectl("get", name, "-o", "wide").splitlines()[0].split()
+        assert heading == ["NAME", *(column.name.upper() for column in KINDS[kind].columns)]
+    heading = server.kubectl("get", name).splitlines()[0].split()
+    assert heading == ["NAME", *(column.name.upper() for column in KINDS[kind].columns if not column.wide)]
+
+
+def test_one_word_lists_every_kind(server: Any) -> None:
+    server.kubectl("get", "dialplane")
+    resources = server.kubectl("api-resources", "--categories=dialplane", "-o", "name").split()
+    assert sorted(resources) == sorted(f"{kind.plural}.dialplane.io" for kind in KINDS.values())
