@@ -1,6 +1,7 @@
 """What callers experience, on a real Asterisk with real SIP peers."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from dialplane.plan.dialplan import retained
 from tests.system.pbx import Manifest, Pbx, extension, from_user, manifest
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -71,6 +73,7 @@ def site(pbx: Pbx) -> list[Manifest]:
                 {"did": "+49301006", "to": {"voicemail": "102"}},
                 {"did": "+49301007", "to": {"extension": "105"}},
                 {"did": "+49301008", "to": {"hangup": True}},
+                {"did": "+49301009", "to": {"ringGroup": {"members": ["109"]}}},
             ],
             outbound=[
                 {"pattern": "_0X.", "strip": 1, "prepend": "+49", "permission": "national", "priority": 10},
@@ -390,23 +393,99 @@ async def test_the_echo_test_answers(pbx: Pbx) -> None:
     await hang_up(pbx, "102", call)
 
 
+async def test_an_emergency_call_is_tried_over_a_trunk_that_seems_to_be_down(pbx: Pbx) -> None:
+    for name, carrier in pbx.carriers.items():
+        await carrier.ask("answer", deaf=True)
+        await pbx.asterisk.console(f"pjsip qualify {name}")
+    async with asyncio.timeout(10):
+        while (await pbx.asterisk.console("pjsip show contacts")).count("Unavail") < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+    for carrier in pbx.carriers.values():
+        await carrier.ask("answer")
+    await dial(pbx, "101", "0301234567", code=503)
+    call = await dial(pbx, "104", "112")
+    seen = await last_call(pbx, "alpha")
+    assert (seen["number"], from_user(seen)) == ("112", "+4930112")
+    await hang_up(pbx, "104", call)
+    for name in pbx.carriers:
+        await pbx.asterisk.console(f"pjsip qualify {name}")
+    await asyncio.sleep(0.5)
+
+
+async def test_a_recorded_member_of_a_ring_group_leaves_one_file(pbx: Pbx) -> None:
+    before = set((pbx.directory / "recordings").glob("*/*.wav"))
+    phone = await pbx.phone("109")
+    assert (await from_outside(pbx, "+49301009"))["code"] == 200
+    await asyncio.sleep(0.5)
+    await phone.ask("hangup")
+    await pbx.quiet()
+    files = set((pbx.directory / "recordings").glob("*/*.wav")) - before
+    assert [path.name.split("-")[1:3] for path in files] == [["441234567890", "109"]]
+
+
+async def test_own_voicemail_answers_only_who_has_a_box(pbx: Pbx) -> None:
+    call = await dial(pbx, "102", "*97")
+    assert "!VoiceMailMain!102@default!" in await pbx.asterisk.console("core show channels concise")
+    await hang_up(pbx, "102", call)
+    await dial(pbx, "101", "*97", code=404)
+
+
+async def test_a_lamp_is_lit_by_the_pattern_hint(pbx: Pbx) -> None:
+    await pbx.phone("101")
+    shown = await pbx.asterisk.console("core show hints")
+    assert "_1XX@dp-hints" in shown
+    assert "PJSIP/${EXTEN}" in shown
+
+
 async def test_reloads_that_change_everything_leave_live_calls_alone(pbx: Pbx) -> None:
-    phone = await pbx.phone("101")
-    caller = await pbx.phone("103")
+    phone, caller = await pbx.phone("101"), await pbx.phone("103")
+    slow = await pbx.phone("102", ring_seconds=3)
     calls = [await dial(pbx, "103", "101") for _ in range(20)]
+    ringing = [asyncio.create_task(dial(pbx, "109", "102")) for _ in range(2)]
+    await slow.event("call", state="ringing", after=len(slow.events))
     original = site(pbx)
     added = [extension(f"2{n:02}") for n in range(50)]
-    without = [m for m in original if m["metadata"]["name"] not in {"e101", "e103", "open", "e108"}]
-    changed = [extension("101", ringSeconds=60), extension("103")]
-    del changed
-    await pbx.apply([*original, *added])
-    await asyncio.sleep(0.3)
-    for _ in range(3):
-        await pbx.apply([*original, *added[:25]])
-        await pbx.apply(original)
-    assert without
+    rest = [m for m in original if m["metadata"]["name"] not in {"e101", "e102", "e105"}]
+    moved = extension("101", ("internal",), ringSeconds=60, forward={"unconditional": "108"})
+    slower = extension("102", ringSeconds=7)
+    for changed in ([*original, *added], [*rest, moved, slower, *added[:25]], [*rest, slower], [*rest, moved]):
+        await pbx.apply(changed)
+    answered = [await each for each in ringing]
+    await pbx.apply(original)
+    assert [call["code"] for call in answered] == [200, 200]
     states = [c["state"] for c in (await caller.ask("calls"))["calls"][-20:]]
     assert states == ["answered"] * 20
     for call in calls:
         await caller.ask("hangup", call=call["call"])
+    for call in answered:
+        await hang_up(pbx, "109", call)
     assert (await phone.ask("calls"))["calls"][-1]["state"] == "ended"
+
+
+async def test_an_old_routine_is_kept_until_its_call_is_over(pbx: Pbx) -> None:
+    phone = await pbx.phone("102", ring_seconds=3, code=486)
+    files = dict(pbx.plan.files)
+    new = files["extensions.conf"]
+    # What an older version rendered: the same routine by another name.
+    (current,) = re.findall(r"^\[(dp-extension_[0-9a-f]{8})\]", new, re.MULTILINE)
+    older = new.replace(current, "dp-extension_00000000")
+    await asyncio.to_thread((pbx.asterisk.etc / "dialplane/extensions.conf").write_text, older)
+    await pbx.asterisk.console("module reload pbx_config.so")
+    calling = asyncio.create_task(dial(pbx, "101", "102"))
+    await phone.event("call", state="ringing", after=len(phone.events))
+    live = {line.split(",")[0] for line in await pbx.channels()}
+    assert "dp-extension_00000000" in live
+    kept = retained(older, live, {c.name for c in pbx.plan.objects.contexts})
+    assert re.findall(r"^\[(.*)\]", kept, re.MULTILINE) == ["dp-extension_00000000"]
+    await asyncio.to_thread((pbx.asterisk.etc / "dialplane/extensions.conf").write_text, new + kept)
+    await pbx.asterisk.console("module reload pbx_config.so")
+    call = await calling
+    assert any(line.startswith("dp-extension_00000000,s,25,VoiceMail") for line in await pbx.channels())
+    await hang_up(pbx, "101", call)
+    await asyncio.to_thread((pbx.asterisk.etc / "dialplane/extensions.conf").write_text, new)
+    await pbx.asterisk.console("module reload pbx_config.so")
+
+
+async def test_asterisk_warned_of_nothing_that_the_dialplan_says(pbx: Pbx) -> None:
+    sources = ("pbx", "func_", "ast_expr", "app_stack", "app_mixmonitor", "res_parking")
+    assert [line for line in pbx.asterisk.complaints() if any(f" {source}" in line for source in sources)] == []
