@@ -378,7 +378,8 @@ async def test_an_address_that_a_phone_registers_cannot_dial(pbx: Pbx) -> None:
     before = len((await pbx.carriers["beta"].ask("calls"))["calls"])
     path = Path(pbx.asterisk.etc, "dialplane", "pjsip_aor.conf")
     text = await asyncio.to_thread(path.read_text)
-    evil = "contact = sip:x&PJSIP/0900123@beta@127.0.0.1:9"
+    # Read as "PJSIP/103/sip:x" and "PJSIP/beta/sip:0900123@…": a call over beta, with beta's account.
+    evil = f"contact = sip:x&PJSIP/beta/sip:0900123@127.0.0.1:{pbx.carriers['beta'].address[1]}"
     await asyncio.to_thread(path.write_text, text.replace("[103]\n", f"[103]\n{evil}\n"))
     await pbx.asterisk.console("module reload res_pjsip.so")
     assert "beta" in await pbx.asterisk.console("pjsip show aor 103")
