@@ -143,7 +143,9 @@ class _Composer:
     def node(self, event: Event, path: str, depth: int) -> _Node:
         line = event.start_mark.line + 1
         if isinstance(event, AliasEvent):
-            return self._alias(event.anchor, line)
+            return self._alias(str(event.anchor), line)
+        if not isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
+            raise BrokenYaml(line, "not YAML: a value was expected")  # the parser's grammar has no other event here
         if depth > DEPTH_LIMIT:
             raise BrokenYaml(line, f"nested more than {DEPTH_LIMIT} levels deep: flatten it")
         tag = None if event.ctag is None else str(event.ctag)
@@ -155,10 +157,8 @@ class _Composer:
             node = self._scalar(event, path, line)
         elif isinstance(event, MappingStartEvent):
             node = self._mapping(path, line, depth)
-        elif isinstance(event, SequenceStartEvent):
+        else:
             node = self._sequence(path, line, depth)
-        else:  # the parser's grammar has no other event here
-            raise BrokenYaml(line, "not YAML: a value was expected")
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
@@ -283,3 +283,8 @@ def _shown(word: str, limit: int = 40) -> str:
 def _codepoint(character: Any) -> str:
     number = character if isinstance(character, int) else ord(str(character)[:1] or "\0")
     return f"U+{number:04X}"
+
+
+def reads_alike(text: str) -> bool:
+    """Whether `text` may stand unquoted in YAML and is text to every reader."""
+    return doubt(text) is None and isinstance(resolve(text), str)

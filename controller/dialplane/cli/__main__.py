@@ -1,0 +1,5 @@
+"""`python -m dialplane.cli` is `dialplane`."""
+
+from dialplane.cli import main
+
+main()

@@ -1,0 +1,178 @@
+"""`dialplane get`: what the controller found out, as `kubectl get` shows it."""
+
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from dialplane.cli.errors import Refused, Unusable
+from dialplane.cli.kinds import complete_kind, kind_named
+from dialplane.cli.output import Format, emit, say, show_table, warn
+from dialplane.cli.state import StateDir, state_directory
+from dialplane.resources.key import Key
+from dialplane.resources.kinds import KINDS, Column, Kind
+from dialplane.standalone.status_file import FILE_NAME, Entry, Statuses, StatusUnreadable, read_statuses
+
+WATCH_SECONDS: Final = 1.0
+CELL: Final = 80
+
+_STEP: Final = re.compile(r"\.([A-Za-z]+)|\[\?\(@\.([a-z]+)==\"([A-Za-z]+)\"\)\]")
+
+
+class GetFormat(StrEnum):
+    """What `get -o` takes."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+def _complete_kind(incomplete: str) -> list[tuple[str, str]]:
+    return complete_kind(incomplete)
+
+
+def get(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="A kind, as plural, singular or short name; all of them by default.", autocompletion=_complete_kind
+        ),
+    ] = "all",
+    name: Annotated[str | None, typer.Argument(help="One resource.")] = None,
+    output: Annotated[
+        GetFormat, typer.Option("--output", "-o", help="table, wide, json, yaml or name.")
+    ] = GetFormat.TABLE,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, and print what changes.")] = False,
+    state_dir: StateDir = None,
+) -> None:
+    """Show resources and what the running Asterisk makes of them; written by `dialplane run`.
+
+    In Kubernetes use kubectl: the columns are the same. Exit code 0: shown. 1: no such resource. 2: no status.
+
+    Examples:
+        dialplane get
+        dialplane get extensions -o wide
+        dialplane get siptrunk carrier -o yaml
+        dialplane get exten -w
+    """
+    path = state_directory(state_dir) / FILE_NAME
+    kinds = list(KINDS.values()) if kind == "all" else [kind_named(kind)]
+    statuses = _read(path)
+    _note_source(statuses)
+    chosen = _choose(statuses, kinds, name)
+    if output in {GetFormat.JSON, GetFormat.YAML}:
+        manifests = [entry.manifest(key) for key, entry in chosen.items()]
+        listed = {"apiVersion": "v1", "kind": "List", "items": manifests}
+        emit(manifests[0] if name and manifests else listed, Format(output))
+    elif output is GetFormat.NAME:
+        for key in chosen:
+            say(f"{KINDS[key.kind].singular}.dialplane.io/{key.name}")
+    else:
+        _tables(chosen, kinds, wide=output is GetFormat.WIDE)
+    while watch:
+        before = chosen
+        time.sleep(WATCH_SECONDS)
+        chosen = _choose(_read(path), kinds, None)
+        fresh = {key: entry for key, entry in chosen.items() if before.get(key) != entry and name in {None, key.name}}
+        for key, entry in fresh.items():
+            kind_ = KINDS[key.kind]
+            cells = row(key, entry, kind_, wide=output is GetFormat.WIDE)
+            say("   ".join([str(key), *cells[1:]]))
+
+
+def row(key: Key, entry: Entry, kind: Kind, *, wide: bool) -> list[str]:
+    """A resource's line, by its kind's printer columns."""
+    manifest = entry.manifest(key)
+    return [key.name, *(_cell(manifest, column) for column in kind.columns if wide or not column.wide)]
+
+
+def headings(kind: Kind, *, wide: bool) -> list[str]:
+    """The columns' names, as kubectl spells them."""
+    return ["NAME", *(column.name.upper() for column in kind.columns if wide or not column.wide)]
+
+
+def colours(cells: list[str], names: list[str]) -> list[str | None]:
+    """Green and red where a condition says True or False."""
+    shades: dict[str, str] = {"True": "green", "False": "red", "Unknown": "yellow"}
+    return [
+        shades.get(cell) if name not in {"NAME", "MESSAGE"} else None for cell, name in zip(cells, names, strict=True)
+    ]
+
+
+def _read(path: Path) -> Statuses:
+    try:
+        return read_statuses(path)
+    except StatusUnreadable as error:
+        raise Unusable(str(error)) from None
+
+
+def _note_source(statuses: Statuses) -> None:
+    if statuses.source.get("stale"):
+        warn(f"{statuses.source.get('origin')}: the newest state cannot be read; an older one is in force", "red")
+        for finding in statuses.source.get("findings", []):
+            warn(str(finding.get("text", "")), "red")
+
+
+def _choose(statuses: Statuses, kinds: list[Kind], name: str | None) -> dict[Key, Entry]:
+    names = {kind.name for kind in kinds}
+    chosen = {k: e for k, e in sorted(statuses.resources.items()) if k.kind in names and name in {None, k.name}}
+    if name and not chosen:
+        raise Refused(f"{kinds[0].plural} has no {name!r}" if len(kinds) == 1 else f"there is no {name!r}")
+    return chosen
+
+
+def _tables(chosen: Mapping[Key, Entry], kinds: list[Kind], *, wide: bool) -> None:
+    if not chosen:
+        warn("no resources found", None)
+    shown = False
+    for kind in kinds:
+        rows = [row(key, entry, kind, wide=wide) for key, entry in chosen.items() if key.kind == kind.name]
+        if not rows:
+            continue
+        if shown:
+            say()
+        shown = True
+        if len(kinds) > 1:
+            say(kind.plural, "bold")
+        names = headings(kind, wide=wide)
+        show_table(names, rows, [colours(cells, names) for cells in rows])
+
+
+def _cell(manifest: Mapping[str, Any], column: Column) -> str:
+    value = _look_up(manifest, column.path)
+    if value is None:
+        return ""
+    if column.type == "date":
+        return _age(str(value))
+    text = " ".join(str(value).split())
+    return text if len(text) <= CELL else f"{text[: CELL - 1]}…"
+
+
+def _look_up(value: Any, path: str) -> Any:
+    """The part of JSONPath that printer columns use: `.field`, and `[?(@.type=="Ready")]` over a list."""
+    for field, test, wanted in _STEP.findall(path):
+        if field:
+            value = value.get(field) if isinstance(value, Mapping) else None
+        else:
+            items = value if isinstance(value, list) else []
+            value = next((item for item in items if item.get(test) == wanted), None)
+    return value
+
+
+def _age(timestamp: str) -> str:
+    """How long ago, as kubectl says it: 45s, 12m, 5h, 3d."""
+    try:
+        seconds = int((datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds())
+    except ValueError:
+        return "<unknown>"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{max(seconds, 0)}s"

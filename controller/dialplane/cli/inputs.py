@@ -1,0 +1,112 @@
+"""What the commands read: `-f PATH`, `--secrets-dir`, standard input; and the plan that comes of it."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dialplane.cli.errors import Unusable
+from dialplane.plan.plan import Plan
+from dialplane.plan.planner import Planner
+from dialplane.plan.templates import Templates
+from dialplane.reconcile.template_dir import load
+from dialplane.resources.problem import Reason
+from dialplane.standalone.files import FILE_LIMIT, STDIN, File, SourceMissing, oversize, read_paths
+from dialplane.standalone.finding import Finding, Level
+from dialplane.standalone.secrets import secrets_from_directory
+from dialplane.standalone.site import Site, SiteReader
+
+Paths = Annotated[
+    list[str],
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="PATH",
+        help="A manifest, or a folder of them, read with all its subfolders; - is standard input.",
+    ),
+]
+SecretsDir = Annotated[
+    Path | None,
+    typer.Option("--secrets-dir", metavar="DIR", help="Secrets as files NAME/KEY; they win over Secret manifests."),
+]
+TemplatesDir = Annotated[
+    Path | None,
+    typer.Option("--templates", metavar="DIR", help="Your own templates, in place of those of the same name."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A site and what it asks of Asterisk."""
+
+    site: Site
+    plan: Plan
+    findings: tuple[Finding, ...]
+    """Of the files and of the plan, sorted by place."""
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """Those that are errors."""
+        return tuple(finding for finding in self.findings if finding.level is Level.ERROR)
+
+
+def read_input(paths: list[str], secrets_dir: Path | None) -> Site:
+    """The site at `paths`.
+
+    Raises:
+        Unusable: a path is not there or cannot be listed.
+    """
+    if not paths:
+        raise Unusable("say what to read: -f PATH")
+    try:
+        files = read_paths([Path(path) for path in paths if path != STDIN])
+    except SourceMissing as error:
+        raise Unusable(f"cannot read {error}") from None
+    if STDIN in paths:
+        data = sys.stdin.buffer.read(FILE_LIMIT + 1)
+        name = "(standard input)"
+        files.append(File(name, data) if len(data) <= FILE_LIMIT else File(name, flaw=oversize(len(data))))
+    if not files:
+        raise Unusable(f"no .yaml or .yml file in {', '.join(paths)}")
+    if secrets_dir is not None and not secrets_dir.is_dir():
+        raise Unusable(f"cannot read {secrets_dir}: no such folder")
+    secrets, flaws = secrets_from_directory(secrets_dir) if secrets_dir else ({}, [])
+    site = SiteReader().read(files, secrets=secrets)
+    return Site(site.snapshot, (*site.findings, *flaws), site.broken, site.manifests)
+
+
+def load_templates(own: Path | None) -> Templates:
+    """The templates, the user's own in place of those shipped.
+
+    Raises:
+        Unusable: they cannot be read.
+    """
+    try:
+        return load(own)
+    except (OSError, ValueError) as error:
+        raise Unusable(f"cannot read the templates: {error}") from None
+
+
+def plan_site(site: Site, templates: Path | None = None) -> Planned:
+    """Plan the site as the controller would, and place every problem."""
+    plan = Planner(load_templates(templates)).plan(site.snapshot)
+    findings = {(f.subject, f.field, f.message): f for f in site.findings}
+    flawed = {finding.subject for finding in site.errors}
+    for key, problems in plan.problems.items():
+        resource = site.snapshot.resources.get(key)
+        for problem in problems:
+            if resource is not None and resource.spec is None:
+                continue  # said by the reader of the files, with the exact line
+            if site.broken and problem.reason in {
+                Reason.REFERENCE_MISSING,
+                Reason.SECRET_MISSING,
+                Reason.ASTERISK_MISSING,
+            }:
+                continue  # it may well be in the file that could not be read
+            if problem.reason is Reason.REFERENCE_MISSING and any(subject in problem.message for subject in flawed):
+                continue
+            finding = site.finding(key, problem)
+            findings.setdefault((finding.subject, finding.field, finding.message), finding)
+    return Planned(site, plan, tuple(sorted(findings.values())))

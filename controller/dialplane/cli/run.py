@@ -1,0 +1,289 @@
+"""`dialplane run`: the controller beside one Asterisk, without Kubernetes."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+import typer
+from prometheus_client import start_http_server
+from pydantic import SecretStr
+
+from dialplane.cli.errors import Refused, Unusable
+from dialplane.cli.inputs import SecretsDir, TemplatesDir, load_templates
+from dialplane.cli.live_table import show_live
+from dialplane.cli.logs import configure_logs
+from dialplane.cli.once import Standing, Verdict, judge
+from dialplane.cli.operator import missing_extra
+from dialplane.cli.output import say
+from dialplane.cli.state import StateDir, state_directory
+from dialplane.reconcile.site import AmiDefaults, Ports, SiteLoop
+from dialplane.resources.conditions import Condition
+from dialplane.resources.key import Key
+from dialplane.standalone.credentials import CredentialsFolder
+from dialplane.standalone.last_good import SourceState
+from dialplane.standalone.site import SiteReader
+from dialplane.standalone.status_file import FILE_NAME, StatusFile
+
+try:
+    from dialplane.standalone.directory import DirectorySource, SecretFolders
+    from dialplane.standalone.git import GitSource, Repository
+except ImportError as _error:  # the extra `standalone` is optional: only this command needs it
+    _MISSING: ImportError | None = _error
+else:
+    _MISSING = None
+
+ONCE_POLL_SECONDS: Final = 0.1
+
+_LOG = structlog.get_logger("dialplane.run")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says, checked."""
+
+    directory: Path | None
+    repository: "Repository | None"
+    interval: float
+    config_dir: Path | None
+    state: Path
+    secrets_dir: Path | None
+    templates: Path | None
+    once: bool
+    timeout: float
+    live: bool
+
+
+class _Leader:
+    """Alone on this machine: the lock on the state directory is held as long as the process lives."""
+
+    def held(self) -> bool:
+        return True
+
+
+def run(
+    directory: Annotated[
+        Path | None, typer.Option("--file", "-f", metavar="DIR", help="The folder of manifests; watched.")
+    ] = None,
+    git: Annotated[
+        str | None, typer.Option("--git", metavar="URL", help="A Git repository of manifests, instead of -f.")
+    ] = None,
+    branch: Annotated[str, typer.Option("--branch", help="Its branch.")] = "main",
+    path: Annotated[str, typer.Option("--path", metavar="SUB", help="The folder in it.")] = "",
+    interval: Annotated[float, typer.Option("--interval", metavar="SECONDS", min=1, help="How often to fetch.")] = 60.0,
+    git_password_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--git-password-file",
+            metavar="FILE",
+            help="Holds its password or token. [default: $DIALPLANE_GIT_PASSWORD]",
+            show_default=False,
+        ),
+    ] = None,
+    config_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--config-dir", metavar="DIR", help="Where to write Asterisk's files, in place of what the manifest says."
+        ),
+    ] = None,
+    state_dir: StateDir = None,
+    secrets_dir: SecretsDir = None,
+    templates: TemplatesDir = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End as soon as all is Ready: 0, or 1 with the reasons.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long --once waits.")
+    ] = 60.0,
+    metrics_address: Annotated[
+        str | None, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve Prometheus metrics there.")
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Log lines instead of a live table, on a terminal too.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+) -> None:
+    """Make Asterisk run the manifests, verify it, and go on watching. Ends with Ctrl-C or SIGTERM.
+
+    A broken state of the manifests changes nothing: the last good one stays in force, and the error is reported.
+    What the manifest's `ami` leaves out comes from ASTERISK_AMI_HOST, _PORT, _USERNAME and _PASSWORD. A private
+    repository: DIALPLANE_GIT_USERNAME and DIALPLANE_GIT_PASSWORD, or --git-password-file.
+
+    Exit code 0: ended as asked, or --once and all Ready. 1: --once and not all Ready. 2: could not start.
+
+    Examples:
+        dialplane run -f site/
+        dialplane run -f site/ --once --timeout 30
+        dialplane run --git https://git.example.com/pbx.git --branch main --path office
+    """
+    if _MISSING is not None:
+        raise missing_extra(_MISSING, "standalone")
+    if (directory is None) == (git is None):
+        raise Unusable("say where the manifests are: -f DIR, or --git URL")
+    if directory is not None and directory.is_file():
+        raise Unusable(f"{directory} is a file: run follows a folder (validate and render take files)")
+    repository = Repository(git, branch, path, *_git_account(git_password_file)) if git else None
+    live = sys.stdout.isatty() and not plain and not once
+    options = Options(
+        directory,
+        repository,
+        interval,
+        config_dir,
+        state_directory(state_dir),
+        secrets_dir,
+        templates,
+        once,
+        timeout,
+        live,
+    )
+    configure_logs(verbose=verbose)
+    with _only_one(options.state):
+        if metrics_address:
+            _serve_metrics(metrics_address)
+        standing = asyncio.run(_controlled(options))
+    if standing is None:
+        return
+    for reason in standing.reasons:
+        say(reason, "red")
+    if standing.verdict is not Verdict.READY:
+        raise Refused("not all resources are Ready")
+    say("all resources are Ready", "green")
+
+
+async def _controlled(options: Options) -> Standing | None:
+    """The controller, until a signal ends it; with --once, until there is a verdict."""
+    states: list[SourceState] = []
+    statuses = StatusFile(options.state / FILE_NAME, tell=_tell)
+    folders = SecretFolders(options.secrets_dir, options.state / "credentials")
+    reader = SiteReader(ledger=statuses)
+
+    def note(state: SourceState) -> None:
+        states[:] = [state]
+        statuses.note_source(state)
+
+    if options.repository is not None:
+        source: DirectorySource | GitSource = GitSource(
+            options.repository, options.state / "git", reader, folders, interval_seconds=options.interval, tell=note
+        )
+    else:
+        assert options.directory is not None  # noqa: S101 -- run() made sure
+        source = DirectorySource(options.directory, reader, folders, tell=note)
+    credentials = CredentialsFolder(options.state / "credentials", source.mark)
+    loop = SiteLoop(
+        Ports(source, statuses, credentials, _Leader()),
+        load_templates(options.templates),
+        config_directory=options.config_dir.absolute() if options.config_dir else None,
+        defaults=_ami_defaults(),
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    work = [loop.run(), source.watch(), _keep_status(statuses)]
+    if options.live:
+        work.append(show_live(statuses))
+    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(job) for job in work]
+    ending: asyncio.Task[Any] = asyncio.create_task(stop.wait())
+    verdict = asyncio.create_task(_await_verdict(statuses, states, options.timeout)) if options.once else None
+    try:
+        await asyncio.wait([*tasks, ending, *([verdict] if verdict else [])], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()  # none of them ends by itself: this raises
+        return verdict.result() if verdict is not None and verdict.done() else None
+    finally:
+        everything: list[asyncio.Task[Any]] = [*tasks, ending, *([verdict] if verdict else [])]
+        for task in everything:
+            task.cancel()
+        await asyncio.gather(*everything, return_exceptions=True)
+        await statuses.flush()
+
+
+async def _keep_status(statuses: StatusFile) -> None:
+    """Write what the source says even while no snapshot exists and the loop publishes nothing."""
+    while True:
+        await asyncio.sleep(1)
+        await statuses.flush()
+
+
+async def _await_verdict(statuses: StatusFile, states: list[SourceState], limit: float) -> Standing:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limit
+    while True:
+        standing = judge(statuses.entries, states[0] if states else None)
+        if standing.verdict is not Verdict.WAITING or loop.time() >= end:
+            return standing
+        await asyncio.sleep(ONCE_POLL_SECONDS)
+
+
+def _tell(key: Key, condition: Condition) -> None:
+    log = _LOG.warning if condition.status == "False" else _LOG.info
+    log(
+        "condition",
+        resource=str(key),
+        type=str(condition.type),
+        status=str(condition.status),
+        reason=str(condition.reason),
+        message=condition.message,
+    )
+
+
+def _ami_defaults() -> AmiDefaults:
+    env = os.environ
+    given = AmiDefaults()
+    port = env.get("ASTERISK_AMI_PORT", "")
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) <= 65_535):  # noqa: PLR2004 -- the last port
+        raise Unusable(f"ASTERISK_AMI_PORT is {port!r}: it must be a port")
+    return AmiDefaults(
+        host=env.get("ASTERISK_AMI_HOST") or given.host,
+        port=int(port) if port else given.port,
+        username=env.get("ASTERISK_AMI_USERNAME", ""),
+        secret=SecretStr(env.get("ASTERISK_AMI_PASSWORD", "")),
+    )
+
+
+def _git_account(password_file: Path | None) -> tuple[str, SecretStr]:
+    password = os.environ.get("DIALPLANE_GIT_PASSWORD", "")
+    if password_file is not None:
+        try:
+            password = password_file.read_text(encoding="utf-8").removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Unusable(f"cannot read {password_file}: {error}") from None
+    return os.environ.get("DIALPLANE_GIT_USERNAME", "git" if password else ""), SecretStr(password)
+
+
+def _serve_metrics(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        raise Unusable(f"--metrics-address {address}: it must be HOST:PORT")
+    try:
+        start_http_server(int(port), host.strip("[]") or "127.0.0.1")
+    except (OSError, OverflowError) as error:
+        raise Unusable(f"cannot serve metrics at {address}: {error}") from None
+
+
+@contextlib.contextmanager
+def _only_one(state: Path) -> Iterator[None]:
+    """Hold the lock of the state directory: two controllers would undo each other's work.
+
+    Raises:
+        Unusable: another process holds it, or the directory cannot be made.
+    """
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unusable(f"cannot use the state directory {state}: {error.strerror} (see --state-dir)") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Unusable(f"another `dialplane run` uses {state}: stop it, or choose another --state-dir") from None
+    finally:
+        os.close(handle)
