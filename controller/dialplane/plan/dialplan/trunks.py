@@ -79,14 +79,14 @@ TRUNK_CALL = routine(
     calls=(WRITTEN_NUMBER, LEG),
 )
 """Returns only if the trunk failed: it is gone, full, unreachable or congested. An emergency call (`yes`) ignores the
-limit and returns whenever nobody answered; `again` calls the carrier's address itself: a carrier that did not answer the
-last OPTIONS is otherwise not called at all."""
+limit and returns whenever nobody answered; `again` calls the carrier's address itself: Asterisk does not even try a
+carrier that left the last OPTIONS unanswered."""
 
 ROUTINES = (WRITTEN_NUMBER, LEG, TRUNK_CALL)
 
 
 def trunk_table(site: Site) -> DialplanContext:
-    """One row per trunk: the most channels, format, country code, national and international prefix, caller id, address."""
+    """One row per trunk: channels, format, country code, national and international prefix, caller id, address."""
     rows = [entry(key.name, "Return", _row(site, spec), key) for key, spec in site.trunks]
     return context(TRUNKS, site.asterisk_key, rows)
 
