@@ -50,7 +50,9 @@ class Origin:
 @pytest.fixture
 def origin(tmp_path: Path) -> Origin:
     made = Origin(tmp_path / "origin")
-    made.commit(site__office_yaml=OFFICE, site__alice_yaml=PHONE, site__secrets_yaml=SECRET, README_yaml="# not a site\n")
+    made.commit(
+        site__office_yaml=OFFICE, site__alice_yaml=PHONE, site__secrets_yaml=SECRET, README_yaml="# not a site\n"
+    )
     return made
 
 
@@ -71,7 +73,7 @@ async def following(
 
 async def until(states: list[SourceState], revision: str, *, stale: bool = False) -> SourceState:
     async with asyncio.timeout(LIMIT):
-        while not (states and states[-1].revision == revision and states[-1].stale is stale):  # noqa: ASYNC110
+        while not (states and states[-1].revision == revision and states[-1].stale is stale):
             await asyncio.sleep(0.02)
     return states[-1]
 
