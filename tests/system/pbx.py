@@ -114,7 +114,7 @@ class Pbx:
     async def quiet(self) -> None:
         """Return when no channel is left."""
         async with asyncio.timeout(10):
-            while await self.channels():  # noqa: ASYNC110 -- only Asterisk knows
+            while await self.channels():
                 await asyncio.sleep(0.1)
 
     async def show(self, context: str) -> str:

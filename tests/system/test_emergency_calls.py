@@ -40,7 +40,7 @@ async def test_an_emergency_call_is_tried_over_a_trunk_that_seems_to_be_down(pbx
         await carrier.ask("answer", deaf=True)
         await pbx.asterisk.console(f"pjsip qualify {name}")
     async with asyncio.timeout(10):
-        while (await pbx.asterisk.console("pjsip show contacts")).count("Unavail") < 2:  # noqa: ASYNC110
+        while (await pbx.asterisk.console("pjsip show contacts")).count("Unavail") < 2:
             await asyncio.sleep(0.2)
     for carrier in pbx.carriers.values():
         await carrier.ask("answer")
