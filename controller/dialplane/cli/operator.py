@@ -1,11 +1,14 @@
 """`dialplane operator`: the controller inside Kubernetes."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dialplane.cli.errors import Unusable
-from dialplane.cli.inputs import TemplatesDir
+from dialplane.cli.inputs import TemplatesDir, load_templates
+from dialplane.cli.site_options import ami_defaults
+from dialplane.reconcile.site import SiteLoop
 
 
 def operator(
@@ -16,6 +19,15 @@ def operator(
         str, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve /metrics and /healthz there.")
     ] = "0.0.0.0:8080",
     lease: Annotated[str, typer.Option("--lease", help="The name of the Lease that says who leads.")] = "dialplane",
+    log_level: Annotated[
+        str, typer.Option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")
+    ] = "INFO",
+    config_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--config-dir", metavar="DIR", help="Where to write Asterisk's files, in place of what the manifest says."
+        ),
+    ] = None,
     templates: TemplatesDir = None,
 ) -> None:
     """Run as the operator of one namespace; the Helm chart does this. Needs dialplane[operator].
@@ -24,10 +36,23 @@ def operator(
         dialplane operator --namespace office
     """
     try:
-        from dialplane.kube.operator import run_operator  # noqa: PLC0415 -- the extra is optional
+        from dialplane.kube.operator import Options, run_operator  # noqa: PLC0415 -- the extra is optional
     except ImportError as error:
         raise missing_extra(error, "operator") from None
-    run_operator(namespace=namespace, metrics_address=metrics_address, lease=lease, templates=templates)
+    if not namespace:
+        raise Unusable("say which namespace is the site: --namespace, or DIALPLANE_NAMESPACE")
+    if log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise Unusable(f"--log-level {log_level}: it must be DEBUG, INFO, WARNING or ERROR")
+    loaded, defaults = load_templates(templates), ami_defaults()
+    options = Options(
+        namespace,
+        lambda ports: SiteLoop(ports, loaded, config_directory=config_dir, defaults=defaults),
+        listen=metrics_address,
+        lease=bool(lease),
+        lease_name=lease,
+        log_level=log_level,
+    )
+    raise typer.Exit(run_operator(options))
 
 
 def missing_extra(error: ImportError, extra: str) -> Exception:
