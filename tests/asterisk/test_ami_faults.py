@@ -352,7 +352,7 @@ async def test_tls_is_checked(tmp_path: Path) -> None:
     certificate, key = tmp_path / "peer.crt", tmp_path / "peer.key"
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=asterisk"]
     files = ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(certificate), "-keyout", str(key)]
-    subprocess.run([*request, *files], check=True, capture_output=True)  # noqa: ASYNC221 -- a test's preparation
+    subprocess.run([*request, *files], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     async with odd_peer(obliging, tls=context) as (address, _):
