@@ -36,6 +36,8 @@ from dialplane.resources.references import secret_refs
 
 log = structlog.get_logger(__name__)
 
+STOP_LIMIT = 3.0
+"""Seconds for all parts to end; usually 0.4."""
 RELEASE_LIMIT = 0.7
 PBX = "Asterisk"
 
@@ -316,4 +318,6 @@ async def _until(stop: asyncio.Event, parts: list[Coroutine[Any, Any, None]]) ->
     finally:
         work.cancel()
         stopped.cancel()
-        await asyncio.wait({work, stopped})
+        _, late = await asyncio.wait({work, stopped}, timeout=STOP_LIMIT)
+        if late:  # the lease is given up all the same: whatever goes on may not write any more
+            log.warning("stop_incomplete", seconds=STOP_LIMIT)
