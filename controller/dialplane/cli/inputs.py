@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,7 +12,8 @@ from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
 from dialplane.plan.templates import Templates
 from dialplane.reconcile.template_dir import load
-from dialplane.resources.problem import Reason
+from dialplane.resources.key import Key
+from dialplane.resources.problem import Problem, Reason
 from dialplane.standalone.files import FILE_LIMIT, STDIN, File, SourceMissing, oversize, read_paths
 from dialplane.standalone.finding import Finding, Level
 from dialplane.standalone.secrets import secrets_from_directory
@@ -35,6 +36,12 @@ TemplatesDir = Annotated[
     Path | None,
     typer.Option("--templates", metavar="DIR", help="Your own templates, in place of those of the same name."),
 ]
+
+
+_CONSEQUENCES: Final = frozenset(
+    {Reason.REFERENCE_MISSING, Reason.SECRET_MISSING, Reason.SECRET_INVALID, Reason.ASTERISK_MISSING}
+)
+"""Problems that may come of another resource's: what cannot be read cannot be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +100,30 @@ def plan_site(site: Site, templates: Path | None = None) -> Planned:
     """Plan the site as the controller would, and place every problem."""
     plan = Planner(load_templates(templates)).plan(site.snapshot)
     findings = {(f.subject, f.field, f.message): f for f in site.findings}
-    flawed = {finding.subject for finding in site.errors}
     for key, problems in plan.problems.items():
-        resource = site.snapshot.resources.get(key)
         for problem in problems:
-            if resource is not None and resource.spec is None:
-                continue  # said by the reader of the files, with the exact line
-            if site.broken and problem.reason in {
-                Reason.REFERENCE_MISSING,
-                Reason.SECRET_MISSING,
-                Reason.ASTERISK_MISSING,
-            }:
-                continue  # it may well be in the file that could not be read
-            if problem.reason is Reason.REFERENCE_MISSING and any(subject in problem.message for subject in flawed):
-                continue
-            finding = site.finding(key, problem)
-            findings.setdefault((finding.subject, finding.field, finding.message), finding)
+            if not _said_already(site, key, problem):
+                finding = site.finding(key, problem)
+                findings.setdefault((finding.subject, finding.field, finding.message), finding)
     return Planned(site, plan, tuple(sorted(findings.values())))
+
+
+def _said_already(site: Site, key: Key, problem: Problem) -> bool:
+    """Whether a finding of the files explains this problem of the plan: one mistake, one line."""
+    resource = site.snapshot.resources.get(key)
+    if resource is not None and resource.spec is None:
+        return True
+    if problem.reason not in _CONSEQUENCES:
+        return False
+    if site.broken:
+        return True  # it may well be in the file that could not be read
+    for finding in site.errors:
+        kind, _, name = finding.subject.partition("/")
+        if problem.reason is Reason.ASTERISK_MISSING and kind == "Asterisk":
+            return True
+        manifest = site.manifests.get(Key(kind, name))
+        spec = manifest.value.get("spec") if manifest else None
+        number = spec.get("number") if isinstance(spec, dict) else None
+        if any(word and f"'{word}'" in problem.message for word in (name, number)):
+            return True
+    return False

@@ -1,11 +1,13 @@
 """`dialplane operator`: the controller inside Kubernetes."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dialplane.cli.errors import Unusable
 from dialplane.cli.inputs import TemplatesDir, load_templates
+from dialplane.cli.site_options import ami_defaults
 from dialplane.reconcile.site import SiteLoop
 
 
@@ -20,6 +22,12 @@ def operator(
     log_level: Annotated[
         str, typer.Option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")
     ] = "INFO",
+    config_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--config-dir", metavar="DIR", help="Where to write Asterisk's files, in place of what the manifest says."
+        ),
+    ] = None,
     templates: TemplatesDir = None,
 ) -> None:
     """Run as the operator of one namespace; the Helm chart does this. Needs dialplane[operator].
@@ -35,10 +43,10 @@ def operator(
         raise Unusable("say which namespace is the site: --namespace, or DIALPLANE_NAMESPACE")
     if log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise Unusable(f"--log-level {log_level}: it must be DEBUG, INFO, WARNING or ERROR")
-    loaded = load_templates(templates)
+    loaded, defaults = load_templates(templates), ami_defaults()
     options = Options(
         namespace,
-        lambda ports: SiteLoop(ports, loaded),
+        lambda ports: SiteLoop(ports, loaded, config_directory=config_dir, defaults=defaults),
         listen=metrics_address,
         lease=bool(lease),
         lease_name=lease,

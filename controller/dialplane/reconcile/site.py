@@ -121,6 +121,7 @@ class SiteLoop:
         self._signature: object = None
         self._good_dialplan: str | None = None
         self._retained = ""
+        self._taken = asyncio.Event()
         self.converged = asyncio.Event()
         """Set while the last pass ended well: what `/readyz` asks."""
 
@@ -152,7 +153,9 @@ class SiteLoop:
     async def _watch_source(self) -> None:
         while True:
             await self._ports.source.changed()
+            self._taken.clear()
             self._pass_due.disturb()
+            await self._taken.wait()  # until then the source would say "changed" again and again
 
     async def _watch_drift(self) -> None:
         while True:
@@ -191,6 +194,7 @@ class SiteLoop:
         loop = asyncio.get_running_loop()
         started = loop.time()
         snapshot = self._snapshot = self._ports.source.snapshot()
+        self._taken.set()
         await self._generate_credentials(snapshot)
         plan = self._plan = await self._planned(snapshot)
         await self._follow_pbx(plan.pbx)

@@ -43,6 +43,7 @@ class LastGood:
         self.state = SourceState(origin)
         self._tell = tell
         self._site: Site | None = None
+        self._looked = False
         self._news = asyncio.Event()
 
     async def changed(self) -> None:
@@ -77,7 +78,8 @@ class LastGood:
 
     def _become(self, state: SourceState, revision: str) -> None:
         before, self.state = self.state, state
-        if state == before:
+        first, self._looked = not self._looked, True
+        if state == before and not first:
             return
         for finding in state.findings:
             if finding not in before.findings:
@@ -86,6 +88,6 @@ class LastGood:
         if state.stale:
             kept = "the last good state stays in force" if self._site else "nothing is applied until this is mended"
             _LOG.error("source unusable", origin=state.origin, revision=revision, errors=len(state.errors), then=kept)
-        elif before.stale or state.revision != before.revision:
+        elif first or before.stale or state.revision != before.revision:
             _LOG.info("source read", origin=state.origin, revision=state.revision)
         self._tell(state)

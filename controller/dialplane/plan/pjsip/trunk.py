@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from dialplane.plan.dialplan.endpoints import trunk_context
 from dialplane.plan.objects import PjsipObject, PjsipType, Value
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
+from dialplane.plan.pjsip.uri import server_uri
 from dialplane.plan.site import Credentials, Site
 from dialplane.resources.key import Key
 from dialplane.resources.sip_trunk import Registration, SipTrunkSpec
@@ -61,14 +62,6 @@ def identified_by(spec: SipTrunkSpec) -> tuple[str, ...]:
         return (str(ip_address(spec.host)),)
     except ValueError:
         return ()
-
-
-def server_uri(site: Site, spec: SipTrunkSpec, user: str) -> str:
-    """`sip:[user@]host[:port][;transport=…]` of the carrier."""
-    host = f"[{spec.host}]" if ":" in spec.host else spec.host
-    protocol = site.protocol(spec.transport)
-    suffix = f";transport={protocol}" if protocol in {"tcp", "tls"} else ""
-    return f"sip:{user}{'@' if user else ''}{host}{f':{spec.port}' if spec.port else ''}{suffix}"
 
 
 def registration_uris(site: Site, spec: SipTrunkSpec, username: str) -> tuple[str, str]:

@@ -1,0 +1,241 @@
+"""Manifests that are wrong in one way each, and the one line that says so: what a user can do wrong, as a table."""
+
+from dataclasses import dataclass
+
+OFFICE = """\
+apiVersion: dialplane.io/v1alpha1
+kind: Asterisk
+metadata: {name: office}
+spec: {}
+"""
+PHONE = """\
+apiVersion: dialplane.io/v1alpha1
+kind: Extension
+metadata:
+  name: alice
+spec:
+  number: "101"
+  credentialsSecretRef: {name: alice}
+"""
+SECRET = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: alice}
+stringData: {username: "101", password: long-enough-password}
+"""
+
+
+@dataclass(frozen=True)
+class Bad:
+    """Files beside a good `office.yaml`, and the whole line that `validate` must print."""
+
+    name: str
+    files: dict[str, str | bytes]
+    line: str
+
+
+def _phone(old: str, new: str) -> dict[str, str | bytes]:
+    assert old in PHONE
+    return {"a.yaml": PHONE.replace(old, new), "s.yaml": SECRET}
+
+
+def _one(text: str | bytes) -> dict[str, str | bytes]:
+    return {"a.yaml": text}
+
+
+def _more(field: str) -> dict[str, str | bytes]:
+    return {"a.yaml": PHONE + f"  {field}\n", "s.yaml": SECRET}
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefg", "bcdefgh", strict=True)
+)
+
+TABLE = (
+    # The file.
+    Bad("empty", _one(""), "a.yaml:1: the file is empty: delete it, or put a manifest into it"),
+    Bad("binary", _one(b"\x7fELF\0\0"), "a.yaml:1: is a binary file: remove it from the directory, or rename it"),
+    Bad("latin-1", _one(b"a: b\nc: \xe4\n"), "a.yaml:2: is not UTF-8 text: save it as UTF-8"),
+    Bad("utf-16", _one("a: b".encode("utf-16")), "a.yaml:1: is UTF-16: save it as UTF-8"),
+    Bad(
+        "too big",
+        _one(b"# " + b"x" * (10 * 1024 * 1024)),
+        "a.yaml: 10.0 MiB is more than the 1 MiB a file may have: split it",
+    ),
+    # YAML.
+    Bad("tab", _one("a:\n\tb: c\n"), "a.yaml:2: broken YAML: a tab: indent with spaces"),
+    Bad(
+        "open bracket",
+        _one("a: b\nc: [1, 2\n"),
+        "a.yaml:2: broken YAML: a bracket that is opened here is never closed: close it",
+    ),
+    Bad(
+        "open quote",
+        _one("a: b\nc: 'x\n"),
+        "a.yaml:2: broken YAML: a quote that is opened here is never closed: close it",
+    ),
+    Bad(
+        "stray colon",
+        _one("a: b\nc: d: e\n"),
+        "a.yaml:2: broken YAML: a ':' where none may be: check the indentation, or quote text",
+    ),
+    Bad(
+        "control character", _one("a: b\nc: \x01\n"), "a.yaml:2: the character U+0001 may not stand in YAML: remove it"
+    ),
+    Bad("at sign", _one("a: @b\n"), "a.yaml:1: broken YAML: text may not start with @: quote it"),
+    Bad(
+        "python tag",
+        _one("a: !!python/object/apply:os.system ['true']\n"),
+        "a.yaml:1: the tag tag:yaml.org,2002:python/object/apply:os… is not read: remove it",
+    ),
+    Bad("own tag", _one("a: !secret b\n"), "a.yaml:1: the tag !secret is not read: remove it"),
+    Bad("unknown alias", _one("a: *b\n"), "a.yaml:1: the alias *b has no anchor before it: write the value out"),
+    Bad(
+        "alias to itself",
+        _one("a: &a [*a]\n"),
+        "a.yaml:1: the alias *a stands for a value that contains it: write the value out",
+    ),
+    Bad(
+        "alias bomb",
+        _one(BOMB),
+        "a.yaml:6: more than 200,000 values in one document: split it, or use fewer aliases",
+    ),
+    Bad("deep nesting", _one("a: " + "[" * 100_000), "a.yaml:1: nested more than 32 levels deep: flatten it"),
+    Bad("list as key", _one("? [a]\n: b\n"), "a.yaml:1: a key must be a word, not a list, mapping or alias"),
+    Bad(
+        "key twice",
+        _phone("metadata:", "metadata:\n  namespace: one\n  namespace: two"),
+        "a.yaml:5: Extension/alice: metadata.namespace: namespace is given twice, first in line 4: remove one of them",
+    ),
+    # The frame of a manifest.
+    Bad("a list", _one("- a\n"), "a.yaml:1: not a manifest: it must be a mapping with apiVersion, kind and metadata"),
+    Bad(
+        "no apiVersion",
+        _one("kind: Extension\n"),
+        "a.yaml:1: apiVersion: is missing: a manifest needs it (dialplane.io/v1alpha1)",
+    ),
+    Bad(
+        "no kind",
+        _one("apiVersion: dialplane.io/v1alpha1\n"),
+        "a.yaml:1: kind: is missing: a manifest needs it (one of Asterisk, Extension, Schedule, SipTrunk)",
+    ),
+    Bad(
+        "misspelt kind",
+        _phone("kind: Extension", "kind: Extention"),
+        "a.yaml:2: Extention/alice: kind: there is no kind Extention: did you mean Extension?",
+    ),
+    Bad(
+        "kind of no resemblance",
+        _phone("kind: Extension", "kind: Qqq"),
+        "a.yaml:2: Qqq/alice: kind: there is no kind Qqq: use one of Asterisk, Extension, Schedule, SipTrunk",
+    ),
+    Bad(
+        "misspelt apiVersion",
+        _phone("dialplane.io/v1alpha1", "dialplan.io/v1alpha1"),
+        "a.yaml:1: Extension/alice: apiVersion: dialplan.io/v1alpha1 has no kind Extension: "
+        "did you mean dialplane.io/v1alpha1?",
+    ),
+    Bad(
+        "wrong version",
+        _phone("dialplane.io/v1alpha1", "dialplane.io/v2"),
+        "a.yaml:1: Extension/alice: apiVersion: dialplane.io/v2 has no kind Extension: did you mean dialplane.io/v1alpha1?",
+    ),
+    Bad(
+        "misspelt Secret",
+        {
+            "a.yaml": PHONE.replace("credentialsSecretRef: {name: alice}", "generateCredentials: true"),
+            "s.yaml": SECRET.replace("Secret\n", "Secrets\n"),
+        },
+        "s.yaml:2: Secrets/alice: kind: there is no kind Secrets: did you mean Secret?",
+    ),
+    Bad(
+        "no name",
+        _phone("  name: alice\n", "  labels: {}\n"),
+        "a.yaml:3: Extension: metadata.name: is missing: give the resource a name",
+    ),
+    Bad(
+        "bad name",
+        _phone("  name: alice\n", "  name: Alice_1\n"),
+        "a.yaml:4: Extension: metadata.name: Alice_1 is no name: use a-z, 0-9 and '-', at most 63, not '-' at either end",
+    ),
+    Bad(
+        "number as name",
+        _phone("  name: alice\n", "  name: 101\n"),
+        "a.yaml:4: Extension: metadata.name: 101 must be text: quote it",
+    ),
+    Bad(
+        "the same name twice",
+        {"a.yaml": PHONE, "b.yaml": "# another\n" + PHONE, "s.yaml": SECRET},
+        "b.yaml:2: Extension/alice: also in a.yaml:1: one of the two must go, or take another name",
+    ),
+    Bad(
+        "another namespace",
+        {
+            "a.yaml": PHONE.replace("  name: alice", "  name: alice\n  namespace: one"),
+            "s.yaml": SECRET.replace("name: alice}", "name: alice, namespace: two}"),
+        },
+        "s.yaml:3: Secret/alice: metadata.namespace: two is not one (of a.yaml:1): a site is one namespace",
+    ),
+    Bad(
+        "misspelt frame",
+        _phone("spec:", "spce: {}\nspec:"),
+        "a.yaml:5: Extension/alice: spce: there is no such field: did you mean spec?",
+    ),
+    Bad(
+        "misspelt metadata",
+        _phone("  name: alice", "  name: alice\n  lables: {a: b}"),
+        "a.yaml:5: Extension/alice: metadata.lables: there is no such field: did you mean labels?",
+    ),
+    Bad(
+        "annotation that is no text",
+        _phone("  name: alice", "  name: alice\n  annotations:\n    a: 1"),
+        "a.yaml:6: Extension/alice: metadata.annotations.a: must be text: quote it",
+    ),
+    # Words that YAML readers disagree about.
+    Bad(
+        "octal",
+        _phone('"101"', "0101"),
+        "a.yaml:6: Extension/alice: spec.number: 0101 is octal to some YAML readers and decimal to others: quote it",
+    ),
+    Bad(
+        "yes",
+        _more("webrtc: yes"),
+        "a.yaml:8: Extension/alice: spec.webrtc: yes is true or false to some YAML readers and text to others: quote it",
+    ),
+    Bad(
+        "underscore",
+        _more("ringSeconds: 1_0"),
+        "a.yaml:8: Extension/alice: spec.ringSeconds: 1_0 is a number to some YAML readers and text to others: quote it",
+    ),
+    Bad(
+        "tilde",
+        _more("callerId: ~"),
+        "a.yaml:8: Extension/alice: spec.callerId: ~ is null: quote it if text was meant, else leave the field out",
+    ),
+    Bad(
+        "no value",
+        _more("callerId:"),
+        "a.yaml:8: Extension/alice: spec.callerId: has no value: give one, or remove the line",
+    ),
+    # Secrets: the value is never shown.
+    Bad(
+        "octal password",
+        {"a.yaml": PHONE, "s.yaml": SECRET.replace("password: long-enough-password", "password: 0123456")},
+        "s.yaml:4: Secret/alice: stringData.password: this value is octal to some YAML readers and decimal to others: quote it",
+    ),
+    Bad(
+        "number as password",
+        {"a.yaml": PHONE, "s.yaml": SECRET.replace("password: long-enough-password", "password: 123456")},
+        "s.yaml:4: Secret/alice: stringData.password: must be text: quote it",
+    ),
+    Bad(
+        "not base64",
+        {"a.yaml": PHONE, "s.yaml": SECRET + "data: {other: '%%%'}\n"},
+        "s.yaml:5: Secret/alice: data.other: is not base64: encode it, or write it under stringData",
+    ),
+    Bad(
+        "misspelt stringData",
+        {"a.yaml": PHONE, "s.yaml": SECRET + "stringdata: {a: b}\n"},
+        "s.yaml:5: Secret/alice: stringdata: a Secret has no such field: its values stand under stringData or data",
+    ),
+)

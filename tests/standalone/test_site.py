@@ -1,0 +1,128 @@
+"""A site from files is what Kubernetes would have said."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from dialplane.resources.key import Key
+from dialplane.resources.manifest import parse
+from dialplane.resources.problem import Reason
+from dialplane.standalone.files import File
+from dialplane.standalone.secrets import secrets_from_directory
+from dialplane.standalone.site import Site, SiteReader
+from tests.cli.bad_input import OFFICE, PHONE, SECRET
+
+ALICE = Key("Extension", "alice")
+
+
+def read(*texts: str, **more: object) -> Site:
+    return SiteReader().read([File(f"{n}.yaml", text.encode()) for n, text in enumerate(texts)], **more)  # type: ignore[arg-type]
+
+
+def test_the_same_manifest_gives_the_same_resource_as_through_kubernetes() -> None:
+    site = read(OFFICE, PHONE, SECRET)
+    served = {
+        "apiVersion": "dialplane.io/v1alpha1",
+        "kind": "Extension",
+        "metadata": {"name": "alice", "namespace": "default", "uid": "u", "generation": 3},
+        "spec": {"number": "101", "credentialsSecretRef": {"name": "alice"}},
+    }
+    assert site.snapshot.resources[ALICE] == parse(served)
+    assert site.findings == ()
+
+
+def test_only_secrets_that_are_referred_to_are_in_the_snapshot() -> None:
+    other = SECRET.replace("name: alice", "name: other")
+    assert set(read(OFFICE, PHONE, SECRET, other).snapshot.secrets) == {"alice"}
+
+
+def test_one_bad_manifest_leaves_the_others_alone() -> None:
+    bob = PHONE.replace("alice", "bob").replace('"101"', "0102")
+    site = read(OFFICE, PHONE, SECRET, bob)
+    assert not site.broken
+    assert site.snapshot.resources[ALICE].spec is not None
+    resource = site.snapshot.resources[Key("Extension", "bob")]
+    assert resource.spec is None
+    assert [(p.reason, p.field) for p in resource.problems] == [(Reason.INVALID, "spec.number")]
+
+
+def test_a_resource_described_twice_is_neither() -> None:
+    site = read(OFFICE, PHONE, PHONE.replace('"101"', '"102"'), SECRET)
+    resource = site.snapshot.resources[ALICE]
+    assert resource.spec is None
+    assert [p.reason for p in resource.problems] == [Reason.CONFLICT]
+    assert "1.yaml:1" in resource.problems[0].message
+    assert "2.yaml:1" in resource.problems[0].message
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "kind: Extension", PHONE.replace("Extension", "Extenion")])
+def test_a_file_that_cannot_be_understood_makes_the_site_broken(text: str) -> None:
+    assert read(OFFICE, PHONE, SECRET, text).broken
+
+
+def test_a_secret_may_be_base64_and_string_data_wins() -> None:
+    secret = (
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: alice}\n"
+        "data: {username: MTAx, password: b2xk}\nstringData: {password: new}\n"
+    )
+    assert read(OFFICE, PHONE, secret).snapshot.secrets["alice"] == {
+        "username": SecretStr("101"),
+        "password": SecretStr("new"),
+    }
+
+
+def test_a_value_that_is_not_utf_8_is_carried_along() -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: alice}\ndata: {password: /w==}\n"
+    value = read(OFFICE, PHONE, secret).snapshot.secrets["alice"]["password"].get_secret_value()
+    assert value.encode("utf-8", "surrogateescape") == b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [(b"x\n", "x"), (b"x", "x"), (b"x\r\n", "x"), (b"x\n\n", "x\n"), (b" x ", " x "), (b"", ""), (b"\n", "")],
+)
+def test_one_trailing_newline_of_a_secret_file_is_not_part_of_it(content: bytes, value: str, tmp_path: Path) -> None:
+    (tmp_path / "alice").mkdir()
+    (tmp_path / "alice" / "password").write_bytes(content)
+    secrets, findings = secrets_from_directory(tmp_path)
+    assert secrets == {"alice": {"password": SecretStr(value)}}
+    assert findings == []
+
+
+def test_the_secrets_directory_wins_over_a_manifest_and_a_manifest_over_generated_values() -> None:
+    site = read(
+        OFFICE,
+        PHONE,
+        SECRET,
+        secrets={"alice": {"password": SecretStr("from the directory")}},
+        generated={"alice": {"username": SecretStr("generated")}},
+    )
+    assert site.snapshot.secrets["alice"] == {
+        "username": SecretStr("101"),
+        "password": SecretStr("from the directory"),
+    }
+    assert [finding.level for finding in site.findings] == ["notice"]
+
+
+def test_no_finding_ever_shows_the_value_of_a_secret() -> None:
+    for value in ("0123456", "yes", "1_000", "12:30", "[a]", "7"):
+        text = SECRET.replace("long-enough-password", value)
+        for finding in read(OFFICE, PHONE, text).findings:
+            assert f" {value} " not in f" {finding.message} "
+
+
+def test_an_unchanged_file_is_not_parsed_twice() -> None:
+    reader = SiteReader()
+    first = reader.read([File("a.yaml", OFFICE.encode()), File("b.yaml", PHONE.encode())])
+    second = reader.read([File("a.yaml", OFFICE.encode()), File("b.yaml", (PHONE + "  maxContacts: 2\n").encode())])
+    assert first.manifests[Key("Asterisk", "office")] is second.manifests[Key("Asterisk", "office")]
+    assert first.manifests[ALICE] is not second.manifests[ALICE]
+
+
+def test_the_example_office_is_without_a_problem() -> None:
+    from dialplane.standalone.files import read_paths  # noqa: PLC0415
+
+    site = SiteReader().read(read_paths([Path("examples/office")]))
+    assert site.findings == ()
+    assert len(site.snapshot.resources) == 7
