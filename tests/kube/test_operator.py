@@ -127,6 +127,15 @@ async def test_a_change_during_an_outage_is_seen_after_it(site: Site, operate: O
         await running.until(lambda: site.get("Extension", "ann")["status"]["observedGeneration"] == 2, 30)
 
 
+async def test_a_stop_without_an_api_server_is_quick_and_no_error(site: Site, operate: Operate, proxy: Proxy) -> None:
+    through = proxy.kubeconfig(site.server.kubeconfig(OPERATOR, namespace=site.namespace))
+    async with operate(kubeconfig=through, lease=True) as running:
+        await running.until(lambda: running.rounds)
+        await proxy.cut()
+        started = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - started < 2.0
+
+
 async def test_when_kopf_dies_it_is_started_again(
     site: Site, operate: Operate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ is held. Whatever ends by an error ends the process; SIGTERM ends everything wit
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -162,8 +163,9 @@ class Operator:
         try:
             await _until(stop, parts)
         finally:
-            async with asyncio.timeout(RELEASE_LIMIT):
-                await self._lease.release()
+            with contextlib.suppress(TimeoutError):  # the successor then waits for the lease to expire
+                async with asyncio.timeout(RELEASE_LIMIT):
+                    await self._lease.release()
             log.info("operator_stopped", seconds=round(time.monotonic() - self._started, 1))
 
     def unready(self) -> list[str]:
