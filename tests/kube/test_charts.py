@@ -123,9 +123,9 @@ async def test_the_controller_is_started_with_options_that_exist(site: Site) -> 
 
 
 def declared(parameter: inspect.Parameter) -> list[str]:
-    """The names of a typer option."""
+    """The names of a typer option; the first stands where a default would."""
     (option,) = [m for m in getattr(parameter.annotation, "__metadata__", ()) if hasattr(m, "param_decls")]
-    return list(option.param_decls)
+    return [option.default, *option.param_decls]
 
 
 async def test_ami_is_open_to_the_controller_alone(site: Site) -> None:
