@@ -37,8 +37,8 @@ def _crd_server() -> None:
 
 
 PARTS: dict[str, tuple[str, Callable[[], None]]] = {
-    "sip": ("find or fetch SIPp", _sip),
     "asterisk": ("find or fetch Asterisk 22", _asterisk),
+    "sip": ("find or fetch SIPp", _sip),
     "kube": ("find, fetch or build etcd, kube-apiserver and kubectl", _kube),
     "crd-server": ("find or build the server that enforces CEL rules in CRDs", _crd_server),
 }

@@ -157,7 +157,7 @@ class CarrierCommands(PhoneCommands):
             uri=uri,
             from_user=str(fields.get("from_user", "anonymous")),
             headers=list(dict(fields.get("headers", {})).items()),
-            limit_seconds=float(fields.get("limit_seconds", 30)),
+            limit_seconds=float(fields.get("give_up_seconds", 30)),
         )
         return call.report()
 

@@ -91,7 +91,7 @@ class PrivateApt:
         (self.directory / "status").touch()
         entry = f"[signed-by={keyring()} arch={architecture()}] {mirror()} {self.suite} main\n"
         (self.directory / "sources.list").write_text(f"deb {entry}deb-src {entry}")
-        self._configuration.write_text(self._settings())
+        self._configuration.write_text(self.settings())
         # Any error, a failed signature above all, ends it; apt would otherwise go on with older lists.
         self.get("update", label=f"Debian {self.suite}: package lists", options=["APT::Update::Error-Mode=any"])
 
@@ -122,7 +122,8 @@ class PrivateApt:
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "APT_CONFIG": str(self._configuration), "LC_ALL": "C.UTF-8"}
 
-    def _settings(self) -> str:
+    def settings(self) -> str:
+        """The whole apt.conf: the machine's download settings, then what keeps this apt apart and strict."""
         machine = [
             line
             for line in _output("apt-config", "dump").splitlines()

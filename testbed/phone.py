@@ -42,12 +42,12 @@ class PhoneCommands:
         return {"code": await self.agent.options(str(fields["number"]))}
 
     async def call(self, **fields: Any) -> Answer:
-        """``number``, optionally ``from_user``, ``headers``, ``limit_seconds`` -> the call's report."""
+        """``number``, optionally ``from_user``, ``headers``, ``give_up_seconds`` -> the call's report."""
         call = await self.agent.invite(
             str(fields["number"]),
             from_user=str(fields.get("from_user", "")),
             headers=list(dict(fields.get("headers", {})).items()),
-            limit_seconds=float(fields.get("limit_seconds", 30)),
+            limit_seconds=float(fields.get("give_up_seconds", 30)),
         )
         return call.report()
 

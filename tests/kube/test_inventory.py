@@ -1,7 +1,7 @@
 """The inventory alone: when there is a snapshot, what marks it dirty, and that ghosts go."""
 
 import pytest
-from world import EXTENSION, KINDS, TRUNK, Server, list_all, new_inventory, parse, secret_refs
+from world import EXTENSION, KINDS, TRUNK, Server, list_all, new_inventory
 
 from dialplane.kube.inventory import DELETED, SECRET, Inventory
 from dialplane.kube.shelf import is_older
@@ -227,13 +227,3 @@ def test_bytes_that_are_not_text_survive_as_surrogates() -> None:
 )
 def test_versions_compare_as_numbers_and_unknown_ones_not_at_all(version: str, than: str, older: bool) -> None:
     assert is_older(version, than) is older
-
-
-def test_an_invalid_spec_refers_to_nothing() -> None:
-    inventory = Inventory("site", (EXTENSION,), lambda m: parse(m).__class__(key=ANN, spec=None), secret_refs)
-    server = Server()
-    server.put(EXTENSION, "ann", 1, "used")
-    inventory.event(EXTENSION, None, server.objects[EXTENSION, "ann"])
-    held = inventory.held(ANN)
-    assert held is not None
-    assert held.secrets == frozenset()

@@ -30,13 +30,13 @@ def parse(manifest: Mapping[str, Any]) -> Resource:
     )
 
 
-def secret_refs(spec: Spec) -> Iterable[str]:
-    assert isinstance(spec, PlainSpec)
-    return [spec.secret] if spec.secret else []
+def secrets_of(resource: Resource) -> Iterable[str]:
+    assert isinstance(resource.spec, PlainSpec)
+    return [resource.spec.secret] if resource.spec.secret else []
 
 
 def new_inventory() -> Inventory:
-    return Inventory("site", KINDS, parse, secret_refs)
+    return Inventory("site", KINDS, parse, secrets_of)
 
 
 class Server:

@@ -6,18 +6,24 @@ from typing import Any, Literal
 
 import pytest
 
-from dialplane.cli import crds
+from dialplane.cli import crds, reference_pages
 from dialplane.resources.base import Part
 from dialplane.resources.crd import crd
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.schema import SchemaError, schema_of
 
-FOLDER = Path(__file__).parents[2] / "crds"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "crds"
 
 
 def test_crds_are_not_stale() -> None:
     on_disk = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.yaml")}
     assert on_disk == crds.rendered(), "run `make crds`"
+
+
+def test_reference_pages_are_not_stale() -> None:
+    for name, text in reference_pages.rendered().items():
+        assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == text, "run `make crds`"
 
 
 def test_writing_removes_the_file_of_a_kind_that_is_gone(tmp_path: Path) -> None:

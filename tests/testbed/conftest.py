@@ -27,10 +27,7 @@ def installation() -> Installation:
 
 def phones(*numbers: str) -> dict[str, str]:
     """The PJSIP files of some extensions; the password of 101 is ``secret-101``."""
-    endpoint = (
-        "[{0}]\ntype=endpoint\ncontext=internal\ndisallow=all\nallow=ulaw\n"
-        "auth={0}\naors={0}\ndirect_media=no\n"
-    )
+    endpoint = "[{0}]\ntype=endpoint\ncontext=internal\ndisallow=all\nallow=ulaw\nauth={0}\naors={0}\ndirect_media=no\n"
     auth = "[{0}]\ntype=auth\nauth_type=digest\nusername={0}\npassword=secret-{0}\n"
     aor = "[{0}]\ntype=aor\nmax_contacts=1\nremove_existing=yes\n"
     return {
@@ -48,9 +45,7 @@ def write(asterisk: AsteriskInstance, files: Mapping[str, str]) -> None:
 
 
 @pytest.fixture
-async def make_asterisk(
-    tmp_path: Path, installation: Installation
-) -> AsyncIterator[Callable[[str], AsteriskInstance]]:
+async def make_asterisk(tmp_path: Path, installation: Installation) -> AsyncIterator[Callable[[str], AsteriskInstance]]:
     made: list[AsteriskInstance] = []
 
     def make(name: str) -> AsteriskInstance:

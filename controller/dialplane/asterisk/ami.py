@@ -10,17 +10,37 @@ top, because panoramisk 1.4 does not:
 - silence: no secret in a log line, a repr or an exception.
 """
 
+import asyncio
+import hashlib
+import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any
 
 from pydantic import SecretStr
 
-from dialplane.asterisk.errors import Unreachable
-from dialplane.asterisk.message import Event, Gap, Response
+from dialplane.asterisk.decoder import check_lines
+from dialplane.asterisk.errors import (
+    ActionRefused,
+    ActionTimeout,
+    AuthenticationRefused,
+    ConnectionLost,
+    NotBooted,
+    Unreachable,
+)
+from dialplane.asterisk.message import Event, Response
+from dialplane.asterisk.subscription import Subscription
+from dialplane.asterisk.wire import Pending, Wire
+
+IN_FLIGHT = 50
+"""Actions sent and not yet answered; more wait for their turn."""
+_PING_AFTER = 5.0
+_PING_LIMIT = 10.0
+Value = str | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,67 +55,187 @@ class AmiAddress:
     certificate_authority: Path | None = None
     """The certificates to trust over TLS; None trusts what the system trusts."""
 
-
-class Subscription:
-    """The events since `Ami.events` was called; ends when the connection ends. Leave the `with` to unsubscribe."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        raise NotImplementedError
-
-    def __aiter__(self) -> AsyncIterator[Event | Gap]:
-        return self
-
-    async def __anext__(self) -> Event | Gap:
-        raise NotImplementedError
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
 
 
 class Ami:
     """A logged-in connection to a fully booted Asterisk; open one with `async with Ami.connect(address)`."""
 
+    def __init__(self) -> None:
+        self._wire = Wire(self)
+        self._logged_in = False
+        self._room = asyncio.Semaphore(IN_FLIGHT)
+        self._subscriptions: list[Subscription] = []
+        self._end: asyncio.Future[Unreachable] = asyncio.get_running_loop().create_future()
+        self.started_at = datetime.now(UTC)
+        """When Asterisk started, to about a second: counted back from FullyBooted's `Uptime`."""
+        self.reloading = asyncio.Lock()
+        """Held while a module reloads: one at a time."""
+
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, address: AmiAddress, *, timeout: float = 10.0, events: str = "system,security"
+        cls, address: AmiAddress, *, within: float = 10.0, events: str = "system,security"
     ) -> AsyncIterator["Ami"]:
         """Connect, log in, wait for FullyBooted; close at the end.
 
         Args:
             address: where and as whom.
-            timeout: seconds for all of that together.
-            events: the AMI event classes to receive.
+            within: seconds for all of that together.
+            events: the AMI event classes to receive; without `system` there is no FullyBooted.
 
         Raises:
             Unreachable: no connection (AuthenticationRefused, NotBooted and ConnectionLost say more).
         """
-        raise NotImplementedError
-        yield
+        ami = cls()
+        try:
+            async with asyncio.timeout(within):
+                await ami._open(address)
+                await ami._log_in(address, events, within)
+        except TimeoutError:
+            ami.close()
+            if ami._logged_in:
+                raise NotBooted(f"{address}: logged in, but no FullyBooted within {within:g} s") from None
+            raise Unreachable(f"{address}: no AMI within {within:g} s") from None
+        except BaseException:
+            ami.close()
+            raise
+        pinger = asyncio.create_task(ami._ping(), name=f"ami-ping-{address}")
+        try:
+            yield ami
+        finally:
+            pinger.cancel()
+            ami.close()
 
-    async def action(self, name: str, /, *, timeout: float = 10.0, **fields: str | Sequence[str]) -> Response:
+    async def action(self, name: str, /, *, within: float = 10.0, **fields: Value) -> Response:
         """Run one action and return its success. A field given several values is sent once for each.
+
+        Args:
+            name: AMI's name of the action.
+            within: seconds that Asterisk may take for it, once it has answered the actions before it.
+            fields: the action's fields by AMI's names.
 
         Raises:
             ActionRefused: Asterisk answered Error (PermissionMissing where the user lacks the class).
             ActionTimeout, ConnectionLost: the effect is unknown; it is never sent again.
             LineRefused: before anything was sent.
         """
-        raise NotImplementedError
+        response: Response = await self._run(name, fields, within, as_list=False)
+        return response
 
-    async def list(self, name: str, /, *, timeout: float = 30.0, **fields: str | Sequence[str]) -> tuple[Event, ...]:
+    async def list(self, name: str, /, *, within: float = 30.0, **fields: Value) -> tuple[Event, ...]:
         """Run an action that answers with a list; returns its items without the closing Complete event.
 
         Raises as `action`; a `Response: Error` inside the list raises too: half a list is never returned.
         """
-        raise NotImplementedError
+        items: tuple[Event, ...] = await self._run(name, fields, within, as_list=True)
+        return items
 
     def events(self, *names: str, limit: int = 1000) -> Subscription:
-        """Receive events from now on, those of the given names or all; at most `limit` wait, then a Gap stands for them."""
-        raise NotImplementedError
+        """Receive events from now on, those named or all; at most `limit` wait, then a Gap stands for them."""
+        subscription = Subscription(frozenset(names), limit, self._unsubscribe)
+        if self._end.done():
+            subscription.end()
+        else:
+            self._subscriptions.append(subscription)
+        return subscription
 
     async def closed(self) -> Unreachable:
         """Return, with the reason, when the connection has ended."""
-        raise NotImplementedError
+        return await asyncio.shield(self._end)
+
+    def close(self) -> None:
+        """End the connection now; every pending action fails with ConnectionLost."""
+        if self._wire.transport is not None:
+            self._wire.connection_lost(ConnectionLost("closed by Dialplane"))
+
+    def dispatch(self, event: Event) -> None:
+        """Hand an event to those who want it; called by the wire."""
+        if "eventlist" not in event:  # the stray end of a list that was refused
+            for subscription in self._subscriptions:
+                subscription.offer(event)
+
+    def connection_lost(self, reason: Unreachable) -> None:
+        """End the subscriptions; called by the wire, once."""
+        for subscription in self._subscriptions:
+            subscription.end()
+        self._subscriptions.clear()
+        self._end.set_result(reason)
+
+    def _unsubscribe(self, subscription: Subscription) -> None:
+        with suppress(ValueError):
+            self._subscriptions.remove(subscription)
+
+    async def _run(self, name: str, fields: dict[str, Value], within: float, *, as_list: bool) -> Any:
+        flat = [("Action", name)]
+        for field, value in fields.items():
+            flat += [(field, value)] if isinstance(value, str) else [(field, v) for v in value]
+        check_lines(flat)
+        async with self._room:
+            return await self._wire.send(Pending({"Action": name, **fields}, within, as_list=as_list))
+
+    async def _open(self, address: AmiAddress) -> None:
+        try:
+            trust = ssl.create_default_context(cafile=address.certificate_authority) if address.tls else None
+            transport, _ = await asyncio.get_running_loop().create_connection(
+                lambda: self._wire, address.host, address.port, ssl=trust
+            )
+        except OSError as error:
+            raise Unreachable(f"{address}: {error.strerror or error}") from error
+        _notice_a_dead_peer(transport.get_extra_info("socket"))
+
+    async def _log_in(self, address: AmiAddress, events: str, within: float) -> None:
+        with self.events("FullyBooted") as boot:
+            try:
+                # By challenge: the secret itself never crosses the wire and never stands in an action.
+                challenge = (await self.action("Challenge", within=within, AuthType="MD5"))["Challenge"]
+                proof = hashlib.md5(f"{challenge}{address.secret.get_secret_value()}".encode())  # noqa: S324 -- AMI's
+                await self.action(
+                    "Login",
+                    within=within,
+                    AuthType="MD5",
+                    Username=address.username,
+                    Key=proof.hexdigest(),
+                    Events=events,
+                )
+            except ActionRefused as error:
+                raise AuthenticationRefused(f"{address}: user {address.username!r}: {error.message}") from None
+            self._logged_in = True
+            async for event in boot:
+                if isinstance(event, Event):
+                    self.started_at = _started_at(datetime.now(UTC), event.get("uptime", "0"))
+                    return
+        raise await self.closed()
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(_PING_AFTER)
+            # While an action runs, a Ping would only queue behind it; the action has a limit of its own.
+            if self._wire.busy or asyncio.get_running_loop().time() - self._wire.heard < _PING_AFTER:
+                continue
+            try:
+                await self.action("Ping", within=_PING_LIMIT)
+            except ActionTimeout:
+                self._wire.connection_lost(
+                    ConnectionLost(f"Asterisk is silent: no answer to Ping in {_PING_LIMIT:g} s")
+                )
+                return
+            except ActionRefused:
+                continue  # It answers; refuses everything while it stops gracefully.
+            except ConnectionLost:
+                return
+
+
+def _notice_a_dead_peer(connection: socket.socket) -> None:
+    """Let the kernel find a peer that vanished without a word, also while a long action runs: within about 14 s."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 3), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 14_000)):
+        if hasattr(socket, option):  # Linux has all; elsewhere the Ping does it.
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _started_at(now: datetime, uptime_seconds: str) -> datetime:
+    """The start of an Asterisk that has been up that long, to the second, in UTC."""
+    seconds = int(uptime_seconds) if uptime_seconds.isdecimal() else 0
+    return (now - timedelta(seconds=seconds)).astimezone(UTC).replace(microsecond=0)

@@ -1,7 +1,12 @@
 """Keeps one connection to an Asterisk for ever."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.errors import Unreachable
@@ -22,7 +27,11 @@ class Down:
 
 
 class AsteriskLink:
-    """One connection that comes back: exponential backoff with jitter, nothing replayed. `async with` runs it."""
+    """One connection that comes back: exponential backoff with jitter, nothing replayed. `async with` runs it.
+
+    Each connection is a new `Ami`: what was pending on the old one has failed with ConnectionLost, and its subscriptions
+    have ended. Whoever needs the state anew takes it from the new one.
+    """
 
     def __init__(
         self,
@@ -31,27 +40,82 @@ class AsteriskLink:
         events: str = "system,security",
         first_wait: float = 0.5,
         longest_wait: float = 30.0,
+        connect_within: float = 30.0,
     ) -> None:
         """Name the Asterisk; waits are in seconds."""
-        raise NotImplementedError
+        self._address = address
+        self._events = events
+        self._waits = (first_wait, longest_wait)
+        self._connect_within = connect_within
+        self._state: Up | Down = Down(Unreachable(f"{address}: not connected yet"))
+        self._changed = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "AsteriskLink":
-        raise NotImplementedError
+    async def __aenter__(self) -> Self:
+        self._keeper = asyncio.create_task(self._keep(), name=f"asterisk-link-{self._address}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
 
     @property
     def state(self) -> Up | Down:
         """The connection now."""
-        raise NotImplementedError
+        return self._state
 
     @property
     def ami(self) -> Ami:
         """The connection; raises the Down reason (an Unreachable) while there is none."""
-        raise NotImplementedError
+        if isinstance(self._state, Down):
+            raise self._state.reason
+        return self._state.ami
 
     async def up(self) -> Ami:
         """Wait until connected."""
-        raise NotImplementedError
+        async for state in self.changes():
+            if isinstance(state, Up):
+                return state.ami
+        raise AssertionError("changes() never ends")
 
-    def changes(self) -> AsyncIterator[Up | Down]:
-        """The state now, then each change of it; a slow consumer sees only the newest."""
-        raise NotImplementedError
+    async def changes(self) -> AsyncIterator[Up | Down]:
+        """The state now, then each change of it, for ever; a slow consumer sees only the newest."""
+        seen: Up | Down | None = None
+        while True:
+            if self._state is not seen:
+                seen = self._state
+                yield seen
+            else:
+                await self._changed.wait()
+
+    def _become(self, state: Up | Down) -> None:
+        self._state = state
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _keep(self) -> None:
+        waits = backoff(*self._waits)
+        while True:
+            try:
+                async with Ami.connect(self._address, within=self._connect_within, events=self._events) as ami:
+                    waits = backoff(*self._waits)
+                    self._become(Up(ami))
+                    self._become(Down(await ami.closed()))
+            except Unreachable as reason:
+                self._become(Down(reason))
+            except asyncio.CancelledError:
+                self._become(Down(Unreachable(f"{self._address}: closed by Dialplane")))
+                raise
+            await asyncio.sleep(next(waits))
+
+
+def backoff(first: float, longest: float) -> Iterator[float]:
+    """Seconds to wait before each attempt: doubling up to `longest`, each between half of it and the whole."""
+    wait = first
+    while True:
+        yield random.uniform(wait / 2, wait)  # noqa: S311 -- spreads attempts, protects nothing
+        wait = min(2 * wait, longest)

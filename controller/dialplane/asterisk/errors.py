@@ -10,8 +10,11 @@ AsteriskError
 │   └── PermissionMissing
 └── LineRefused
 
-No message of any of these carries a secret: they may be logged and shown in a status.
+They are named by what happened, as httpx names its own. No message of any of these carries a secret: they may be
+logged and shown in a status.
 """
+
+from dialplane.asterisk.message import Event
 
 
 class AsteriskError(Exception):
@@ -23,7 +26,7 @@ class Unreachable(AsteriskError):
 
 
 class AuthenticationRefused(Unreachable):
-    """The AMI user or its secret is wrong, or `permit` excludes this host: the operator corrects `credentialsSecretRef`."""
+    """AMI user or secret is wrong, or `permit` excludes this host: the operator corrects `credentialsSecretRef`."""
 
 
 class NotBooted(Unreachable):
@@ -31,7 +34,7 @@ class NotBooted(Unreachable):
 
 
 class ConnectionLost(Unreachable):
-    """The connection ended before the answer came: whether the action took effect is unknown; read back, never resend."""
+    """The connection ended before the answer: whether the action took effect is unknown; read back, never resend."""
 
 
 class ActionTimeout(AsteriskError):
@@ -41,10 +44,12 @@ class ActionTimeout(AsteriskError):
 class ActionRefused(AsteriskError):
     """Asterisk answered `Response: Error`: the caller decides by `message`, which is Asterisk's own."""
 
-    def __init__(self, action: str, message: str) -> None:
+    def __init__(self, action: str, message: str, items: tuple[Event, ...] = ()) -> None:
         super().__init__(f"{action}: {message}")
         self.action = action
         self.message = message
+        self.items = items
+        """What a list held beside the refusal; empty where all was refused."""
 
 
 class PermissionMissing(ActionRefused):
@@ -52,4 +57,4 @@ class PermissionMissing(ActionRefused):
 
 
 class LineRefused(AsteriskError, ValueError):
-    """A value that no AMI line can carry (a line break, NUL, or too long): the caller takes another way, such as a file."""
+    """A value that no AMI line can carry (line break, NUL, too long): the caller takes another way, such as a file."""

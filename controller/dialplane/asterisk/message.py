@@ -1,6 +1,6 @@
 """What Asterisk says over AMI: responses and events, as immutable data."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 HIDDEN = frozenset({"password", "secret", "md5_cred", "md5cred", "key", "challenge", "oauth_secret", "refresh_token"})
@@ -32,6 +32,16 @@ class Message(Mapping[str, str]):
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._fields
 
+    @property
+    def action_id(self) -> str | None:
+        """The ActionID that it answers; None where it belongs to no action."""
+        return self.get("actionid")
+
+    @property
+    def id(self) -> str | None:
+        """The same, by the name that panoramisk asks for."""
+        return self.get("actionid")
+
     def values_of(self, name: str) -> tuple[str, ...]:
         """Every value of a field, in order; empty where it does not occur."""
         value = self._fields.get(name.lower(), ())
@@ -55,7 +65,7 @@ class Response(Message):
     @property
     def message(self) -> str:
         """Asterisk's own words, empty where it said none."""
-        return self.get("message", "")
+        return self.get("message", "").strip()
 
     @property
     def output(self) -> tuple[str, ...]:
@@ -79,8 +89,3 @@ class Gap:
     """Stands in a stream of events where `lost` of them were dropped: the consumer must ask for the whole state."""
 
     lost: int
-
-
-def message_from(lines: Iterable[tuple[str, str]]) -> Response | Event | None:
-    """Make a message of its fields in order; None for one that is neither response nor event."""
-    raise NotImplementedError

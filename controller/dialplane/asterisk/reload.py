@@ -1,10 +1,42 @@
 """Reloading one module of Asterisk, and which modules a changed file asks for."""
 
-from collections.abc import Iterable
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import PurePosixPath
 
 from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.errors import ActionRefused, PermissionMissing
+from dialplane.asterisk.message import Event
+
+PJSIP = "res_pjsip.so"
+REGISTRATION = "res_pjsip_outbound_registration.so"
+IDENTIFY = "res_pjsip_endpoint_identifier_ip.so"
+
+_MODULE: Mapping[str, str] = {
+    "pjsip_global.conf": PJSIP,
+    "pjsip_system.conf": PJSIP,
+    "pjsip_transport.conf": PJSIP,
+    "pjsip_endpoint.conf": PJSIP,
+    "pjsip_auth.conf": PJSIP,
+    "pjsip_aor.conf": PJSIP,
+    "pjsip_identify.conf": IDENTIFY,
+    "pjsip_registration.conf": REGISTRATION,
+    "extensions.conf": "pbx_config.so",
+    "voicemail.conf": "app_voicemail.so",
+    "musiconhold.conf": "res_musiconhold.so",
+    "queues.conf": "app_queue.so",
+    "features.conf": "features",
+    "rtp.conf": "res_rtp_asterisk.so",
+    "cdr.conf": "cdr",
+    "cdr_csv.conf": "cdr_csv.so",
+    "http.conf": "http",
+    "ari.conf": "res_ari.so",
+}
+_RESTART = frozenset({"pjsip_system.conf", "http.conf"})
+"""Read at start only. http.conf does reload, but an open TLS listener keeps its certificate (facts)."""
 
 
 class ReloadStatus(IntEnum):
@@ -35,17 +67,78 @@ class ReloadResult:
 
 @dataclass(frozen=True, slots=True)
 class Reloads:
-    """What makes Asterisk read changed files: modules to reload, in order, and files that only a restart reads."""
+    """What makes Asterisk read changed files: modules to reload, in order, and files that only a restart reads whole."""
 
     modules: tuple[str, ...] = ()
     restart_for: tuple[str, ...] = ()
 
 
 def reloads_for(changed_files: Iterable[str]) -> Reloads:
-    """The fewest reloads that cover the changed files (paths below the config directory)."""
-    raise NotImplementedError
+    """The fewest reloads that cover the changed files (paths below the config directory). Pure.
+
+    `res_pjsip.so` reads every PJSIP file, so that it stands alone for them. PJSIP comes before the dialplan that dials
+    it. A changed transport is reloaded: the read-back tells whether it needs a restart (a new one does not).
+
+    Raises:
+        ValueError: no module is known for a file.
+    """
+    modules: set[str] = set()
+    restart: list[str] = []
+    for path in sorted(changed_files):
+        parts = PurePosixPath(path).parts
+        if parts[0] == "keys":
+            restart.append(path)
+            continue
+        if path not in _MODULE:
+            raise ValueError(f"no module is known to read {path}")
+        modules.add(_MODULE[path])
+        if path in _RESTART:
+            restart.append(path)
+    if PJSIP in modules:
+        modules -= {REGISTRATION, IDENTIFY}
+    order = list(dict.fromkeys(_MODULE.values()))
+    return Reloads(tuple(sorted(modules, key=order.index)), tuple(restart))
 
 
-async def reload(ami: Ami, module: str, *, timeout: float = 60.0) -> ReloadResult:
-    """Reload one module; one at a time per connection. Raises ActionTimeout, ConnectionLost, ActionRefused."""
-    raise NotImplementedError
+async def reload(ami: Ami, module: str, *, within: float = 60.0) -> ReloadResult:
+    """Reload one module; one at a time per connection.
+
+    A reload that another party has under way (status 4) is waited for, then done again: it may have read the old file.
+
+    Args:
+        ami: the connection.
+        module: such as `res_pjsip.so`.
+        within: seconds until it must be done, waiting for its turn not counted.
+
+    Raises:
+        ActionTimeout, ConnectionLost: it may still be going on; Asterisk finishes it either way.
+        PermissionMissing: the user lacks `write = system`.
+    """
+    async with ami.reloading:
+        started = time.monotonic()
+        while True:
+            status = await _reload_once(ami, module, within - (time.monotonic() - started))
+            if status is not ReloadStatus.IN_PROGRESS or time.monotonic() - started > within:
+                return ReloadResult(module, status, round((time.monotonic() - started) * 1000, 1))
+            await asyncio.sleep(0.1)
+
+
+async def _reload_once(ami: Ami, module: str, within: float) -> ReloadStatus:
+    with ami.events("Reload") as events:
+        try:
+            await ami.action("Reload", within=within, Module=module)
+        except PermissionMissing:
+            raise
+        except ActionRefused as refusal:
+            said = ReloadStatus.NOT_FOUND if "No such module" in refusal.message else ReloadStatus.ERROR
+        else:
+            said = ReloadStatus.DONE
+        # The event says more than the response does, and follows at once; some paths of the loader send none.
+        try:
+            async with asyncio.timeout(1.0):
+                async for event in events:
+                    if isinstance(event, Event) and event.get("module") == module:
+                        return ReloadStatus(int(event["status"]))
+        except (TimeoutError, ValueError):
+            return said
+    raise await ami.closed()

@@ -1,10 +1,13 @@
 """Facts about the running Asterisk as a whole."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.errors import ActionRefused, PermissionMissing
+from dialplane.asterisk.pipeline import each
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,21 +16,37 @@ class AsteriskStatus:
 
     version: str
     started_at: datetime
-    reloaded_at: datetime
     active_channels: int
     active_calls: int
 
 
 async def asterisk_status(ami: Ami) -> AsteriskStatus:
-    """Ask for version, start time, channels and calls."""
-    raise NotImplementedError
+    """Ask for version, start time, channels and calls.
+
+    The start is counted back from FullyBooted's `Uptime`: CoreStatus gives it in Asterisk's own time zone, unnamed.
+    """
+    version = (await ami.action("CoreSettings")).get("AsteriskVersion", "")
+    calls = (await ami.action("CoreStatus")).get("CoreCurrentCalls", "0")
+    channels = await ami.list("CoreShowChannels")
+    return AsteriskStatus(version, ami.started_at, len(channels), int(calls))
 
 
 async def busy_contexts(ami: Ami) -> Mapping[str, int]:
     """How many channels are in each dialplan context: a routine that is not here may be removed."""
-    raise NotImplementedError
+    return Counter(event.get("context", "") for event in await ami.list("CoreShowChannels"))
 
 
 async def missing_modules(ami: Ami, modules: Iterable[str]) -> tuple[str, ...]:
-    """Those of the given modules that are not running, sorted."""
-    raise NotImplementedError
+    """Those of the given modules (`res_pjsip.so`) that are not running, sorted."""
+    missing: list[str] = []
+
+    async def one(module: str) -> None:
+        try:
+            await ami.action("ModuleCheck", Module=module)
+        except PermissionMissing:
+            raise
+        except ActionRefused:
+            missing.append(module)
+
+    await each(one, modules)
+    return tuple(sorted(missing))

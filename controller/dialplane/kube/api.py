@@ -37,7 +37,7 @@ class Api(Protocol):
         body: JSON = None,
         content_type: str = "application/json",
         accept: str = "application/json",
-        timeout: float = 10.0,  # noqa: ASYNC109 -- per request, kept by the HTTP client
+        timeout: float = 10.0,
     ) -> JSON:
         """Send one request and return the decoded answer; `timeout` (seconds) covers all of it.
 
@@ -118,7 +118,7 @@ class KubeApi:
         body: JSON = None,
         content_type: str = "application/json",
         accept: str = "application/json",
-        timeout: float = 10.0,  # noqa: ASYNC109 -- per request, kept by the HTTP client
+        timeout: float = 10.0,
     ) -> JSON:
         """See `Api.request`."""
         serialized = await self._client.param_serialize(

@@ -21,7 +21,6 @@ from typing import Any
 from pydantic import SecretStr
 
 from dialplane.kube.shelf import Entry, Line, Shelf, Suspicion
-from dialplane.resources.base import Spec
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import GROUP, Resource
 from dialplane.resources.snapshot import Snapshot
@@ -66,12 +65,12 @@ def line_of(kind: str, metadata: Mapping[str, JSON]) -> Line:
 
 @dataclass(slots=True)
 class Inventory:
-    """All objects of one namespace. `parse` reads a manifest; `secret_refs` names the Secrets a spec refers to."""
+    """All objects of one namespace. `parse` reads a manifest; `secrets_of` names the Secrets a resource refers to."""
 
     namespace: str
     kinds: Collection[str]
     parse: Callable[[Mapping[str, JSON]], Resource]
-    secret_refs: Callable[[Spec], Iterable[str]]
+    secrets_of: Callable[[Resource], Iterable[str]]
     revision: int = field(default=0, init=False)
     _shelves: dict[str, Shelf[Held]] = field(init=False)
     _secrets: Shelf[Values | None] = field(default_factory=Shelf, init=False)
@@ -185,7 +184,7 @@ class Inventory:
             held = Held(before.payload.resource, version, status, before.payload.secrets)
         else:
             resource = self.parse({**obj, "kind": kind})
-            names = frozenset(self.secret_refs(resource.spec)) if resource.spec is not None else frozenset[str]()
+            names = frozenset(self.secrets_of(resource))
             held = Held(resource, version, status, names)
             self._refer(names, before.payload.secrets if before is not None else ())
             self.revision += 1

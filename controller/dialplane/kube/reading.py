@@ -72,14 +72,17 @@ class Reader:
 
     async def await_barrier(self, *, patience: float = 2.0) -> None:
         """Return once the barrier has passed; objects that stay unseen while nothing arrives are read by ourselves."""
+        loop = asyncio.get_running_loop()
+        unseen, since = self._unseen(), loop.time()
         while not self._inventory.passed:
-            before = self._unseen()
-            await asyncio.sleep(0.05 if not before else patience)
-            if self._inventory.passed or self._unseen() != before:
-                continue
-            log.info("barrier_reading", waiting_for=self._inventory.waiting_for, objects=before)
-            for kind in self._addresses:
-                await self.read(kind, self._inventory.awaited(kind))
+            await asyncio.sleep(0.02)
+            if self._unseen() != unseen:
+                unseen, since = self._unseen(), loop.time()
+            elif loop.time() - since >= patience:
+                log.info("barrier_reading", waiting_for=self._inventory.waiting_for, objects=unseen)
+                for kind in self._addresses:
+                    await self.read(kind, self._inventory.awaited(kind))
+                since = loop.time()
 
     async def read(self, kind: str, suspects: Iterable[Suspicion]) -> None:
         """Read those objects consistently and let the inventory judge. Raises as `list_all`."""

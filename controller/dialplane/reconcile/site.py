@@ -18,6 +18,8 @@ from pydantic import SecretStr
 
 from dialplane.asterisk.ami import AmiAddress
 from dialplane.asterisk.errors import AsteriskError
+from dialplane.asterisk.status import busy_contexts
+from dialplane.plan.dialplan.retained import retained, routines
 from dialplane.plan.objects import owners
 from dialplane.plan.plan import Pbx, Plan
 from dialplane.plan.planner import Planner
@@ -118,6 +120,7 @@ class SiteLoop:
         self._watching = AsyncExitStack()
         self._signature: object = None
         self._good_dialplan: str | None = None
+        self._retained = ""
         self.converged = asyncio.Event()
         """Set while the last pass ended well: what `/readyz` asks."""
 
@@ -199,6 +202,9 @@ class SiteLoop:
         if session is None:
             await asyncio.to_thread(self._directory.write, plan.files)
             return
+        self._retained = await self._routines_in_use(session, self._directory, plan)
+        if self._retained:
+            plan = self._plan = await self._planned(snapshot)
         outcome = await self._converged(session, self._directory, plan)
         for _ in range(ATTEMPTS):
             if not self._memory.judge(snapshot, plan, outcome):
@@ -226,7 +232,15 @@ class SiteLoop:
     async def _planned(self, snapshot: Snapshot) -> Plan:
         held = self._memory.held(snapshot) if self._memory else {}
         with metrics.phase.labels("plan").time():
-            return await asyncio.to_thread(self._planner.plan, snapshot, held)
+            return await asyncio.to_thread(self._planner.plan, snapshot, held, self._retained)
+
+    async def _routines_in_use(self, session: Session, directory: ConfigDirectory, plan: Plan) -> str:
+        """Routines of an older version that calls are still in; a reload without them would drop those calls."""
+        old = directory.read((EXTENSIONS,)).get(EXTENSIONS, "")
+        wanted = {context.name for context in plan.objects.contexts}
+        if not retained(old, routines(old), wanted):
+            return ""
+        return retained(old, await busy_contexts(session.ami), wanted)
 
     async def _converged(self, session: Session, directory: ConfigDirectory, plan: Plan) -> Outcome:
         assert self._memory is not None  # noqa: S101 -- opened with the directory

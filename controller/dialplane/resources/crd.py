@@ -1,12 +1,12 @@
 """The CustomResourceDefinitions, made from the kinds: pure data, written to files by `dialplane.cli.crds`."""
 
-from copy import deepcopy
+import json
 from typing import Any
 
 from dialplane.resources.fields import OBJECT_NAME
 from dialplane.resources.kinds import KINDS, Column, Kind
 from dialplane.resources.manifest import GROUP, VERSION
-from dialplane.resources.schema import plain
+from dialplane.resources.schema import Schema, described, plain
 
 CATEGORY = "dialplane"
 """`kubectl get dialplane` lists every kind."""
@@ -58,7 +58,7 @@ def _column(column: Column) -> dict[str, Any]:
 
 
 def _schema(kind: Kind) -> dict[str, Any]:
-    spec = deepcopy(kind.spec_schema)
+    spec = _telling(kind.spec_schema)
     if not kind.needs_spec:
         spec["default"] = plain(kind.spec())  # so that a manifest without spec has every default, as in Python
     schema: dict[str, Any] = {
@@ -73,9 +73,23 @@ def _schema(kind: Kind) -> dict[str, Any]:
                 "properties": {"name": {"type": "string", **OBJECT_NAME.bounds}},
             },
             "spec": spec,
-            "status": deepcopy(kind.status_schema),
+            "status": _telling(kind.status_schema),
         },
     }
     if kind.needs_spec:
         schema["required"] = ["spec"]
     return schema
+
+
+def _telling(schema: Schema) -> Schema:
+    """A copy whose descriptions tell bounds and defaults too, because `kubectl explain` shows descriptions alone."""
+    told = dict(schema)
+    if "description" in schema:
+        told["description"] = described(schema)
+        if "default" in schema and schema["type"] != "object":
+            told["description"] += f" Default `{json.dumps(schema['default'], ensure_ascii=False)}`."
+    if "properties" in schema:
+        told["properties"] = {name: _telling(field) for name, field in schema["properties"].items()}
+    if "items" in schema:
+        told["items"] = _telling(schema["items"])
+    return told

@@ -36,7 +36,7 @@ class RingGroup(Part):
     ring_seconds: Annotated[int, Field(ge=5, le=300)] = 30
     """How long the group rings under `all`, and how long each member rings under `sequence`, in seconds."""
     no_answer: FinalDestination | None = None
-    """Where the call goes when no member answered. Without it the call ends."""
+    """Where the call goes when no member answered. Without it the call ends. Exactly one of these."""
 
 
 class Destination(Part):

@@ -9,7 +9,7 @@ from typing import Any
 from dialplane.resources.diagnosis import nearest
 from dialplane.resources.kinds import KINDS, Kind, find_kind
 from dialplane.resources.manifest import API_VERSION
-from dialplane.resources.schema import Schema
+from dialplane.resources.schema import Schema, described
 
 WIDTH = 100
 
@@ -141,25 +141,12 @@ def _no_field(kind: Kind, parents: list[str], step: str, known: list[str]) -> st
 
 def _row(entry: Entry) -> str:
     default = _shown(entry.schema) if "default" in entry.schema else "*required*" if entry.required else ""
-    return f"| `{entry.path}` | {_type(entry.schema)} | {default} | {_cell(_described(entry.schema))} |"
-
-
-def _described(schema: Schema) -> str:
-    """The description, and the bounds that the type does not say."""
-    said = [schema.get("description", "")]
-    if "minimum" in schema:
-        said.append(f"From {schema['minimum']} to {schema.get('maximum', 'any')}.")
-    inner = schema.get("items", schema)
-    if "enum" in inner and len(inner["enum"]) > 1:
-        said.append(f"One of {', '.join(f'`{choice}`' for choice in inner['enum'])}.")
-    if "maxItems" in schema:
-        said.append(f"{schema.get('minItems', 0)} to {schema['maxItems']} items.")
-    return " ".join(part for part in said if part)
+    return f"| `{entry.path}` | {_type(entry.schema)} | {default} | {_cell(described(entry.schema))} |"
 
 
 def _shown(schema: Schema) -> str:
     if schema["type"] == "object":
-        return "its fields'"
+        return "see its fields"
     return f"`{json.dumps(schema['default'], ensure_ascii=False)}`"
 
 

@@ -44,9 +44,9 @@ class ScheduleSpec(Spec):
     """Days on which it is closed all day: `"2026-04-03"`, or every year `"12-25"`, quoted. Hours that began the evening
     before end at midnight."""
     when_open: Destination
-    """Where calls go while it is open."""
+    """Where calls go while it is open: exactly one of these."""
     when_closed: Destination
-    """Where calls go otherwise."""
+    """Where calls go otherwise: exactly one of these."""
 
 
 class ScheduleStatus(Status):

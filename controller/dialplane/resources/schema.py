@@ -100,3 +100,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return value
+
+
+def described(schema: Schema) -> str:
+    """The description, and the bounds as sentences: most ways to show a description do not show the bounds."""
+    said = [schema.get("description", "")]
+    if "minimum" in schema:
+        said.append(f"From {schema['minimum']} to {schema.get('maximum', 'any')}.")
+    choices = schema.get("items", schema).get("enum", ())
+    if len(choices) > 1 and not all(f"`{choice}`" in said[0] for choice in choices):
+        said.append(f"One of {', '.join(f'`{choice}`' for choice in choices)}.")
+    if "maxItems" in schema:
+        said.append(f"{schema.get('minItems', 0)} to {schema['maxItems']} items.")
+    return " ".join(part for part in said if part)

@@ -74,7 +74,7 @@ class InboundRoute(Part):
     """The number as the carrier sends it, such as `"+49301234567"`; `"*"` catches every other. Without a match the call
     is refused."""
     to: Destination
-    """Where the call goes."""
+    """Where the call goes: exactly one of these."""
 
 
 class OutboundRoute(Part):

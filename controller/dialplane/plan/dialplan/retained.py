@@ -26,6 +26,11 @@ def retained(rendered: str, live: Collection[str], wanted: Collection[str]) -> s
     return "".join(old[name] for name in sorted(needed - set(wanted)))
 
 
+def routines(rendered: str) -> frozenset[str]:
+    """The routines in a rendered extensions.conf."""
+    return frozenset(name for name in _sections(rendered) if _ROUTINE.fullmatch(name))
+
+
 def _sections(text: str) -> dict[str, str]:
     found = list(_SECTION.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)]

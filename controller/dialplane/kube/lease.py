@@ -1,0 +1,178 @@
+"""Leadership by a Lease of our own over coordination.k8s.io/v1.
+
+Why our own: `kubernetes.aio.leaderelection` fails in five ways (facts), and a kopf peering pause closes the watches.
+Guarantees, with D = `duration` and R = `renew_deadline` < D:
+
+- `held` is True only within R seconds after a renewal was *sent* that the server accepted, by a local clock that runs
+  through suspends. Another process takes over only when it has *seen no change* of the Lease for D seconds by its own
+  clock. A deposed holder therefore stops at least D - R seconds before its successor starts, whatever the wall clocks
+  say; requests in flight end within that gap if their time limits are shorter than it.
+- A stop releases the Lease, so that a waiting process takes over at its next look (`retry` seconds).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from dialplane.kube.addresses import LEASES
+from dialplane.kube.api import Api
+from dialplane.kube.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
+from dialplane.kube.metrics import LEADER
+
+log = structlog.get_logger(__name__)
+JSON = Any
+
+
+def boot_clock() -> float:
+    """Seconds on a clock that counts the time of a suspended machine too, where the system has one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+@dataclass(slots=True)
+class Lease:
+    """Implements `reconcile.ports.Leadership`."""
+
+    api: Api
+    namespace: str
+    name: str
+    identity: str
+    duration: float = 10.0
+    renew_deadline: float = 6.0
+    retry: float = 2.0
+    clock: Callable[[], float] = boot_clock
+    _until: float = field(default=float("-inf"), init=False)
+    _seen: tuple[str, float] = field(default=("", 0.0), init=False)
+    """The Lease's resourceVersion when it last changed, and when we saw that."""
+    _mine: JSON = field(default=None, init=False)
+    """The Lease as we last wrote it: a renewal is one request, not two."""
+
+    def held(self) -> bool:
+        """See `reconcile.ports.Leadership.held`."""
+        return self.clock() < self._until
+
+    async def acquire(self) -> None:
+        """Return once we hold it.
+
+        Raises:
+            ForbiddenError: the rights are missing (transient errors are waited out).
+        """
+        waiting = False
+        while not await self._attempt():
+            if not waiting:
+                log.info("lease_waiting", lease=self.name)
+                waiting = True
+            await asyncio.sleep(self.retry)
+        log.info("lease_acquired", lease=self.name, identity=self.identity)
+        LEADER.set(1)
+
+    async def renew(self) -> None:
+        """Keep renewing; return when it is lost."""
+        try:
+            while self.held():
+                renewed = await self._attempt()
+                await asyncio.sleep(
+                    min(self.retry if renewed else self.retry / 4, max(0.0, self._until - self.clock()))
+                )
+        finally:
+            LEADER.set(0)
+        log.warning("lease_lost", lease=self.name, identity=self.identity)
+
+    async def release(self) -> None:
+        """Give it up at once, if we hold it; what fails only costs the successor time."""
+        if not self.held():
+            return
+        self._until = float("-inf")
+        try:
+            lease = await self._read()
+            self._mine = None
+            if (lease.get("spec") or {}).get("holderIdentity") == self.identity:
+                lease["spec"]["holderIdentity"] = ""
+                await self._send("PUT", self._path, lease)
+                log.info("lease_released", lease=self.name)
+        except ApiError as error:
+            log.warning("lease_release_failed", error=str(error))
+
+    @property
+    def _path(self) -> str:
+        return LEASES.object(self.namespace, self.name)
+
+    @property
+    def _time_limit(self) -> float:
+        """Of one request: the deadline leaves room for a second try."""
+        return self.renew_deadline / 4
+
+    async def _attempt(self) -> bool:
+        """Take or renew it; False where another holds it or the server does not answer."""
+        try:
+            async with asyncio.timeout(self.renew_deadline):
+                return await self._take()
+        except ForbiddenError:
+            raise
+        except ConflictError:
+            self._mine = None
+            log.info("lease_contended", lease=self.name)
+        except (ApiError, TimeoutError) as error:
+            log.warning("lease_unanswered", lease=self.name, error=str(error))
+        return False
+
+    async def _take(self) -> bool:
+        lease, self._mine = self._mine or await self._read(), None
+        spec = lease.get("spec") or {}
+        holder = spec.get("holderIdentity") or ""
+        version = (lease.get("metadata") or {}).get("resourceVersion", "")
+        if version != self._seen[0]:
+            self._seen = (version, self.clock())
+        if holder not in ("", self.identity):
+            self._until = float("-inf")
+            if self.clock() < self._seen[1] + max(self.duration, float(spec.get("leaseDurationSeconds") or 0)):
+                return False
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        mine = holder == self.identity
+        lease["spec"] = {
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": max(1, round(self.duration)),
+            "acquireTime": spec.get("acquireTime", now) if mine else now,
+            "renewTime": now,
+            "leaseTransitions": int(spec.get("leaseTransitions") or 0) + (not mine),
+        }
+        sent = self.clock()
+        if version:
+            self._mine = await self._send("PUT", self._path, lease)  # carries the version: of two takers one gets a 409
+        else:
+            self._mine = await self._send("POST", LEASES.collection(self.namespace), lease)
+        self._until = sent + self.renew_deadline
+        return True
+
+    async def _read(self) -> JSON:
+        """The Lease as it is, or as it would be created."""
+        try:
+            return await self.api.request("GET", self._path, timeout=self._time_limit)
+        except NotFoundError:
+            return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self.name}}
+
+    async def _send(self, method: str, path: str, lease: JSON) -> JSON:
+        return await self.api.request(method, path, body=lease, timeout=self._time_limit)
+
+
+class Alone:
+    """Leadership where nobody competes (`--no-lease`)."""
+
+    def held(self) -> bool:
+        """Always."""
+        return True
+
+    async def acquire(self) -> None:
+        """At once."""
+        LEADER.set(1)
+
+    async def renew(self) -> None:
+        """For ever."""
+        await asyncio.Event().wait()
+
+    async def release(self) -> None:
+        """Nothing to give up."""

@@ -1,0 +1,17 @@
+"""What Prometheus may know of the Kubernetes door.
+
+Labels are kinds and results, never names: a name may be a number that somebody dials, and thousands of label values
+would cost more than they tell.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+STATUS_WRITES = Counter("dialplane_status_writes", "Status patches sent to the API server.", ("kind", "result"))
+STATUS_UNCHANGED = Counter("dialplane_status_unchanged", "Reports that needed no status patch.")
+WATCH_EVENTS = Counter("dialplane_watch_events", "Watch events received.", ("kind",))
+REREADS = Counter("dialplane_rereads", "Objects read again because a LIST put them in doubt.", ("kind",))
+OBJECTS = Gauge("dialplane_objects", "Objects in the inventory.", ("kind",))
+EVENTS_POSTED = Counter("dialplane_events_posted", "Events posted, by what became of them.", ("result",))
+LEADER = Gauge("dialplane_leader", "1 while this process holds the lease.")
+BARRIER_SECONDS = Gauge("dialplane_barrier_seconds", "Seconds from the start until the whole namespace was seen.")
+PUBLISH_SECONDS = Histogram("dialplane_publish_seconds", "Duration of writing one round of statuses.")

@@ -1,0 +1,317 @@
+"""The whole operator: what starts when, what ends with what, and the one message it ends with.
+
+The root loop owns the signals. Start: rights, one LIST per kind, then kopf's thread; the site loop runs while the lease
+is held. Whatever ends by an error ends the process; SIGTERM ends everything within a second, with exit code 0.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import uuid4
+
+import structlog
+
+from dialplane.kube import logs, metrics, web
+from dialplane.kube.access import WANTED, Right, Rights, needed
+from dialplane.kube.addresses import Address, custom
+from dialplane.kube.api import Api, Connection, KubeApi
+from dialplane.kube.credentials import SecretStore
+from dialplane.kube.errors import ApiError, FatalError, ForbiddenError, KubeError, UnavailableError
+from dialplane.kube.events import Events
+from dialplane.kube.inventory import Inventory
+from dialplane.kube.lease import Alone, Lease
+from dialplane.kube.reading import Reader
+from dialplane.kube.source import KubeSource
+from dialplane.kube.status_writer import StatusWriter
+from dialplane.kube.watching import Watch
+from dialplane.reconcile.ports import CredentialsStore, Leadership, Source, StatusSink
+from dialplane.resources.kinds import KINDS
+from dialplane.resources.manifest import Resource, parse
+from dialplane.resources.references import secret_refs
+
+log = structlog.get_logger(__name__)
+
+STALE_AFTER = 900.0
+"""Seconds after which a reconcile that once was good no longer proves that the loop works."""
+RELEASE_LIMIT = 0.7
+
+
+class Site(Protocol):
+    """The site loop, as far as the operator knows it."""
+
+    async def run(self) -> None:
+        """Reconcile until cancelled."""
+
+    def unready(self) -> list[str]:
+        """Why the site cannot be worked on (no AMI, no recent good reconcile), in words; empty where it can."""
+
+
+class SiteFactory(Protocol):
+    """Makes a new site loop for each term of leadership."""
+
+    def __call__(
+        self, *, source: Source, sink: StatusSink, credentials: CredentialsStore, leadership: Leadership
+    ) -> Site:
+        """The loop, not yet running."""
+
+
+def _identity() -> str:
+    return f"{os.environ.get('POD_NAME') or socket.gethostname()}-{uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run. `listen` empty: no web server. `lease` False: for a single process beside nothing else."""
+
+    namespace: str
+    site: SiteFactory
+    connection: Connection = field(default_factory=Connection)
+    listen: str = ":8080"
+    lease: bool = True
+    lease_name: str = "dialplane"
+    lease_seconds: float = 10.0
+    identity: str = field(default_factory=_identity)
+    resync_seconds: float = 300.0
+    numbers_every: float = 60.0
+    log_level: str = "INFO"
+
+
+def secrets_of(resource: Resource) -> set[str]:
+    """The names of the Secrets that a resource refers to; an invalid one refers to none."""
+    if resource.spec is None:
+        return set()
+    return {name for _, name, _ in secret_refs(resource.spec, resource.key.name)}
+
+
+def addresses() -> dict[str, Address]:
+    """Where each of Dialplane's kinds is kept."""
+    return {kind.name: custom(kind.name, kind.plural) for kind in KINDS.values()}
+
+
+def run_operator(options: Options) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code: 0 after a signal, 1 where the work could not be done."""
+    logs.configure(options.log_level)
+    try:
+        asyncio.run(_main(options))
+    except FatalError as error:
+        log.error("operator_ends", error=type(error).__name__, message=str(error))  # noqa: TRY400 -- the message is all
+        return 1
+    except KubeError as error:
+        log.error("operator_ends", error=type(error).__name__, message=f"the API server: {error}")  # noqa: TRY400
+        return 1
+    return 0
+
+
+async def _main(options: Options) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sig, stop.set)
+    async with KubeApi(await options.connection.configuration()) as api:
+        await Operator(options, api).run(stop)
+
+
+class Operator:
+    """All parts of one running operator, wired."""
+
+    def __init__(self, options: Options, api: Api) -> None:
+        self._options = options
+        self._started = time.monotonic()
+        self._site: Site | None = None
+        self._fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._checks: set[asyncio.Task[None]] = set()
+        namespace, self._addresses = options.namespace, addresses()
+        self.inventory = Inventory(namespace, tuple(self._addresses), parse, secrets_of)
+        self.source = KubeSource(self.inventory)
+        self._rights = Rights(api, namespace)
+        self._reader = Reader(api, self.inventory, self._addresses.values(), self._fed, self._rights)
+        self._lease = _lease(options, api) if options.lease else Alone()
+        self._events = Events(api, namespace, options.identity, time.monotonic, self._lease.held)
+        self.sink = StatusWriter(
+            api=api,
+            inventory=self.inventory,
+            addresses=self._addresses,
+            leadership=self._lease,
+            events=self._events,
+            reread=self._reader.read,
+            touch=self.source.touch,
+            refused=self._refused,
+            clock=time.monotonic,
+            numbers_every=options.numbers_every,
+        )
+        self._credentials = SecretStore(api, self.inventory, self._addresses)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`; then release the lease.
+
+        Raises:
+            FatalError: with the message to end with.
+        """
+        parts: list[Coroutine[Any, Any, None]] = [self._work(), self._failure()]
+        if self._options.listen:
+            app = web.application(self.unready, self._refresh)
+            parts.append(web.serve(app, web.listen(self._options.listen)))
+        try:
+            await _until(stop, parts)
+        finally:
+            async with asyncio.timeout(RELEASE_LIMIT):
+                await self._lease.release()
+            log.info("operator_stopped", seconds=round(time.monotonic() - self._started, 1))
+
+    def unready(self) -> list[str]:
+        """Why the process is not ready. Standing by for the lease with a passed barrier is ready."""
+        if not self.inventory.passed:
+            return [f"waiting for: {', '.join(self.inventory.waiting_for)}"]
+        return self._site.unready() if self._site is not None else []
+
+    async def _work(self) -> None:
+        log.info("operator_starting", namespace=self._options.namespace, identity=self._options.identity)
+        await _patiently(self._check_rights)
+        await _patiently(self._reader.list_all)
+        watch = Watch(
+            self._options.namespace, self._addresses.values(), self._options.connection.for_kopf, self._deliver
+        )
+        await _together(
+            watch.run(self._examine),
+            self._after_barrier(),
+            self._events.run(),
+            self.sink.keep_numbers_fresh(),
+        )
+
+    async def _check_rights(self) -> None:
+        await self._rights.demand(needed(self._addresses.values(), lease=self._options.lease))
+        if lacking := await self._rights.missing(WANTED):
+            log.warning("rights_wanted", missing=[str(r) for r in lacking], effect="no Events on transitions")
+
+    async def _after_barrier(self) -> None:
+        await _patiently(self._reader.await_barrier)
+        seconds = time.monotonic() - self._started
+        metrics.BARRIER_SECONDS.set(seconds)
+        counts = {kind: self.inventory.count(kind) for kind in self._addresses}
+        log.info("barrier_passed", seconds=round(seconds, 2), **counts)
+        await _together(self._reader.keep_reading(self._options.resync_seconds), self._lead())
+
+    async def _lead(self) -> None:
+        """The site loop while the lease is held; a new one for each term."""
+        while True:
+            await self._acquire()
+            self.source.restart()
+            self._site = self._options.site(
+                source=self.source, sink=self.sink, credentials=self._credentials, leadership=self._lease
+            )
+            term = asyncio.create_task(self._lease.renew())
+            site = asyncio.create_task(self._site.run())
+            try:
+                done, _ = await asyncio.wait({term, site}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                term.cancel()
+                site.cancel()
+                await asyncio.wait({term, site})
+                self._site = None
+            for task in done:
+                task.result()
+            if site in done:
+                raise FatalError("the site loop ended by itself")
+
+    async def _acquire(self) -> None:
+        try:
+            await self._lease.acquire()
+        except ForbiddenError as error:
+            raise await self._rights.explain(error, needed((), lease=True)) from error
+
+    async def _examine(self) -> None:
+        """Kopf ended: a missing right or kind is the likely cause, and deserves its own message."""
+        await _patiently(self._check_rights)
+        await _patiently(self._reader.list_all)
+
+    def _deliver(self, kind: str, type_: str | None, obj: Any) -> None:
+        metrics.WATCH_EVENTS.labels(kind).inc()
+        self.inventory.event(kind, type_, obj)
+        self._fed()
+
+    def _fed(self) -> None:
+        self.source.fed()
+        self._reader.look()
+
+    def _refused(self, kind: str, error: ForbiddenError) -> None:
+        """A status patch got a 403: a missing right ends the process, an admission webhook's opinion does not."""
+        task = asyncio.get_running_loop().create_task(self._judge(kind, error))
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
+
+    async def _judge(self, kind: str, error: ForbiddenError) -> None:
+        try:
+            lacking = await self._rights.missing([Right("patch", self._addresses[kind], "status")])
+        except ApiError as unanswered:
+            log.warning("access_review_failed", error=str(unanswered))
+            return
+        if not lacking:
+            log.error("status_denied", kind=kind, error=error.message)
+        elif not self._fatal.done():
+            self._fatal.set_exception(self._rights.refusal(lacking))
+
+    async def _failure(self) -> None:
+        await self._fatal
+
+    def _refresh(self) -> None:
+        for kind in self._addresses:
+            metrics.OBJECTS.labels(kind).set(self.inventory.count(kind))
+
+
+def _lease(options: Options, api: Api) -> Lease:
+    """The gap between a deposed one's last write and its successor's first is 40 % of the duration."""
+    seconds = options.lease_seconds
+    return Lease(
+        api,
+        options.namespace,
+        options.lease_name,
+        options.identity,
+        duration=seconds,
+        renew_deadline=seconds * 0.6,
+        retry=seconds / 5,
+    )
+
+
+async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
+    """Take a step of the start; while the API server does not answer, try again."""
+    delay = 0.5
+    while True:
+        try:
+            await step()
+        except UnavailableError as error:
+            log.warning("api_unavailable", error=str(error), retry_seconds=delay)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 10.0)
+        else:
+            return
+
+
+async def _together(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run all until one fails or all end; the first error is raised as itself."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:  # once each: a second cancellation would interrupt how they clean up
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _until(stop: asyncio.Event, parts: list[Coroutine[Any, Any, None]]) -> None:
+    """Run all until `stop` is set or one fails."""
+    work, stopped = asyncio.create_task(_together(*parts)), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            work.result()
+    finally:
+        work.cancel()
+        stopped.cancel()
+        await asyncio.wait({work, stopped})

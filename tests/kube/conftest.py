@@ -1,0 +1,294 @@
+"""A real API server for the whole session, a namespace of its own for each test, and an operator in it."""
+
+import asyncio
+import itertools
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trivial import TrivialSite
+
+from dialplane.kube.api import Connection, KubeApi
+from dialplane.kube.operator import Operator, Options
+from dialplane.resources.kinds import KINDS
+from dialplane.resources.manifest import API_VERSION, GROUP, VERSION
+from testbed.kube.rest import MERGE_PATCH, Answer
+from testbed.kube.server import ApiServer
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+OPERATOR = "operator"
+LIMITED = "limited"
+_SERIAL = itertools.count(1)
+
+
+def crd(kind: str) -> dict[str, Any]:
+    """A CRD as permissive as can be: what a spec may say is tested with the real CRDs elsewhere."""
+    known = KINDS[kind]
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    columns = [{"name": c.name, "type": c.type, "jsonPath": c.path} for c in known.columns]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{known.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": known.plural, "singular": known.singular, "listKind": f"{kind}List"},
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": columns,
+                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": free, "status": free}}},
+                }
+            ],
+        },
+    }
+
+
+def install(server: ApiServer, kind: str) -> None:
+    answer = server.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd(kind))
+    assert answer.ok, answer.message
+    path = f"/apis/{API_VERSION}/{KINDS[kind].plural}"
+    for _ in range(300):
+        if server.request("GET", path).ok:
+            return
+        time.sleep(0.05)
+    raise AssertionError(path)
+
+
+def rules(*, without: tuple[str, str] = ("", "")) -> list[dict[str, Any]]:
+    """The operator's Role; `without` (resource, verb) is left out."""
+    plurals = [k.plural for k in KINDS.values()]
+    wanted = [
+        *((GROUP, p, ["list", "watch"]) for p in plurals),
+        *((GROUP, f"{p}/status", ["patch"]) for p in plurals),
+        ("", "secrets", ["list", "watch"]),
+        ("", "events", ["create", "patch"]),
+        ("coordination.k8s.io", "leases", ["get", "create", "update"]),
+    ]
+    resource, verb = without
+    return [
+        {"apiGroups": [group], "resources": [name], "verbs": [v for v in verbs if (name, v) != (resource, verb)]}
+        for group, name, verbs in wanted
+        if any((name, v) != (resource, verb) for v in verbs)
+    ]
+
+
+@dataclass
+class Site:
+    """One namespace of the server."""
+
+    server: ApiServer
+    namespace: str
+    logs: list[str] = field(default_factory=list)
+
+    def path(self, kind: str, name: str = "") -> str:
+        if kind in KINDS:
+            root = f"/apis/{API_VERSION}/namespaces/{self.namespace}/{KINDS[kind].plural}"
+        elif kind == "Lease":
+            root = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
+        else:
+            root = f"/api/v1/namespaces/{self.namespace}/{kind.lower()}s"
+        return f"{root}/{name}" if name else root
+
+    def create(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        body = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+        return self.ok(self.server.request("POST", self.path(kind), body))
+
+    def extension(self, name: str, number: str = "101", **more: Any) -> dict[str, Any]:
+        spec = {"number": number, "credentialsSecretRef": {"name": f"{name}-sip"}, **more}
+        return self.create("Extension", name, spec)
+
+    def secret(self, name: str, **values: str) -> dict[str, Any]:
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
+        return self.ok(self.server.request("POST", self.path("Secret"), body))
+
+    def patch(self, kind: str, name: str, change: dict[str, Any], subresource: str = "") -> dict[str, Any]:
+        path = self.path(kind, name) + (f"/{subresource}" if subresource else "")
+        return self.ok(self.server.rest().request("PATCH", path, change, content_type=MERGE_PATCH))
+
+    def delete(self, kind: str, name: str) -> None:
+        self.ok(self.server.request("DELETE", self.path(kind, name)))
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        return self.ok(self.server.request("GET", self.path(kind, name)))
+
+    def items(self, kind: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.ok(self.server.request("GET", self.path(kind)))["items"]
+        return items
+
+    def grant(self, user: str, role: list[dict[str, Any]]) -> None:
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}"
+        self.ok(self.server.request("POST", f"{rbac}/roles", {"metadata": {"name": user}, "rules": role}))
+        binding = {
+            "metadata": {"name": user},
+            "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}],
+            "roleRef": {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": user},
+        }
+        self.ok(self.server.request("POST", f"{rbac}/rolebindings", binding))
+
+    def revoke(self, user: str) -> None:
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}"
+        self.ok(self.server.request("DELETE", f"{rbac}/rolebindings/{user}"))
+
+    def status_patches(self) -> int:
+        """How many status patches the server has answered, by its own count (of all namespaces)."""
+        text = self.server.request("GET", "/metrics").text
+        lines = [line for line in text.splitlines() if line.startswith("apiserver_request_total{")]
+        ours = [x for x in lines if 'verb="PATCH"' in x and 'subresource="status"' in x and f'group="{GROUP}"' in x]
+        return sum(int(float(line.rpartition(" ")[2])) for line in ours)
+
+    @staticmethod
+    def ok(answer: Answer) -> dict[str, Any]:
+        assert answer.ok, f"{answer.status}: {answer.message}"
+        return answer.body
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ApiServer]:
+    with ApiServer([OPERATOR, LIMITED]) as running:
+        for kind in KINDS:
+            install(running, kind)
+        yield running
+
+
+@pytest.fixture
+def site(server: ApiServer) -> Site:
+    namespace = f"site-{next(_SERIAL)}"
+    server.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    made = Site(server, namespace)
+    made.grant(OPERATOR, rules())
+    return made
+
+
+class Running:
+    """An operator in this process and loop; `site` is its current site loop."""
+
+    def __init__(self) -> None:
+        self.sites: list[TrivialSite] = []
+        self.operator: Operator
+        self.task: asyncio.Task[None]
+
+    def make_site(self, **ports: Any) -> TrivialSite:
+        self.sites.append(TrivialSite(**ports))
+        return self.sites[-1]
+
+    @property
+    def rounds(self) -> int:
+        return sum(len(s.rounds) for s in self.sites)
+
+    async def until(self, condition: Callable[[], object], seconds: float = 15.0) -> None:
+        """Wait for it; what ends the operator ends the test with its error."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not condition():
+            if self.task.done():
+                self.task.result()
+                raise AssertionError("the operator ended")
+            assert asyncio.get_running_loop().time() < deadline, "not within the time"
+            await asyncio.sleep(0.02)
+
+    async def quiet(self, seconds: float = 0.7) -> None:
+        """Wait until no round happened for so long."""
+        before = -1
+        while before != self.rounds:
+            before = self.rounds
+            await asyncio.sleep(seconds)
+
+
+Start = Callable[..., Any]
+
+
+@asynccontextmanager
+async def operating(kubeconfig: Path, namespace: str, **options: Any) -> AsyncIterator[Running]:
+    running = Running()
+    connection = Connection(kubeconfig=str(kubeconfig))
+    given = Options(namespace, running.make_site, connection=connection, **{"listen": "", "lease": False, **options})
+    stop = asyncio.Event()
+    async with KubeApi(await connection.configuration()) as api:
+        running.operator = Operator(given, api)
+        running.task = asyncio.create_task(running.operator.run(stop))
+        try:
+            yield running
+        finally:
+            stop.set()
+            await asyncio.wait({running.task}, timeout=10)
+            assert running.task.done(), "the operator did not stop"
+
+
+@pytest.fixture
+def operate(site: Site) -> Callable[..., Any]:
+    """Start an operator in the test's namespace: `async with operate(...) as running`."""
+
+    def start(user: str = OPERATOR, kubeconfig: Path | None = None, **options: Any) -> Any:
+        config = kubeconfig or site.server.kubeconfig(user, namespace=site.namespace)
+        return operating(config, site.namespace, **options)
+
+    return start
+
+
+class Proxy:
+    """A TCP proxy that can be cut: open connections end, and new ones are refused, until it is mended."""
+
+    def __init__(self, url: str) -> None:
+        self._host, _, port = url.removeprefix("https://").rpartition(":")
+        self._target = int(port)
+        self._server: asyncio.Server
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.port = 0
+        self.connections = 0
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        self._server.close()
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        there_reader, there_writer = await asyncio.open_connection(self._host, self._target)
+        self._writers |= {writer, there_writer}
+        await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+        self._writers -= {writer, there_writer}
+
+    def kubeconfig(self, original: Path) -> Path:
+        content = json.loads(original.read_text())
+        content["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{self.port}"
+        path = original.with_name(f"{original.name}-proxied-{self.port}")
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(content))
+        return path
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+async def proxy(server: ApiServer) -> AsyncIterator[Proxy]:
+    made = Proxy(server.url)
+    await made.mend()
+    yield made
+    await made.cut()
+
+
+Eventually = Callable[[Callable[[], object]], Awaitable[None]]

@@ -1,0 +1,127 @@
+"""Events: folded, paced, and never in anybody's way."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+from fakes import Clock, FakeApi, Request
+from trivial import ACCEPTED, READY, UNREADY
+
+from dialplane.kube import events
+from dialplane.kube.errors import ForbiddenError, NotFoundError
+from dialplane.kube.events import Events
+from dialplane.resources.conditions import Condition, ConditionType, Truth
+from dialplane.resources.key import Key
+from dialplane.resources.problem import Reason
+
+ANN = Key("Extension", "ann")
+GONE = Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.NO_CONTACT, "no phone")
+
+
+class Bench:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, rate: float = 1000.0) -> None:
+        monkeypatch.setattr(events, "RATE", rate)
+        self.api, self.clock, self.may_write = FakeApi(), Clock(), True
+        self.events = Events(self.api, "site", "pod-1", self.clock, lambda: self.may_write)
+
+    async def run(self, seconds: float = 0.05) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.events.run()
+
+    @property
+    def methods(self) -> list[str]:
+        return [r.method for r in self.api.requests]
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+async def test_the_same_news_is_one_event_whose_count_grows(bench: Bench) -> None:
+    bench.events.tell(ANN, "u", GONE)
+    await bench.run()
+    for _ in range(3):
+        bench.events.tell(ANN, "u", GONE)
+    await bench.run()
+    assert bench.methods == ["POST", "PATCH"]
+    assert bench.api.requests[0].body["count"] == 1
+    assert bench.api.requests[1].body["count"] == 4
+
+
+async def test_after_the_window_it_is_an_event_of_its_own(bench: Bench) -> None:
+    bench.events.tell(ANN, "u", GONE)
+    await bench.run()
+    bench.clock.now += events.WINDOW + 1
+    bench.events.tell(ANN, "u", GONE)
+    await bench.run()
+    assert bench.methods == ["POST", "POST"]
+
+
+async def test_an_event_that_expired_on_the_server_is_posted_anew(bench: Bench) -> None:
+    bench.events.tell(ANN, "u", GONE)
+    await bench.run()
+
+    def expired(request: Request) -> Any:
+        if request.method == "PATCH":
+            raise NotFoundError(404, "expired")
+        return {}
+
+    bench.api.answer = expired
+    bench.events.tell(ANN, "u", GONE)
+    await bench.run()
+    assert bench.methods == ["POST", "PATCH", "POST"]
+
+
+async def test_at_most_so_many_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, rate=10.0)
+    for number in range(50):
+        bench.events.tell(Key("Extension", f"e{number}"), "u", GONE)
+    await bench.run(0.55)
+    assert 4 <= len(bench.methods) <= 6
+
+
+async def test_a_full_queue_drops_and_never_waits(bench: Bench) -> None:
+    for number in range(events.QUEUE + 500):
+        bench.events.tell(Key("Extension", f"e{number}"), "u", GONE)
+    assert len(bench.events._queue) == events.QUEUE
+
+
+async def test_accepted_alone_is_not_worth_an_event(bench: Bench) -> None:
+    bench.events.tell(ANN, "u", ACCEPTED)
+    bench.events.tell(ANN, "u", READY)
+    await bench.run()
+    assert [r.body["reason"] for r in bench.api.requests] == ["Verified"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "type_"),
+    [
+        (READY, "Normal"),
+        (UNREADY, "Warning"),
+        (Condition(ConditionType.READY, Truth.FALSE, Reason.DISABLED), "Normal"),
+    ],
+)
+def test_a_warning_is_what_somebody_should_look_at(condition: Condition, type_: str) -> None:
+    assert events.event_type(condition) == type_
+
+
+async def test_a_missing_right_silences_events_and_nothing_else(bench: Bench) -> None:
+    def forbidden(_: Request) -> Any:
+        raise ForbiddenError(403, "no")
+
+    bench.api.answer = forbidden
+    for number in range(5):
+        bench.events.tell(Key("Extension", f"e{number}"), "u", GONE)
+    await bench.run()
+    bench.events.tell(ANN, "u", GONE)
+    assert len(bench.methods) == 1
+
+
+async def test_a_deposed_one_posts_nothing(bench: Bench) -> None:
+    bench.may_write = False
+    bench.events.tell(ANN, "u", GONE)
+    await bench.run()
+    assert bench.methods == []

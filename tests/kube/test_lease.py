@@ -1,0 +1,146 @@
+"""Leadership: never two at once, by anybody's clock."""
+
+import asyncio
+import copy
+from typing import Any
+
+import pytest
+from fakes import Clock, FakeApi, Request
+
+from dialplane.kube.errors import ConflictError, NotFoundError, UnavailableError
+from dialplane.kube.lease import Lease
+
+
+class Store:
+    """The API server's side of one Lease."""
+
+    def __init__(self) -> None:
+        self.lease: dict[str, Any] | None = None
+        self.version = 0
+        self.down = False
+
+    def answer(self, request: Request) -> Any:
+        if self.down:
+            raise UnavailableError(0, "down")
+        if request.method == "GET":
+            if self.lease is None:
+                raise NotFoundError(404, "none")
+            return copy.deepcopy(self.lease)
+        sent = request.body.get("metadata", {}).get("resourceVersion", "")
+        if (self.lease is None) != (request.method == "POST") or (self.lease and sent != str(self.version)):
+            raise ConflictError(409, "changed")
+        self.version += 1
+        metadata = {"name": "l", "resourceVersion": str(self.version)}
+        self.lease = {"metadata": metadata, "spec": dict(request.body["spec"])}
+        return copy.deepcopy(self.lease)
+
+
+def lease(store: Store, who: str, clock: Clock) -> Lease:
+    return Lease(FakeApi(store.answer), "site", "l", who, clock=clock)
+
+
+async def test_the_first_takes_it_and_the_second_does_not() -> None:
+    store, clock = Store(), Clock()
+    a, b = lease(store, "a", clock), lease(store, "b", clock)
+    assert await a._attempt()
+    assert not await b._attempt()
+    assert (a.held(), b.held()) == (True, False)
+
+
+async def test_of_two_takers_at_once_one_wins() -> None:
+    store, clock = Store(), Clock()
+    takers = [lease(store, str(n), clock) for n in range(5)]
+    assert sum(await asyncio.gather(*(t._attempt() for t in takers))) == 1
+
+
+async def test_a_silent_holder_knows_it_is_deposed_before_another_takes_over() -> None:
+    store, clock = Store(), Clock()
+    a, b = lease(store, "a", clock), lease(store, "b", clock)
+    await a._attempt()
+    deposed_at = taken_at = None
+    for _ in range(200):
+        clock.now += 0.1
+        if deposed_at is None and not a.held():
+            deposed_at = clock.now
+        if await b._attempt():
+            taken_at = clock.now
+            break
+    assert deposed_at is not None
+    assert taken_at is not None
+    assert taken_at - deposed_at >= a.duration - a.renew_deadline - 0.2
+
+
+async def test_the_successor_counts_from_what_it_saw_not_from_the_holders_clock() -> None:
+    store, clock = Store(), Clock()
+    a, b = lease(store, "a", clock), lease(store, "b", clock)
+    await a._attempt()
+    assert store.lease is not None
+    store.lease["spec"]["renewTime"] = "1999-01-01T00:00:00.000000Z"
+    clock.now += 100
+    assert not await b._attempt()  # the first look
+
+
+async def test_a_holder_that_renews_keeps_it_for_ever() -> None:
+    store, clock = Store(), Clock()
+    a, b = lease(store, "a", clock), lease(store, "b", clock)
+    for _ in range(50):
+        assert await a._attempt()
+        clock.now += 2
+        assert a.held()
+        assert not await b._attempt()
+
+
+async def test_a_renewal_is_one_request() -> None:
+    store, clock = Store(), Clock()
+    a = lease(store, "a", clock)
+    await a._attempt()
+    before = len(a.api.requests)  # type: ignore[attr-defined]
+    await a._attempt()
+    assert len(a.api.requests) == before + 1  # type: ignore[attr-defined]
+
+
+async def test_without_an_answer_it_ends_at_its_deadline() -> None:
+    store, clock = Store(), Clock()
+    a = lease(store, "a", clock)
+    await a._attempt()
+    store.down = True
+    clock.now += 5.9
+    assert not await a._attempt()
+    assert a.held()
+    clock.now += 0.2
+    assert not a.held()
+
+
+async def test_somebody_elses_write_does_not_cost_the_lease() -> None:
+    store, clock = Store(), Clock()
+    a = lease(store, "a", clock)
+    await a._attempt()
+    assert store.lease is not None
+    store.version += 1
+    store.lease["metadata"]["resourceVersion"] = str(store.version)  # kubectl annotate, say
+    assert not await a._attempt()
+    assert a.held()
+    assert await a._attempt()
+
+
+async def test_a_released_lease_is_taken_at_once() -> None:
+    store, clock = Store(), Clock()
+    a, b = lease(store, "a", clock), lease(store, "b", clock)
+    await a._attempt()
+    await a.release()
+    assert not a.held()
+    assert await b._attempt()
+
+
+@pytest.mark.parametrize("answers", [False, True])
+async def test_a_release_never_fails_and_touches_nobody_elses(answers: bool) -> None:
+    store, clock = Store(), Clock()
+    a, b = lease(store, "a", clock), lease(store, "b", clock)
+    await a._attempt()
+    store.down = not answers
+    await a.release()
+    store.down = False
+    await b._attempt()
+    await a.release()
+    if answers:
+        assert b.held()

@@ -1,0 +1,192 @@
+"""The operator as a process: signals, the lease between two of them, probes, and what kubectl shows."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import OPERATOR, Site
+
+from testbed import ports
+
+TRIVIAL = Path(__file__).with_name("trivial.py")
+
+
+class Process:
+    """One operator; its log is its standard error."""
+
+    def __init__(self, site: Site, directory: Path, *arguments: str) -> None:
+        self.log_file = directory / f"log-{time.monotonic_ns()}"
+        kubeconfig = site.server.kubeconfig(OPERATOR, namespace=site.namespace)
+        with self.log_file.open("w") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, str(TRIVIAL), site.namespace, *arguments],
+                env={**os.environ, "KUBECONFIG": str(kubeconfig)},
+                stderr=log,
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def until(self, text: str, seconds: float = 20.0) -> float:
+        """Wait for it in the log; return how long that took."""
+        started = time.monotonic()
+        while text not in self.log:
+            assert self.popen.poll() is None, self.log
+            assert time.monotonic() - started < seconds, self.log
+            time.sleep(0.02)
+        return time.monotonic() - started
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Its exit code, and how long it took to end."""
+        started = time.monotonic()
+        self.popen.send_signal(sig)
+        return self.popen.wait(20), time.monotonic() - started
+
+
+Launch = Callable[..., Process]
+
+
+@pytest.fixture
+def launch(site: Site, tmp_path: Path) -> Iterator[Launch]:
+    started: list[Process] = []
+
+    def start(*arguments: str) -> Process:
+        started.append(Process(site, tmp_path, *arguments))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.popen.poll() is None:
+            process.popen.kill()
+            process.popen.wait()
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_everything_within_a_second_with_code_0(launch: Launch, sig: signal.Signals) -> None:
+    with ports.lease(1) as lease:
+        process = launch("--listen", f"127.0.0.1:{lease.take()}")
+        process.until("round=1")
+        code, seconds = process.stop(sig)
+    assert code == 0
+    assert seconds < 1.0, process.log
+    assert "Traceback" not in process.log
+
+
+def test_a_signal_while_the_lease_is_waited_for_ends_the_process_too(launch: Launch) -> None:
+    launch().until("round=1")
+    waiting = launch()
+    waiting.until("lease_waiting")
+    assert waiting.stop()[0] == 0
+
+
+def test_a_stopped_leader_hands_over_at_once(launch: Launch) -> None:
+    first = launch()
+    first.until("round=1")
+    second = launch()
+    second.until("lease_waiting")
+    first.stop()
+    assert second.until("round=1") < 5.0
+
+
+def test_a_killed_leader_is_replaced_in_under_15_seconds(launch: Launch) -> None:
+    first = launch()
+    first.until("round=1")
+    second = launch()
+    second.until("lease_waiting")
+    first.stop(signal.SIGKILL)
+    assert second.until("round=1") < 15.0
+
+
+def test_a_leader_that_froze_writes_nothing_when_it_wakes(site: Site, launch: Launch) -> None:
+    site.extension("ann")
+    first = launch("--lease-seconds", "3")
+    first.until("round=1")
+    second = launch("--lease-seconds", "3")
+    second.until("lease_waiting")
+    first.popen.send_signal(signal.SIGSTOP)
+    second.until("round=1")
+    site.patch("Extension", "ann", {"spec": {"number": "102"}})
+    second.until("round=2")
+    time.sleep(0.5)
+    patches = site.status_patches()
+    first.popen.send_signal(signal.SIGCONT)
+    first.until("lease_lost")
+    time.sleep(1.0)
+    assert site.status_patches() == patches
+    assert first.popen.poll() is None  # it waits warm for its next term
+    second.stop()
+    started = time.monotonic()
+    while first.log.count("lease_acquired") < 2:
+        assert time.monotonic() - started < 5.0
+        time.sleep(0.05)
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 -- http on loopback
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_probes_and_metrics(site: Site, launch: Launch) -> None:
+    site.secret("ann-sip", username="101", password="hunter2")
+    site.extension("ann")
+    with ports.lease(1) as lease:
+        port = lease.take()
+        process = launch("--listen", f"127.0.0.1:{port}")
+        process.until("round=1")
+        assert get(f"http://127.0.0.1:{port}/healthz") == (200, "ok")
+        assert get(f"http://127.0.0.1:{port}/readyz") == (200, "ok")
+        _, text = get(f"http://127.0.0.1:{port}/metrics")
+        process.stop()
+    assert 'dialplane_objects{kind="Extension"} 1.0' in text
+    assert 'dialplane_status_writes_total{kind="Extension",result="written"} 1.0' in text
+    assert "dialplane_leader 1.0" in text
+    for word in ("hunter2", "ann"):
+        assert not re.search(rf"\b{word}\b", text)
+    assert "hunter2" not in process.log
+
+
+def test_an_address_in_use_is_one_clear_message(site: Site, launch: Launch) -> None:
+    address = site.server.url.removeprefix("https://")
+    process = launch("--listen", address)
+    assert process.popen.wait(20) == 1
+    assert f"cannot listen on '{address}'" in process.log
+    assert "Traceback" not in process.log
+
+
+def test_no_cluster_is_one_clear_message(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(TRIVIAL), "site"],
+        env={**os.environ, "KUBECONFIG": str(tmp_path / "none"), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "no Kubernetes cluster to connect to" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_kubectl_shows_the_columns(site: Site, launch: Launch) -> None:
+    site.extension("ann", "101")
+    process = launch()
+    process.until("round=1")
+    shown = site.server.kubectl("get", "extensions.dialplane.io", "-n", site.namespace)
+    header, row = shown.splitlines()
+    assert header.split()[:2] == ["NAME", "NUMBER"]
+    cells: dict[str, Any] = dict(zip(header.split(), row.split(), strict=False))
+    assert cells["NUMBER"] == "101"
+    assert "True" in row

@@ -1,0 +1,120 @@
+"""No value of a manifest or a Secret can add a line, section, include or comment to a rendered file."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dialplane.plan.escape import Unrenderable, escape
+from dialplane.plan.planner import Planner
+from dialplane.reconcile.template_dir import load
+from tests.plan.office import office, snapshot
+from tests.plan.reader import read
+
+HOSTILE = st.one_of(
+    st.text(max_size=40),
+    st.text(alphabet="\n\r\x00;[]#=>\\,|\"'<>${}()!-+ \tab1\x85\u2028", max_size=25),
+    st.sampled_from(
+        [
+            "x\n[evil]", "x\r\ntype=endpoint", "a;b", "a\\;b", ";--", "--;", "#include x", "a\n#exec rm", "[x](!)", "x\\",
+            "=> y", "+= y", " lead", "trail ", "${SHELL(id)}", "$[1+1]", "a,b|c", "\ud800", "101@x", "'; drop", "\\;--x",
+        ]
+    ),
+)  # fmt: skip
+
+MARK = "qX7"
+"""Stands in every hostile secret, so that a message that shows one is found."""
+
+PLANNER = Planner(load())
+MANIFESTS, SECRETS = office()
+
+
+@settings(max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(HOSTILE)
+def test_whatever_is_escaped_reads_back_as_it_was_on_one_line(value: str) -> None:
+    try:
+        escaped = escape(value)
+    except Unrenderable:
+        return
+    reading = read(f"[section]\noption = {escaped}\nlast = 1\n")
+    assert reading.sections == ("[section]",)
+    assert reading.directives == ()
+    assert reading.comments == 0
+    assert [line.name for line in reading.lines] == ["option", "last"]
+    assert reading.lines[0].value.encode("latin-1") == value.encode("utf-8")
+
+
+def _strings(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, str):
+        yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _strings(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _strings(item, (*path, index))
+
+
+def _put(root: Any, path: tuple[Any, ...], value: str) -> None:
+    for step in path[:-1]:
+        root = root[step]
+    root[path[-1]] = value
+
+
+FIELDS = [(number, ("spec", *path)) for number, m in enumerate(MANIFESTS) for path in _strings(m["spec"])]
+SECRET_FIELDS = [(name, key) for name, keys in sorted(SECRETS.items()) for key in sorted(keys)]
+
+
+def _shape(files: dict[str, str]) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    readings = {path: read(text) for path, text in files.items()}
+    assert all(r.directives == () and r.comments == 0 for r in readings.values())
+    return {path: (r.sections, tuple(line.name for line in r.lines)) for path, r in readings.items()}
+
+
+@pytest.mark.parametrize("number", range(len(FIELDS)))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(value=HOSTILE)
+def test_a_hostile_field_is_refused_or_stays_within_its_value(number: int, value: str) -> None:
+    index, path = FIELDS[number]
+    manifests = copy.deepcopy(MANIFESTS)
+    _put(manifests[index], path, value)
+    plan = PLANNER.plan(snapshot(manifests, SECRETS))
+    for rendered in plan.files.values():
+        reading = read(rendered)
+        assert reading.directives == ()
+        assert reading.comments == 0
+        assert all(section.count("[") == 1 and section.endswith("]") for section in reading.sections)
+
+
+@pytest.mark.parametrize(("name", "key"), SECRET_FIELDS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(value=HOSTILE)
+def test_a_hostile_secret_changes_no_line_but_its_own(name: str, key: str, value: str) -> None:
+    usual = _shape(dict(PLANNER.plan(snapshot(MANIFESTS, SECRETS)).files))
+    value = f"{value}{MARK}"
+    plan = PLANNER.plan(snapshot(MANIFESTS, {**SECRETS, name: {**SECRETS[name], key: value}}))
+    said = [str(p) for found in plan.problems.values() for p in found]
+    if said:
+        assert not any(MARK in text for text in said), "a message shows a secret"
+    else:
+        seen = _shape(dict(plan.files))
+        assert {p: (len(s), names) for p, (s, names) in seen.items()} == {
+            p: (len(s), names) for p, (s, names) in usual.items()
+        }
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_the_input_means_nothing(random: Any) -> None:
+    shuffled = list(MANIFESTS)
+    random.shuffle(shuffled)
+    secrets = dict(random.sample(sorted(SECRETS.items()), len(SECRETS)))
+    assert Planner(load()).plan(snapshot(shuffled, secrets)) == PLANNER.plan(snapshot(MANIFESTS, SECRETS))
+
+
+def test_planning_twice_gives_the_same_bytes() -> None:
+    site = snapshot(MANIFESTS, SECRETS)
+    assert PLANNER.plan(site).files == PLANNER.plan(site).files == Planner(load()).plan(site).files
