@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- the expected lines are as long as they are
 """Manifests that are wrong in one way each, and the one line that says so: what a user can do wrong, as a table."""
 
 from dataclasses import dataclass
@@ -70,14 +71,18 @@ TABLE = (
         "a.yaml:2: broken YAML: a bracket that is opened here is never closed: close it",
     ),
     Bad(
-        "open quote", _one("a: b\nc: 'x\n"), "a.yaml:2: broken YAML: a quote that is opened here is never closed: close it"
+        "open quote",
+        _one("a: b\nc: 'x\n"),
+        "a.yaml:2: broken YAML: a quote that is opened here is never closed: close it",
     ),
     Bad(
         "stray colon",
         _one("a: b\nc: d: e\n"),
         "a.yaml:2: broken YAML: a ':' where none may be: check the indentation, or quote text",
     ),
-    Bad("control character", _one("a: b\nc: \x01\n"), "a.yaml:2: the character U+0001 may not stand in YAML: remove it"),
+    Bad(
+        "control character", _one("a: b\nc: \x01\n"), "a.yaml:2: the character U+0001 may not stand in YAML: remove it"
+    ),
     Bad("at sign", _one("a: @b\n"), "a.yaml:1: broken YAML: text may not start with @: quote it"),
     Bad(
         "python tag",
@@ -87,7 +92,9 @@ TABLE = (
     Bad("own tag", _one("a: !secret b\n"), "a.yaml:1: the tag !secret is not read: remove it"),
     Bad("unknown alias", _one("a: *b\n"), "a.yaml:1: the alias *b has no anchor before it: write the value out"),
     Bad(
-        "alias to itself", _one("a: &a [*a]\n"), "a.yaml:1: the alias *a stands for a value that contains it: write the value out"
+        "alias to itself",
+        _one("a: &a [*a]\n"),
+        "a.yaml:1: the alias *a stands for a value that contains it: write the value out",
     ),
     Bad(
         "alias bomb",
@@ -136,16 +143,27 @@ TABLE = (
     ),
     Bad(
         "misspelt Secret",
-        {"a.yaml": PHONE.replace("credentialsSecretRef: {name: alice}", "generateCredentials: true"), "s.yaml": SECRET.replace("Secret\n", "Secrets\n")},
+        {
+            "a.yaml": PHONE.replace("credentialsSecretRef: {name: alice}", "generateCredentials: true"),
+            "s.yaml": SECRET.replace("Secret\n", "Secrets\n"),
+        },
         "s.yaml:2: Secrets/alice: kind: there is no kind Secrets: did you mean Secret?",
     ),
-    Bad("no name", _phone("  name: alice\n", "  labels: {}\n"), "a.yaml:3: Extension: metadata.name: is missing: give the resource a name"),
+    Bad(
+        "no name",
+        _phone("  name: alice\n", "  labels: {}\n"),
+        "a.yaml:3: Extension: metadata.name: is missing: give the resource a name",
+    ),
     Bad(
         "bad name",
         _phone("  name: alice\n", "  name: Alice_1\n"),
         "a.yaml:4: Extension: metadata.name: Alice_1 is no name: use a-z, 0-9 and '-', at most 63, not '-' at either end",
     ),
-    Bad("number as name", _phone("  name: alice\n", "  name: 101\n"), "a.yaml:4: Extension: metadata.name: 101 must be text: quote it"),
+    Bad(
+        "number as name",
+        _phone("  name: alice\n", "  name: 101\n"),
+        "a.yaml:4: Extension: metadata.name: 101 must be text: quote it",
+    ),
     Bad(
         "the same name twice",
         {"a.yaml": PHONE, "b.yaml": "# another\n" + PHONE, "s.yaml": SECRET},

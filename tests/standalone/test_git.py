@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC221 -- files on a local disk, in a test
 """A Git branch as a source, from real repositories on disk."""
 
 import asyncio
@@ -50,7 +51,9 @@ class Origin:
 @pytest.fixture
 def origin(tmp_path: Path) -> Origin:
     made = Origin(tmp_path / "origin")
-    made.commit(site__office_yaml=OFFICE, site__alice_yaml=PHONE, site__secrets_yaml=SECRET, README_yaml="# not a site\n")
+    made.commit(
+        site__office_yaml=OFFICE, site__alice_yaml=PHONE, site__secrets_yaml=SECRET, README_yaml="# not a site\n"
+    )
     return made
 
 

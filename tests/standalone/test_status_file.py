@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC240 -- files on a local disk, in a test
 """The status file: generations, uids, atomic writes."""
 
 import json

@@ -53,10 +53,10 @@ def ami(
     )
 
     async def run() -> list[Message]:
-        async with asyncio.timeout(timeout + 1), Ami.connect(address, timeout=timeout) as connection:
+        async with asyncio.timeout(timeout + 1), Ami.connect(address, within=timeout) as connection:
             if not listed:
-                return [await connection.action(action, timeout=timeout, **sent)]
-            return list(await connection.list(action, timeout=timeout, **sent))
+                return [await connection.action(action, within=timeout, **sent)]
+            return list(await connection.list(action, within=timeout, **sent))
 
     try:
         messages = asyncio.run(run())
