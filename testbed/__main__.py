@@ -1,8 +1,9 @@
-"""``python -m testbed PART``: get one part ready and say where it is."""
+"""``python -m testbed PART``: get one part ready and say where it is; ``up`` runs a site."""
 
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from testbed import cache
 
@@ -16,13 +17,15 @@ def _asterisk() -> None:
 
 
 def _sip() -> None:
-    from testbed.sip import locate_sipp  # noqa: PLC0415 -- likewise
+    from testbed.baresip import locate_baresip  # noqa: PLC0415 -- likewise
+    from testbed.sip import locate_sipp  # noqa: PLC0415
 
     print(" ".join(locate_sipp()))
+    print(" ".join(locate_baresip().argv))
 
 
 def _kube() -> None:
-    from testbed.kube.binaries import locate  # noqa: PLC0415
+    from testbed.kube.binaries import locate  # noqa: PLC0415 -- likewise
 
     found = locate()
     print(f"Kubernetes API {found.version[0]}.{found.version[1]}")
@@ -31,17 +34,22 @@ def _kube() -> None:
 
 
 def _crd_server() -> None:
-    from testbed.kube.crd_server import program  # noqa: PLC0415
+    from testbed.kube.crd_server import program  # noqa: PLC0415 -- likewise
 
     print(program())
 
 
 PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "asterisk": ("find or fetch Asterisk 22", _asterisk),
-    "sip": ("find or fetch SIPp", _sip),
+    "sip": ("find or fetch SIPp and baresip", _sip),
     "kube": ("find, fetch or build etcd, kube-apiserver and kubectl", _kube),
     "crd-server": ("find or build the server that enforces CEL rules in CRDs", _crd_server),
 }
+
+
+def _all() -> None:
+    for _, get in PARTS.values():
+        get()
 
 
 def main() -> int:
@@ -50,11 +58,19 @@ def main() -> int:
     commands = parser.add_subparsers(dest="part", required=True)
     for name, (text, _) in PARTS.items():
         commands.add_parser(name, help=text)
-    part = parser.parse_args().part
+    commands.add_parser("all", help="all of these, one after the other")
+    running = commands.add_parser("up", help="run a site on an Asterisk of its own until Ctrl-C")
+    running.add_argument("site", type=Path, help="a folder of manifests")
+    running.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to `dialplane run`")
+    given = parser.parse_args()
     try:
-        PARTS[part][1]()
+        if given.part == "up":
+            from testbed.up import up  # noqa: PLC0415 -- likewise
+
+            return up(given.site, given.rest)
+        (_all if given.part == "all" else PARTS[given.part][1])()
     except cache.BuildError as error:
-        print(f"testbed {part}: {error}", file=sys.stderr)
+        print(f"testbed {given.part}: {error}", file=sys.stderr)
         return 1
     return 0
 

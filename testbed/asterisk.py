@@ -5,7 +5,7 @@ and accounts of its own, all on 127.0.0.1. It is up when AMI says ``FullyBooted`
 :meth:`AsteriskInstance.stop` returns, or when this process dies.
 
 Where Asterisk comes from, in this order: ``$DIALPLANE_ASTERISK``; an ``asterisk`` on PATH of version 22 or
-newer; Debian's ``forky``, unpacked into the cache and run by its own loader.
+newer; Debian's ``forky``, unpacked into the cache (by apt, else by a container engine) and run by its own loader.
 """
 
 import asyncio
@@ -71,12 +71,11 @@ def locate() -> Installation:
     Raises:
         NoAsteriskError: with every choice and why it was not taken.
     """
+    if named := os.environ.get("DIALPLANE_ASTERISK"):
+        # Whoever names one means that one; another would only hide the mistake.
+        return _installed(Path(named), "$DIALPLANE_ASTERISK")
     refused: list[str] = []
-    for describe, attempt in (
-        ("$DIALPLANE_ASTERISK", _from_environment),
-        ("PATH", _from_path),
-        ("Debian forky", _from_debian),
-    ):
+    for describe, attempt in (("PATH", _from_path), ("Debian forky", _from_debian)):
         try:
             if found := attempt():
                 return found
@@ -86,15 +85,8 @@ def locate() -> Installation:
     choices = "\n".join(refused)
     raise NoAsteriskError(
         f"no Asterisk {OLDEST} or newer; tried\n{choices}\n"
-        "Install one and put it on PATH, or point DIALPLANE_ASTERISK at the binary."
+        "Install one and put it on PATH, point DIALPLANE_ASTERISK at the binary, or start a container engine."
     )
-
-
-def _from_environment() -> Installation | None:
-    named = os.environ.get("DIALPLANE_ASTERISK")
-    if not named:
-        return None
-    return _installed(Path(named), "$DIALPLANE_ASTERISK")
 
 
 def _from_path() -> Installation | None:

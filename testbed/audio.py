@@ -6,6 +6,9 @@ other side. Coding after ITU-T G.711 (µ-law), RTP payload type 0 (RFC 3551): 8,
 """
 
 import math
+import wave
+from array import array
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -40,15 +43,19 @@ def tone(hz: int, amplitude: int = 8_000) -> bytes:
 
 
 def heard_hz(ulaw: bytes) -> int | None:
-    """The pitch of a single tone in ``ulaw``, in Hz; None for silence or less than 0.2 s.
+    """The pitch of a single tone in ``ulaw``, in Hz; None for silence or less than 0.2 s."""
+    return pitch_hz([_DECODED[code] for code in ulaw])
 
-    Rising zero crossings, with a dead band against noise; good to a few Hz on one second.
+
+def pitch_hz(samples: Sequence[int]) -> int | None:
+    """The pitch of a single tone in 16-bit samples at 8 kHz, good to a few Hz on one second.
+
+    Rising zero crossings, with a dead band against noise.
     """
-    if len(ulaw) < _LEAST_SAMPLES:
+    if len(samples) < _LEAST_SAMPLES:
         return None
     crossings, above, first, last = 0, False, 0, 0
-    for position, code in enumerate(ulaw):
-        sample = _DECODED[code]
+    for position, sample in enumerate(samples):
         if not above and sample > _QUIET:
             above = True
             crossings += 1
@@ -58,6 +65,22 @@ def heard_hz(ulaw: bytes) -> int | None:
     if crossings < 3:  # noqa: PLR2004 -- two periods at least
         return None
     return round((crossings - 1) * RATE / (last - first))
+
+
+def write_wav(path: Path, hz: int, *, seconds: int) -> None:
+    """A tone as a mono 16-bit WAV file."""
+    with wave.open(str(path), "wb") as recording:
+        recording.setparams((1, 2, RATE, 0, "NONE", ""))
+        recording.writeframes(array("h", [_DECODED[code] for code in tone(hz)]).tobytes() * seconds)
+
+
+def read_wav(path: Path) -> Sequence[int]:
+    """The samples of a mono 16-bit WAV file; empty if there is none, or no audio in it."""
+    try:
+        with wave.open(str(path)) as recording:
+            return array("h", recording.readframes(recording.getnframes()))
+    except (FileNotFoundError, EOFError, wave.Error):
+        return ()
 
 
 def write_tone(path: Path, hz: int) -> None:

@@ -23,6 +23,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
 
+from testbed.process import die_with_parent
+
 MARKER = ".complete"
 _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_BEFORE_SILENCE_IS_BROKEN = 10.0
@@ -149,6 +151,7 @@ def run(
                 env=None if env is None else dict(env),
                 cwd=cwd,
                 start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 -- it makes one system call and takes no lock
             )
         except OSError as error:
             raise BuildError(f"{label}: {argv[0]} does not start: {error}") from error

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import cache
+from testbed import cache, container
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _MANIFEST = "packages.txt"
@@ -190,6 +190,13 @@ def tree(
     relative = f"debian/trees/{name}-{suite}-{hashlib.sha256(key.encode()).hexdigest()[:10]}"
 
     def build(target: Path) -> None:
+        if shutil.which("apt-get") is None and dependencies and (engine := container.engine()):
+            _merge_usr(target)
+            container.unpack(
+                engine, suite, [*packages, *(f"{name}-" for name in exclude)], target, recommends=recommends
+            )
+            _keep_links_inside(target)
+            return
         with cache.lock(f"debian-{suite}"):
             apt = _private_apt(suite)
             if dependencies:
@@ -252,7 +259,9 @@ def library_path(root: Path, *further: str) -> str:
 
 def _private_apt(suite: str) -> PrivateApt:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise DebianError("apt-get and dpkg-deb are not on this machine, so no Debian packages can be fetched")
+        raise DebianError(
+            "neither apt-get and dpkg-deb nor a running container engine (docker, podman) is on this machine"
+        )
     apt = PrivateApt(suite, cache.root() / "debian" / "apt" / suite)
     apt.prepare()
     return apt
@@ -296,9 +305,7 @@ def _files(archives: Path, chosen: Sequence[tuple[str, str, str]]) -> _Debs:
 
 def _unpack(debs: _Debs, target: Path, label: str) -> None:
     cache.progress(label)
-    for directory in ("bin", "sbin", "lib", "lib64"):
-        (target / "usr" / directory).mkdir(parents=True)
-        (target / directory).symlink_to(f"usr/{directory}")
+    _merge_usr(target)
     for path in debs.values():
         archive = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", path], stdout=subprocess.PIPE)
         # dpkg -x would replace the links above by the package's directories (packages before usr-merge).
@@ -318,6 +325,12 @@ def _unpack(debs: _Debs, target: Path, label: str) -> None:
             raise DebianError(f"{path.name} does not unpack: {unpacked.stderr.strip()}")
     _keep_links_inside(target)
     (target / _MANIFEST).write_text("".join(f"{name}\n" for name in sorted(debs)))
+
+
+def _merge_usr(target: Path) -> None:
+    for directory in ("bin", "sbin", "lib", "lib64"):
+        (target / "usr" / directory).mkdir(parents=True)
+        (target / directory).symlink_to(f"usr/{directory}")
 
 
 def _keep_links_inside(target: Path) -> None:

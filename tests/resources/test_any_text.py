@@ -59,7 +59,7 @@ def is_set(inside: str) -> bool:
 PIECES = st.lists(st.sampled_from([*"0159XZN[]-.!*#+xa_ ", "[2-5]", "[13]", "[9-1]", "[]"]), max_size=12).map("".join)
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(PIECES.map("_".__add__))
 @example("_[1-3-5]")
 @example("_[*-#]")
@@ -68,7 +68,7 @@ def test_a_pattern_is_taken_exactly_when_asterisk_can_read_it(text: str) -> None
     assert taken(f.DialPattern, text) == is_pattern(text)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.text(max_size=20) | st.text(alphabet="Aé 1.'\"<>;\\|,{}$[]%=\n\r\t`", max_size=10))
 def test_a_display_name_never_holds_what_splits_or_ends_a_value(text: str) -> None:
     if taken(f.DisplayName, text):
@@ -84,7 +84,7 @@ TEXT_TYPES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     field=st.sampled_from(TEXT_TYPES),
     text=st.sampled_from(["", "101", "a.b", "192.0.2.1", "/a", "UTC", "08:00", "12-25", "_X.", "a@b.de", "http://a"]),

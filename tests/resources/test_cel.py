@@ -18,18 +18,20 @@ from dialplane.resources.manifest import API_VERSION, GROUP
 from dialplane.resources.problem import Reason
 from dialplane.resources.rule import Rule
 from dialplane.resources.schema import schema_of
+from testbed.kube.crd_server import CrdServer
+from testbed.kube.rest import Answer
 from tests.resources.examples import EXAMPLES, MINIMAL, Example, rule_cases
 from tests.resources.field_table import TABLES
 
-kube = pytest.importorskip("testbed.kube.crd_server")
+pytestmark = pytest.mark.xdist_group("crd-server")  # one server for all of them
 
 CASES = [pytest.param(rule, example, id=f"{rule.id}-{n}") for n, (rule, example) in enumerate(rule_cases())]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Any]:
-    with kube.CrdServer() as running:
+def server() -> Iterator[CrdServer]:
+    with CrdServer() as running:
         for definition in crds().values():
             answer = running.create_crd(definition)
             assert answer.ok, answer.message
@@ -40,7 +42,7 @@ def manifest(kind: str, spec: Any, name: str = "example") -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": deepcopy(spec)}
 
 
-def created(server: Any, resource: dict[str, Any]) -> Any:
+def created(server: CrdServer, resource: dict[str, Any]) -> Answer:
     """Create it and delete it again."""
     answer = server.create(resource)
     if answer.ok:
@@ -49,7 +51,7 @@ def created(server: Any, resource: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_server_keeps_everything_that_the_crd_says(server: Any, kind: str) -> None:
+def test_the_server_keeps_everything_that_the_crd_says(server: CrdServer, kind: str) -> None:
     sent = crd(KINDS[kind])
     kept = server.rest().request("GET", f"{CRDS}/{sent['metadata']['name']}").body
     conditions = {c["type"]: c["status"] for c in kept["status"]["conditions"]}
@@ -61,14 +63,14 @@ def test_the_server_keeps_everything_that_the_crd_says(server: Any, kind: str) -
 
 
 @pytest.mark.parametrize(("rule", "example"), CASES)
-def test_a_rule_admits_the_good_example(server: Any, rule: Rule, example: Example) -> None:
+def test_a_rule_admits_the_good_example(server: CrdServer, rule: Rule, example: Example) -> None:
     answer = created(server, manifest(example.kind, example.admitted))
     assert answer.ok, f"{rule.id}: {answer.message}"
 
 
 @pytest.mark.parametrize(("rule", "example"), CASES)
 def test_a_rule_refuses_the_bad_example_in_the_same_words_at_the_same_field(
-    server: Any, rule: Rule, example: Example
+    server: CrdServer, rule: Rule, example: Example
 ) -> None:
     answer = created(server, manifest(example.kind, example.refused))
     assert not answer.ok, rule.id
@@ -78,7 +80,7 @@ def test_a_rule_refuses_the_bad_example_in_the_same_words_at_the_same_field(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_server_fills_in_the_same_defaults(server: Any, kind: str) -> None:
+def test_the_server_fills_in_the_same_defaults(server: CrdServer, kind: str) -> None:
     for raw in (MINIMAL[kind], *(e.admitted for cases in EXAMPLES.values() for e in cases if e.kind == kind)):
         spec, _ = KINDS[kind].parse_spec(raw)
         assert spec is not None
@@ -86,7 +88,7 @@ def test_the_server_fills_in_the_same_defaults(server: Any, kind: str) -> None:
         assert answer.body["spec"] == spec.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def test_an_asterisk_without_a_spec_has_every_default(server: Any) -> None:
+def test_an_asterisk_without_a_spec_has_every_default(server: CrdServer) -> None:
     resource = manifest("Asterisk", {})
     del resource["spec"]
     spec, _ = KINDS["Asterisk"].parse_spec(None)
@@ -94,7 +96,7 @@ def test_an_asterisk_without_a_spec_has_every_default(server: Any) -> None:
     assert created(server, resource).body["spec"] == spec.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def test_null_means_left_out_to_both(server: Any) -> None:
+def test_null_means_left_out_to_both(server: CrdServer) -> None:
     raw = {"host": "sip.example.com", "port": None, "qualifySeconds": None, "callerIdPolicy": {"format": None}}
     spec, problems = KINDS["SipTrunk"].parse_spec(raw)
     assert spec is not None, problems
@@ -103,11 +105,11 @@ def test_null_means_left_out_to_both(server: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["Ada", "a.b", "a" * 64])
-def test_a_name_that_others_could_not_refer_to_is_refused(server: Any, name: str) -> None:
+def test_a_name_that_others_could_not_refer_to_is_refused(server: CrdServer, name: str) -> None:
     assert not created(server, manifest("Extension", MINIMAL["Extension"], name)).ok
 
 
-def test_a_status_that_we_write_is_kept_whole(server: Any) -> None:
+def test_a_status_that_we_write_is_kept_whole(server: CrdServer) -> None:
     resource = manifest("Extension", MINIMAL["Extension"], "reported")
     assert server.create(resource).ok
     conditions = tuple(Condition(kind, Truth.TRUE, Reason.VERIFIED, "m") for kind in ConditionType)
@@ -123,7 +125,7 @@ PROBE = "probes"
 
 
 @pytest.fixture(scope="module")
-def probe(server: Any) -> Any:
+def probe(server: CrdServer) -> CrdServer:
     """A kind with one optional field for each shared type: the same patterns under Go's engine."""
     fields: dict[str, Any] = {name: (table.type | None, None) for name, table in TABLES.items()}
     model = create_model("Probe", __base__=Part, **fields)
@@ -139,7 +141,7 @@ def probe(server: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_shared_type_means_the_same_to_the_server(probe: Any, name: str) -> None:
+def test_a_shared_type_means_the_same_to_the_server(probe: CrdServer, name: str) -> None:
     table = TABLES[name]
     for value in (*table.taken, *table.refused, *table.beyond_crd):
         answer = created(probe, manifest("Probe", {name: value}))

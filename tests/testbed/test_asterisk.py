@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from testbed.ami import AmiClient, AmiRefusedError
-from testbed.asterisk import AsteriskInstance, Installation
+from testbed.asterisk import AsteriskInstance, Installation, NoAsteriskError, locate
 from testbed.process import StoppedEarlyError
 
 READ_BACK = {
@@ -206,3 +207,30 @@ async def test_ari_and_http_answer_on_the_instances_own_port(asterisk: AsteriskI
         head = await reader.readuntil(b"\r\n\r\n")
     writer.close()
     assert head.startswith(b"HTTP/1.1 200")
+
+
+async def test_an_asterisk_that_the_user_names_is_the_one_that_runs(
+    tmp_path: Path, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = tmp_path / "prefix"
+    for directory in ("sbin", "lib/asterisk", "share"):
+        (prefix / directory).mkdir(parents=True)
+    (prefix / "lib/asterisk/modules").symlink_to(installation.modules)
+    (prefix / "share/asterisk").symlink_to(installation.data)
+    binary = prefix / "sbin/asterisk"
+    binary.write_text(f'#!/bin/sh\nexec {shlex.join(installation.argv)} "$@"\n')
+    binary.chmod(0o755)
+    monkeypatch.setenv("DIALPLANE_ASTERISK", str(binary))
+    named = locate()
+    assert (named.origin, named.version) == ("$DIALPLANE_ASTERISK", installation.version)
+    async with AsteriskInstance(tmp_path / "named", installation=named) as asterisk:
+        assert asterisk.complaints() == []
+
+
+@pytest.mark.parametrize("named", ["/bin/true", "/nowhere/asterisk"])
+def test_a_named_asterisk_that_is_none_is_an_error_and_not_replaced(
+    monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv("DIALPLANE_ASTERISK", named)
+    with pytest.raises(NoAsteriskError, match=named):
+        locate()

@@ -76,28 +76,34 @@ class Ami:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, address: AmiAddress, *, within: float = 10.0, events: str = "system,security"
+        cls,
+        address: AmiAddress,
+        *,
+        timeout: float = 10.0,
+        events: str = "system,security",
+        wait_for_boot: bool = True,
     ) -> AsyncIterator["Ami"]:
         """Connect, log in, wait for FullyBooted; close at the end.
 
         Args:
             address: where and as whom.
-            within: seconds for all of that together.
-            events: the AMI event classes to receive; without `system` there is no FullyBooted.
+            timeout: seconds for all of that together.
+            events: the AMI event classes to receive; a user that may not read `system` gets no FullyBooted.
+            wait_for_boot: False for such a user, once another connection has seen FullyBooted.
 
         Raises:
             Unreachable: no connection (AuthenticationRefused, NotBooted and ConnectionLost say more).
         """
         ami = cls()
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(timeout):
                 await ami._open(address)
-                await ami._log_in(address, events, within)
+                await ami._log_in(address, events, timeout, wait_for_boot=wait_for_boot)
         except TimeoutError:
             ami.close()
             if ami._logged_in:
-                raise NotBooted(f"{address}: logged in, but no FullyBooted within {within:g} s") from None
-            raise Unreachable(f"{address}: no AMI within {within:g} s") from None
+                raise NotBooted(f"{address}: logged in, but no FullyBooted within {timeout:g} s") from None
+            raise Unreachable(f"{address}: no AMI within {timeout:g} s") from None
         except BaseException:
             ami.close()
             raise
@@ -108,12 +114,12 @@ class Ami:
             pinger.cancel()
             ami.close()
 
-    async def action(self, name: str, /, *, within: float = 10.0, **fields: Value) -> Response:
+    async def action(self, name: str, /, *, timeout: float = 10.0, **fields: Value) -> Response:
         """Run one action and return its success. A field given several values is sent once for each.
 
         Args:
             name: AMI's name of the action.
-            within: seconds that Asterisk may take for it, once it has answered the actions before it.
+            timeout: seconds that Asterisk may take for it, once it has answered the actions before it.
             fields: the action's fields by AMI's names.
 
         Raises:
@@ -121,15 +127,15 @@ class Ami:
             ActionTimeout, ConnectionLost: the effect is unknown; it is never sent again.
             LineRefused: before anything was sent.
         """
-        response: Response = await self._run(name, fields, within, as_list=False)
+        response: Response = await self._run(name, fields, timeout, as_list=False)
         return response
 
-    async def list(self, name: str, /, *, within: float = 30.0, **fields: Value) -> tuple[Event, ...]:
+    async def list(self, name: str, /, *, timeout: float = 30.0, **fields: Value) -> tuple[Event, ...]:
         """Run an action that answers with a list; returns its items without the closing Complete event.
 
         Raises as `action`; a `Response: Error` inside the list raises too: half a list is never returned.
         """
-        items: tuple[Event, ...] = await self._run(name, fields, within, as_list=True)
+        items: tuple[Event, ...] = await self._run(name, fields, timeout, as_list=True)
         return items
 
     def events(self, *names: str, limit: int = 1000) -> Subscription:
@@ -167,13 +173,13 @@ class Ami:
         with suppress(ValueError):
             self._subscriptions.remove(subscription)
 
-    async def _run(self, name: str, fields: dict[str, Value], within: float, *, as_list: bool) -> Any:
+    async def _run(self, name: str, fields: dict[str, Value], timeout: float, *, as_list: bool) -> Any:
         flat = [("Action", name)]
         for field, value in fields.items():
             flat += [(field, value)] if isinstance(value, str) else [(field, v) for v in value]
         check_lines(flat)
         async with self._room:
-            return await self._wire.send(Pending({"Action": name, **fields}, within, as_list=as_list))
+            return await self._wire.send(Pending({"Action": name, **fields}, timeout, as_list=as_list))
 
     async def _open(self, address: AmiAddress) -> None:
         try:
@@ -185,15 +191,15 @@ class Ami:
             raise Unreachable(f"{address}: {error.strerror or error}") from error
         _notice_a_dead_peer(transport.get_extra_info("socket"))
 
-    async def _log_in(self, address: AmiAddress, events: str, within: float) -> None:
+    async def _log_in(self, address: AmiAddress, events: str, timeout: float, *, wait_for_boot: bool) -> None:
         with self.events("FullyBooted") as boot:
             try:
                 # By challenge: the secret itself never crosses the wire and never stands in an action.
-                challenge = (await self.action("Challenge", within=within, AuthType="MD5"))["Challenge"]
+                challenge = (await self.action("Challenge", timeout=timeout, AuthType="MD5"))["Challenge"]
                 proof = hashlib.md5(f"{challenge}{address.secret.get_secret_value()}".encode())  # noqa: S324 -- AMI's
                 await self.action(
                     "Login",
-                    within=within,
+                    timeout=timeout,
                     AuthType="MD5",
                     Username=address.username,
                     Key=proof.hexdigest(),
@@ -202,6 +208,8 @@ class Ami:
             except ActionRefused as error:
                 raise AuthenticationRefused(f"{address}: user {address.username!r}: {error.message}") from None
             self._logged_in = True
+            if not wait_for_boot:
+                return
             async for event in boot:
                 if isinstance(event, Event):
                     self.started_at = _started_at(datetime.now(UTC), event.get("uptime", "0"))
@@ -215,7 +223,7 @@ class Ami:
             if self._wire.busy or asyncio.get_running_loop().time() - self._wire.heard < _PING_AFTER:
                 continue
             try:
-                await self.action("Ping", within=_PING_LIMIT)
+                await self.action("Ping", timeout=_PING_LIMIT)
             except ActionTimeout:
                 self._wire.connection_lost(
                     ConnectionLost(f"Asterisk is silent: no answer to Ping in {_PING_LIMIT:g} s")

@@ -29,7 +29,7 @@ class Down:
 class AsteriskLink:
     """One connection that comes back: exponential backoff with jitter, nothing replayed. `async with` runs it.
 
-    Each connection is a new `Ami`: what was pending on the old one has failed with ConnectionLost, and its subscriptions
+    Each connection is a new `Ami`: what was pending on the old one has failed with ConnectionLost, its subscriptions
     have ended. Whoever needs the state anew takes it from the new one.
     """
 
@@ -101,7 +101,7 @@ class AsteriskLink:
         waits = backoff(*self._waits)
         while True:
             try:
-                async with Ami.connect(self._address, within=self._connect_within, events=self._events) as ami:
+                async with Ami.connect(self._address, timeout=self._connect_within, events=self._events) as ami:
                     waits = backoff(*self._waits)
                     self._become(Up(ami))
                     self._become(Down(await ami.closed()))

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.contacts import Contact, by_aor, round_trip
@@ -107,9 +108,10 @@ async def observe(ami: Ami) -> LiveState:
 
 
 async def _any(batch: "asyncio.Future[list[Event | Gap]]", resync: asyncio.Event, seconds: float) -> None:
-    asked = asyncio.ensure_future(resync.wait())
+    asked: asyncio.Future[Any] = asyncio.ensure_future(resync.wait())
+    waiting: set[asyncio.Future[Any]] = {batch, asked}
     try:
-        await asyncio.wait({batch, asked}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         asked.cancel()
 

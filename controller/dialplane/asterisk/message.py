@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-HIDDEN = frozenset({"password", "secret", "md5_cred", "md5cred", "key", "challenge", "oauth_secret", "refresh_token"})
+HIDDEN = frozenset({"password", "secret", "md5cred", "passworddigest", "oauthsecret", "refreshtoken"})
 """Fields whose value no repr shows (lower case)."""
 
 
@@ -48,7 +48,7 @@ class Message(Mapping[str, str]):
         return (value,) if isinstance(value, str) else value
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{n}={'***' if n in HIDDEN else v!r}" for n, v in self._fields.items())
+        shown = ", ".join(f"{n}={'***' if n in HIDDEN else repr(v)}" for n, v in self._fields.items())
         return f"{type(self).__name__}({shown})"
 
 

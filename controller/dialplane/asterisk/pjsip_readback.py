@@ -136,7 +136,7 @@ class _Search:
         """The endpoints wanted, and those that show wanted identifies."""
         ids = dict.fromkeys(o.id for o in self.wanted.values() if o.type is PjsipType.ENDPOINT)
         identifies = (o for o in self.wanted.values() if o.type is PjsipType.IDENTIFY)
-        return list(ids | dict.fromkeys(_value(o, "endpoint") for o in identifies))
+        return list(ids | dict.fromkeys(_value(o, "endpoint") or o.id for o in identifies))
 
     def _misses(self, kind: PjsipType) -> bool:
         return any(k is kind for k, _ in self.unseen)

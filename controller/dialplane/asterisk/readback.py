@@ -17,6 +17,8 @@ from dialplane.asterisk.pjsip_readback import pjsip_left, read_back_pjsip
 from dialplane.asterisk.voicemail_readback import mailboxes_left, read_back_mailboxes
 from dialplane.plan.objects import Objects, PjsipType, Setting
 
+__all__ = ["Mismatch", "gone", "read_back"]
+
 _SETTINGS: Mapping[tuple[str, str, str], str] = {
     ("cdr.conf", "general", "enable"): "CoreCDRenabled",
     ("http.conf", "general", "enabled"): "CoreHTTPenabled",
@@ -24,16 +26,16 @@ _SETTINGS: Mapping[tuple[str, str, str], str] = {
 """The few settings of ordinary files that Asterisk shows (CoreSettings)."""
 
 
-async def read_back(ami: Ami, expected: Objects, *, within: float = 60.0) -> tuple[Mismatch, ...]:
+async def read_back(ami: Ami, expected: Objects, *, timeout: float = 60.0) -> tuple[Mismatch, ...]:
     """Ask Asterisk for every expected object and compare field by field; empty means verified.
 
     Takes any part of a plan's objects: give it those that changed. What Asterisk refuses is a mismatch, not an error.
 
     Raises:
-        ActionTimeout: not done after `within` seconds; nothing is known.
+        ActionTimeout: not done after `timeout` seconds; nothing is known.
         ConnectionLost, PermissionMissing: nothing is known.
     """
-    async with _limit(within):
+    async with _limit(timeout):
         found = await read_back_pjsip(ami, expected.pjsip)
         found += await read_back_dialplan(ami, expected.contexts)
         found += await read_back_globals(ami, expected.globals)
@@ -42,12 +44,12 @@ async def read_back(ami: Ami, expected: Objects, *, within: float = 60.0) -> tup
     return _sorted(found)
 
 
-async def gone(ami: Ami, deleted: Objects, *, within: float = 60.0) -> tuple[Mismatch, ...]:
+async def gone(ami: Ami, deleted: Objects, *, timeout: float = 60.0) -> tuple[Mismatch, ...]:
     """Ask for every deleted object; a mismatch for each that is still there, registered contacts of an aor included.
 
     Raises as `read_back`.
     """
-    async with _limit(within):
+    async with _limit(timeout):
         found = await pjsip_left(ami, deleted.pjsip)
         found += await contexts_left(ami, deleted.contexts)
         found += await mailboxes_left(ami, deleted.mailboxes)
@@ -71,12 +73,12 @@ async def _settings(ami: Ami, settings: Iterable[Setting]) -> list[Mismatch]:
 
 
 @asynccontextmanager
-async def _limit(within: float) -> AsyncIterator[None]:
+async def _limit(timeout: float) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(timeout):
             yield
     except TimeoutError:
-        raise ActionTimeout(f"the read-back was not done within {within:g} s") from None
+        raise ActionTimeout(f"the read-back was not done within {timeout:g} s") from None
 
 
 def _sorted(found: Iterable[Mismatch]) -> tuple[Mismatch, ...]:

@@ -67,7 +67,7 @@ class ReloadResult:
 
 @dataclass(frozen=True, slots=True)
 class Reloads:
-    """What makes Asterisk read changed files: modules to reload, in order, and files that only a restart reads whole."""
+    """What makes Asterisk read changed files: modules to reload, in order, and files that only a restart reads."""
 
     modules: tuple[str, ...] = ()
     restart_for: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ def reloads_for(changed_files: Iterable[str]) -> Reloads:
     return Reloads(tuple(sorted(modules, key=order.index)), tuple(restart))
 
 
-async def reload(ami: Ami, module: str, *, within: float = 60.0) -> ReloadResult:
+async def reload(ami: Ami, module: str, *, timeout: float = 60.0) -> ReloadResult:
     """Reload one module; one at a time per connection.
 
     A reload that another party has under way (status 4) is waited for, then done again: it may have read the old file.
@@ -108,7 +108,7 @@ async def reload(ami: Ami, module: str, *, within: float = 60.0) -> ReloadResult
     Args:
         ami: the connection.
         module: such as `res_pjsip.so`.
-        within: seconds until it must be done, waiting for its turn not counted.
+        timeout: seconds until it must be done, waiting for its turn not counted.
 
     Raises:
         ActionTimeout, ConnectionLost: it may still be going on; Asterisk finishes it either way.
@@ -117,16 +117,16 @@ async def reload(ami: Ami, module: str, *, within: float = 60.0) -> ReloadResult
     async with ami.reloading:
         started = time.monotonic()
         while True:
-            status = await _reload_once(ami, module, within - (time.monotonic() - started))
-            if status is not ReloadStatus.IN_PROGRESS or time.monotonic() - started > within:
+            status = await _reload_once(ami, module, timeout - (time.monotonic() - started))
+            if status is not ReloadStatus.IN_PROGRESS or time.monotonic() - started > timeout:
                 return ReloadResult(module, status, round((time.monotonic() - started) * 1000, 1))
             await asyncio.sleep(0.1)
 
 
-async def _reload_once(ami: Ami, module: str, within: float) -> ReloadStatus:
+async def _reload_once(ami: Ami, module: str, timeout: float) -> ReloadStatus:
     with ami.events("Reload") as events:
         try:
-            await ami.action("Reload", within=within, Module=module)
+            await ami.action("Reload", timeout=timeout, Module=module)
         except PermissionMissing:
             raise
         except ActionRefused as refusal:

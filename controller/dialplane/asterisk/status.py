@@ -9,6 +9,8 @@ from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.asterisk.pipeline import each
 
+_DEEPEST_GOSUB = 12
+
 
 @dataclass(frozen=True, slots=True)
 class AsteriskStatus:
@@ -32,8 +34,16 @@ async def asterisk_status(ami: Ami) -> AsteriskStatus:
 
 
 async def busy_contexts(ami: Ami) -> Mapping[str, int]:
-    """How many channels are in each dialplan context: a routine that is not here may be removed."""
-    return Counter(event.get("context", "") for event in await ami.list("CoreShowChannels"))
+    """How many channels are in each dialplan context, or will return to it from a Gosub.
+
+    A routine that is not here may be removed. Up to 12 nested Gosubs are seen (STACK_PEEK of app_stack).
+    """
+    levels = ",".join(f"STACK_PEEK({level},c,1)" for level in range(1, _DEEPEST_GOSUB + 1))
+    busy: Counter[str] = Counter()
+    for channel in await ami.list("Status", Variables=levels):
+        returns_to = (text.partition("=")[2] for text in channel.values_of("variable"))
+        busy.update({channel.get("context", ""), *returns_to} - {""})
+    return busy
 
 
 async def missing_modules(ami: Ami, modules: Iterable[str]) -> tuple[str, ...]:

@@ -1,11 +1,15 @@
 """`dialplane operator`: the controller inside Kubernetes."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dialplane.cli.errors import Unusable
-from dialplane.cli.inputs import TemplatesDir
+from dialplane.cli.inputs import TemplatesDir, load_templates
+from dialplane.cli.site_options import ami_defaults
+from dialplane.reconcile.ports import CredentialsStore, Leadership, Source, StatusSink
+from dialplane.reconcile.site import Ports, SiteLoop
 
 
 def operator(
@@ -16,6 +20,12 @@ def operator(
         str, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve /metrics and /healthz there.")
     ] = "0.0.0.0:8080",
     lease: Annotated[str, typer.Option("--lease", help="The name of the Lease that says who leads.")] = "dialplane",
+    config_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--config-dir", metavar="DIR", help="Where to write Asterisk's files, in place of what the manifest says."
+        ),
+    ] = None,
     templates: TemplatesDir = None,
 ) -> None:
     """Run as the operator of one namespace; the Helm chart does this. Needs dialplane[operator].
@@ -24,10 +34,18 @@ def operator(
         dialplane operator --namespace office
     """
     try:
-        from dialplane.kube.operator import run_operator  # noqa: PLC0415 -- the extra is optional
+        from dialplane.kube.operator import Options, run_operator  # noqa: PLC0415 -- the extra is optional
     except ImportError as error:
         raise missing_extra(error, "operator") from None
-    run_operator(namespace=namespace, metrics_address=metrics_address, lease=lease, templates=templates)
+    if not namespace:
+        raise Unusable("say which namespace is the site: --namespace NAME, or DIALPLANE_NAMESPACE")
+    layout, defaults = load_templates(templates), ami_defaults()
+
+    def site(*, source: Source, sink: StatusSink, credentials: CredentialsStore, leadership: Leadership) -> SiteLoop:
+        ports = Ports(source, sink, credentials, leadership)
+        return SiteLoop(ports, layout, config_directory=config_dir, defaults=defaults)
+
+    raise typer.Exit(run_operator(Options(namespace=namespace, site=site, listen=metrics_address, lease_name=lease)))
 
 
 def missing_extra(error: ImportError, extra: str) -> Exception:

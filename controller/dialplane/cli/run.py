@@ -23,8 +23,9 @@ from dialplane.cli.logs import configure_logs
 from dialplane.cli.once import Standing, Verdict, judge
 from dialplane.cli.operator import missing_extra
 from dialplane.cli.output import say
+from dialplane.cli.site_options import ami_defaults
 from dialplane.cli.state import StateDir, state_directory
-from dialplane.reconcile.site import AmiDefaults, Ports, SiteLoop
+from dialplane.reconcile.site import Ports, SiteLoop
 from dialplane.resources.conditions import Condition
 from dialplane.resources.key import Key
 from dialplane.standalone.credentials import CredentialsFolder
@@ -180,7 +181,7 @@ async def _controlled(options: Options) -> Standing | None:
         Ports(source, statuses, credentials, _Leader()),
         load_templates(options.templates),
         config_directory=options.config_dir.absolute() if options.config_dir else None,
-        defaults=_ami_defaults(),
+        defaults=ami_defaults(),
     )
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -231,20 +232,6 @@ def _tell(key: Key, condition: Condition) -> None:
         status=str(condition.status),
         reason=str(condition.reason),
         message=condition.message,
-    )
-
-
-def _ami_defaults() -> AmiDefaults:
-    env = os.environ
-    given = AmiDefaults()
-    port = env.get("ASTERISK_AMI_PORT", "")
-    if port and not (port.isascii() and port.isdigit() and 0 < int(port) <= 65_535):  # noqa: PLR2004 -- the last port
-        raise Unusable(f"ASTERISK_AMI_PORT is {port!r}: it must be a port")
-    return AmiDefaults(
-        host=env.get("ASTERISK_AMI_HOST") or given.host,
-        port=int(port) if port else given.port,
-        username=env.get("ASTERISK_AMI_USERNAME", ""),
-        secret=SecretStr(env.get("ASTERISK_AMI_PASSWORD", "")),
     )
 
 

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.contacts import contacts, drop_contacts
-from dialplane.asterisk.readback import Mismatch, gone, read_back
+from dialplane.asterisk.mismatch import Mismatch
+from dialplane.asterisk.readback import gone, read_back
 from dialplane.asterisk.reload import ReloadResult, reload, reloads_for
 from dialplane.plan.digest import digest
 from dialplane.plan.objects import (
@@ -88,6 +89,7 @@ async def converge(
     changed = {name: item for name, item in wanted.items() if session.proven.get(name) != item}
     obsolete = _obsolete(session, wanted, earlier)
     rekeyed = _rekeyed(session, wanted, earlier)
+    await _drop_revoked(session, wanted, rekeyed)
     answer = await _ask(session.ami, changed, obsolete, plan)
     if answer.found:
         # Asterisk may never have read files that were right on disk already: tell it once, then ask again.
@@ -109,8 +111,9 @@ async def converge(
         for name, item in wanted.items()
         if name not in changed or not (owners(item) & blamed or (None in blamed and isinstance(item, DialplanContext)))
     }
-    refused = {id_ for id_ in rekeyed if (item := wanted.get(f"aor/{id_}")) is not None and item.owner in blamed}
-    await _drop(session, wanted, rekeyed - refused)
+    kept = {id_ for id_ in rekeyed if (item := wanted.get(f"aor/{id_}")) is not None and item.owner not in blamed}
+    if kept:
+        await drop_contacts(session.ami, sorted(kept))
     by_owner: dict[Key | None, list[Mismatch]] = defaultdict(list)
     for mismatch in mismatches:
         by_owner[mismatch.owner].append(mismatch)
@@ -147,7 +150,7 @@ async def _reload(
     session: Session, files: frozenset[str], limit: float
 ) -> tuple[tuple[ReloadResult, ...], tuple[str, ...]]:
     needed = reloads_for(files)
-    results = [await reload(session.ami, module, timeout=limit) for module in needed.modules]
+    results = [await reload(session.ami, module, within=limit) for module in needed.modules]
     return tuple(results), needed.restart_for
 
 
@@ -236,9 +239,9 @@ def _networks(endpoint: Readable) -> tuple[object, ...]:
     return tuple(option for option in endpoint.options if option[0] in {"permit", "deny"})
 
 
-async def _drop(session: Session, wanted: Mapping[str, Readable], rekeyed: set[str]) -> None:
-    """Unbind the phones of revoked and re-keyed extensions: Asterisk would go on ringing them (facts)."""
-    aors = set(rekeyed)
+async def _drop_revoked(session: Session, wanted: Mapping[str, Readable], rekeyed: set[str]) -> None:
+    """Unbind the phones of aors that nobody asks for any more: Asterisk would go on ringing them (facts)."""
+    aors = {id_ for id_ in rekeyed if f"aor/{id_}" not in wanted}
     if not session.complete:
         aors |= {aor for aor in await contacts(session.ami) if f"aor/{aor}" not in wanted}
         session.complete = True

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-from dialplane.asterisk.readback import Mismatch
+from dialplane.asterisk.mismatch import Mismatch
 from dialplane.plan.plan import Pbx, Plan, Secrets, Version
 from dialplane.reconcile.convergence import Outcome, digests
 from dialplane.reconcile.verified import Refusal, Verified, VerifiedStore

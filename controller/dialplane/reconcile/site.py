@@ -121,8 +121,8 @@ class SiteLoop:
         self._signature: object = None
         self._good_dialplan: str | None = None
         self._retained = ""
-        self.converged = asyncio.Event()
-        """Set while the last pass ended well: what `/readyz` asks."""
+        self._taken = asyncio.Event()
+        self._ended_well = False
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
@@ -149,10 +149,19 @@ class SiteLoop:
         """Whether Asterisk is connected now."""
         return self._watch is not None and self._watch.session is not None
 
+    def unready(self) -> list[str]:
+        """Why the site cannot be worked on, in words; empty where it can. A site without an Asterisk is fine."""
+        if self._pbx is None:
+            return []
+        reasons = [] if self.connected else ["Asterisk is not connected"]
+        return reasons if self._ended_well else [*reasons, "the last pass failed, or none was made yet"]
+
     async def _watch_source(self) -> None:
         while True:
             await self._ports.source.changed()
+            self._taken.clear()
             self._pass_due.disturb()
+            await self._taken.wait()  # until then the source would say "changed" again and again
 
     async def _watch_drift(self) -> None:
         while True:
@@ -178,7 +187,7 @@ class SiteLoop:
         try:
             await self._pass()
         except (AsteriskError, ConfigDirectoryError, OSError) as error:
-            self.converged.clear()
+            self._ended_well = False
             metrics.passes.labels("failed").inc()
             log.warning("pass failed", error=str(error))
             if self.connected or not isinstance(error, AsteriskError):
@@ -191,6 +200,7 @@ class SiteLoop:
         loop = asyncio.get_running_loop()
         started = loop.time()
         snapshot = self._snapshot = self._ports.source.snapshot()
+        self._taken.set()
         await self._generate_credentials(snapshot)
         plan = self._plan = await self._planned(snapshot)
         await self._follow_pbx(plan.pbx)
@@ -288,7 +298,7 @@ class SiteLoop:
             unproven=unproven,
             restart_for=tuple(sorted({*self._findings.restart_for, *outcome.restart_for})),
         )
-        self.converged.set()
+        self._ended_well = True
         metrics.passes.labels("done").inc()
         metrics.last_pass.set_to_current_time()
         metrics.count_problems(self._plan.problems)

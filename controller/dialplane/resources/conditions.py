@@ -103,7 +103,7 @@ def status_of(report: Report, previous: Mapping[str, JSON], now: datetime) -> di
                 "lastTransitionTime": _timestamp(now) if changed else old["lastTransitionTime"],
             }
         )
-    times = {c["type"]: c["lastTransitionTime"] for c in conditions if c["status"] == Truth.TRUE}
+    times = {str(c["type"]): str(c["lastTransitionTime"]) for c in conditions if c["status"] == Truth.TRUE}
     fields = _resolved(report.fields, previous, times)
     return {**fields, "observedGeneration": report.generation, "conditions": conditions}
 

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinitions, made from the kinds: pure data, written to files by `dialplane.cli.crds`."""
+"""The CustomResourceDefinitions, made from the kinds: pure data, as text in `crd_files`."""
 
 import json
 from typing import Any
@@ -48,7 +48,7 @@ def crd(kind: Kind) -> dict[str, Any]:
 
 
 def crds() -> dict[str, dict[str, Any]]:
-    """Every CustomResourceDefinition by the name of its file."""
+    """Every CustomResourceDefinition by the name of its file; `crd_files.crd_files` has their text."""
     return {f"{GROUP}_{kind.plural}.yaml": crd(kind) for kind in KINDS.values()}
 
 

@@ -12,6 +12,7 @@ from dialplane.resources.manifest import API_VERSION
 from dialplane.resources.schema import Schema, described
 
 WIDTH = 100
+NOTE = "<!-- Made from the models in controller/dialplane/resources by `make docs`; do not edit. -->\n"
 
 
 class UnknownNameError(LookupError):
@@ -78,6 +79,11 @@ def reference_markdown(kind: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def reference_pages() -> dict[str, str]:
+    """The text of every page, by the name of its file."""
+    return {f"{kind.singular}.md": NOTE + reference_markdown(kind.name) for kind in KINDS.values()}
 
 
 def explain(kind: str, path: str = "") -> str:

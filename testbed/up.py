@@ -1,0 +1,43 @@
+"""``make up``: a real Asterisk on this machine, a site reconciled onto it by `dialplane run`, until Ctrl-C.
+
+Everything of the run is below one folder of the user's cache directory, one per site, so that two sites do not meet.
+"""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from testbed import cache
+from testbed.asterisk import AsteriskInstance, locate
+
+
+async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
+    shutil.rmtree(work / "asterisk", ignore_errors=True)
+    print(f"up: Asterisk {locate().version}, everything of this run is in {work}", file=sys.stderr)
+    async with AsteriskInstance(work / "asterisk") as asterisk:
+        environment = {
+            **os.environ,
+            "ASTERISK_AMI_HOST": asterisk.settings.host,
+            "ASTERISK_AMI_PORT": str(asterisk.settings.ami_port),
+            "ASTERISK_AMI_USERNAME": asterisk.settings.controller.name,
+            "ASTERISK_AMI_PASSWORD": asterisk.settings.controller.secret,
+        }
+        command = (sys.executable, "-m", "dialplane.cli", "run", "--file", str(site))
+        options = ("--config-dir", str(asterisk.etc / "dialplane"), "--state-dir", str(work / "state"))
+        child = await asyncio.create_subprocess_exec(*command, *options, *arguments, env=environment)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, child.terminate)
+        return await child.wait()
+
+
+def up(site: Path, arguments: Sequence[str]) -> int:
+    """Run the site and return the exit code of `dialplane run`; `arguments` go to it as they are."""
+    if not site.is_dir():
+        raise cache.BuildError(f"{site} is no folder of manifests; name one with SITE=DIR")
+    mark = hashlib.sha256(str(site.resolve()).encode()).hexdigest()[:8]
+    return asyncio.run(_up(site, cache.root() / "up" / f"{site.resolve().name}-{mark}", arguments))
