@@ -47,16 +47,16 @@ def ami(
         dialplane ami DongleSendUSSD device=dongle0 ussd='*100#'
     """
     address = ami_address(Given(host, port, username, password_file, tls))
-    sent = _fields(fields or [])
+    sent: dict[str, Any] = dict(_fields(fields or []))
     listed = (
         any(word in action.lower() for word in LISTS) and action.lower() != "corestatus" if items is None else items
     )
 
     async def run() -> list[Message]:
-        async with asyncio.timeout(timeout + 1), Ami.connect(address, within=timeout) as connection:
+        async with asyncio.timeout(timeout + 1), Ami.connect(address, timeout=timeout) as connection:
             if not listed:
-                return [await connection.action(action, within=timeout, **sent)]
-            return list(await connection.list(action, within=timeout, **sent))
+                return [await connection.action(action, timeout=timeout, **sent)]
+            return list(await connection.list(action, timeout=timeout, **sent))
 
     try:
         messages = asyncio.run(run())

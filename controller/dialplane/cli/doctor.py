@@ -94,7 +94,7 @@ async def _examine(
 async def _over_ami(address: AmiAddress, directory: ConfigDirectory, limit: float) -> AsyncIterator[Diagnosis]:
     where = f"{address.host}:{address.port}"
     try:
-        async with Ami.connect(address, within=limit) as ami:
+        async with Ami.connect(address, timeout=limit) as ami:
             yield Diagnosis("AMI", Level.OK, f"logged in at {where} as {address.username}")
             for check in (
                 checks.rights(ami, address.username),
