@@ -12,47 +12,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from trivial import TrivialSite
 
 from dialplane.kube.api import Connection, KubeApi
 from dialplane.kube.operator import Operator, Options
+from dialplane.reconcile.site import Ports
 from dialplane.resources.kinds import KINDS
-from dialplane.resources.manifest import API_VERSION, GROUP, VERSION
+from dialplane.resources.manifest import API_VERSION, GROUP
 from testbed.kube.rest import MERGE_PATCH, Answer
 from testbed.kube.server import ApiServer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+CRDS = Path(__file__).parents[2] / "crds"
 OPERATOR = "operator"
 LIMITED = "limited"
 _SERIAL = itertools.count(1)
 
 
 def crd(kind: str) -> dict[str, Any]:
-    """A CRD as permissive as can be: what a spec may say is tested with the real CRDs elsewhere."""
-    known = KINDS[kind]
-    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    columns = [{"name": c.name, "type": c.type, "jsonPath": c.path} for c in known.columns]
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{known.plural}.{GROUP}"},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": {"kind": kind, "plural": known.plural, "singular": known.singular, "listKind": f"{kind}List"},
-            "versions": [
-                {
-                    "name": VERSION,
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": columns,
-                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": free, "status": free}}},
-                }
-            ],
-        },
-    }
+    """The real CRD, as it is shipped."""
+    found: dict[str, Any] = YAML(typ="safe").load(CRDS / f"{GROUP}_{KINDS[kind].plural}.yaml")
+    return found
 
 
 def install(server: ApiServer, kind: str) -> None:
@@ -179,8 +161,8 @@ class Running:
         self.operator: Operator
         self.task: asyncio.Task[None]
 
-    def make_site(self, **ports: Any) -> TrivialSite:
-        self.sites.append(TrivialSite(**ports))
+    def make_site(self, ports: Ports) -> TrivialSite:
+        self.sites.append(TrivialSite(ports))
         return self.sites[-1]
 
     @property

@@ -89,6 +89,14 @@ async def test_a_full_queue_drops_and_never_waits(bench: Bench) -> None:
     assert len(bench.events._queue) == events.QUEUE
 
 
+async def test_a_warning_overtakes_good_news_and_is_never_dropped_for_it(bench: Bench) -> None:
+    for number in range(events.QUEUE):
+        bench.events.tell(Key("Extension", f"e{number}"), "u", READY)
+    bench.events.tell(ANN, "u", GONE)
+    await bench.run(0.02)
+    assert bench.api.requests[0].body["involvedObject"]["name"] == "ann"
+
+
 async def test_accepted_alone_is_not_worth_an_event(bench: Bench) -> None:
     bench.events.tell(ANN, "u", ACCEPTED)
     bench.events.tell(ANN, "u", READY)

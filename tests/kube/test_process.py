@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import OPERATOR, Site
+from conftest import LIMITED, OPERATOR, Site
 
 from testbed import ports
 
@@ -150,7 +150,7 @@ def test_probes_and_metrics(site: Site, launch: Launch) -> None:
         assert get(f"http://127.0.0.1:{port}/readyz") == (200, "ok")
         _, text = get(f"http://127.0.0.1:{port}/metrics")
         process.stop()
-    assert 'dialplane_objects{kind="Extension"} 1.0' in text
+    assert 'dialplane_inventory_objects{kind="Extension"} 1.0' in text
     assert 'dialplane_status_writes_total{kind="Extension",result="written"} 1.0' in text
     assert "dialplane_leader 1.0" in text
     for word in ("hunter2", "ann"):
@@ -190,3 +190,45 @@ def test_kubectl_shows_the_columns(site: Site, launch: Launch) -> None:
     cells: dict[str, Any] = dict(zip(header.split(), row.split(), strict=False))
     assert cells["NUMBER"] == "101"
     assert "True" in row
+
+
+def test_the_command_runs_the_real_site_loop(site: Site, tmp_path: Path) -> None:
+    """No Asterisk in the site: the resources say so, the process stays, and readiness does not wait for one."""
+    site.extension("ann")
+    kubeconfig = site.server.kubeconfig(OPERATOR, namespace=site.namespace)
+    log = tmp_path / "log"
+    with ports.lease(1) as lease, log.open("w") as out:
+        port = lease.take()
+        address = f"127.0.0.1:{port}"
+        command = [sys.executable, "-m", "dialplane", "operator", "-n", site.namespace, "--metrics-address", address]
+        popen = subprocess.Popen(command, env={**os.environ, "KUBECONFIG": str(kubeconfig)}, stderr=out)
+        try:
+            deadline = time.monotonic() + 30
+            while not site.get("Extension", "ann").get("status"):
+                assert popen.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+            assert get(f"http://{address}/readyz") == (200, "ok")
+            assert 'dialplane_status_writes_total{kind="Extension"' in get(f"http://{address}/metrics")[1]
+            popen.terminate()
+            assert popen.wait(10) == 0, log.read_text()
+        finally:
+            popen.kill()
+            popen.wait()
+    conditions = {c["type"]: c for c in site.get("Extension", "ann")["status"]["conditions"]}
+    assert conditions["Ready"]["status"] != "True"
+
+
+def test_the_command_ends_with_code_1_and_one_message_where_a_right_is_missing(site: Site) -> None:
+    config = site.server.kubeconfig(LIMITED, namespace=site.namespace)
+    done = subprocess.run(
+        [sys.executable, "-m", "dialplane", "operator", "-n", site.namespace, "--metrics-address", ""],
+        env={**os.environ, "KUBECONFIG": str(config)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "missing rights in namespace" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -4,13 +4,14 @@ Run as a program: `python trivial.py NAMESPACE [--listen â€¦] [--lease-seconds â
 """
 
 import argparse
+import asyncio
 import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dialplane.kube.operator import Options, run_operator
-from dialplane.reconcile.ports import CredentialsStore, Leadership, Source, StatusSink
+from dialplane.reconcile.site import Ports
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
 from dialplane.resources.manifest import Resource
 from dialplane.resources.problem import Reason
@@ -32,10 +33,10 @@ def report_on(resource: Resource, fields: Mapping[str, Any] | None = None) -> Re
 class TrivialSite:
     """Counts its rounds and keeps what it saw."""
 
-    def __init__(
-        self, *, source: Source, sink: StatusSink, credentials: CredentialsStore, leadership: Leadership
-    ) -> None:
-        self.source, self.sink, self.credentials, self.leadership = source, sink, credentials, leadership
+    def __init__(self, ports: Ports) -> None:
+        self.source, self.sink, self.credentials = ports.source, ports.sink, ports.credentials
+        self.converged = asyncio.Event()
+        self.connected = True
         self.rounds: list[tuple[Key, ...]] = []
         self.fields: Mapping[str, Any] = {}
 
@@ -49,11 +50,9 @@ class TrivialSite:
         started = time.monotonic()
         await self.sink.publish({key: report_on(r, self.fields) for key, r in snapshot.resources.items()})
         self.rounds.append(tuple(sorted(snapshot.resources)))
+        self.converged.set()
         sys.stderr.write(f"round={len(self.rounds)} resources={len(snapshot.resources)} ")
         sys.stderr.write(f"seconds={time.monotonic() - started:.2f}\n")
-
-    def unready(self) -> list[str]:
-        return [] if self.rounds else ["no round yet"]
 
 
 if __name__ == "__main__":

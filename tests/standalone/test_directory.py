@@ -36,7 +36,7 @@ async def following(
 
 async def until(states: list[SourceState], *, stale: bool) -> SourceState:
     async with asyncio.timeout(LIMIT):
-        while not (states and states[-1].stale is stale):  # noqa: ASYNC110 -- a list has no event
+        while not (states and states[-1].stale is stale):
             await asyncio.sleep(0.02)
     return states[-1]
 

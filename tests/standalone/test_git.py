@@ -74,7 +74,7 @@ async def following(
 
 async def until(states: list[SourceState], revision: str, *, stale: bool = False) -> SourceState:
     async with asyncio.timeout(LIMIT):
-        while not (states and states[-1].revision == revision and states[-1].stale is stale):  # noqa: ASYNC110
+        while not (states and states[-1].revision == revision and states[-1].stale is stale):
             await asyncio.sleep(0.02)
     return states[-1]
 

@@ -8,8 +8,7 @@ import typer
 from dialplane.cli.errors import Unusable
 from dialplane.cli.inputs import TemplatesDir, load_templates
 from dialplane.cli.site_options import ami_defaults
-from dialplane.reconcile.ports import CredentialsStore, Leadership, Source, StatusSink
-from dialplane.reconcile.site import Ports, SiteLoop
+from dialplane.reconcile.site import SiteLoop
 
 
 def operator(
@@ -20,6 +19,9 @@ def operator(
         str, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve /metrics and /healthz there.")
     ] = "0.0.0.0:8080",
     lease: Annotated[str, typer.Option("--lease", help="The name of the Lease that says who leads.")] = "dialplane",
+    log_level: Annotated[
+        str, typer.Option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")
+    ] = "INFO",
     config_dir: Annotated[
         Path | None,
         typer.Option(
@@ -38,14 +40,19 @@ def operator(
     except ImportError as error:
         raise missing_extra(error, "operator") from None
     if not namespace:
-        raise Unusable("say which namespace is the site: --namespace NAME, or DIALPLANE_NAMESPACE")
-    layout, defaults = load_templates(templates), ami_defaults()
-
-    def site(*, source: Source, sink: StatusSink, credentials: CredentialsStore, leadership: Leadership) -> SiteLoop:
-        ports = Ports(source, sink, credentials, leadership)
-        return SiteLoop(ports, layout, config_directory=config_dir, defaults=defaults)
-
-    raise typer.Exit(run_operator(Options(namespace=namespace, site=site, listen=metrics_address, lease_name=lease)))
+        raise Unusable("say which namespace is the site: --namespace, or DIALPLANE_NAMESPACE")
+    if log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise Unusable(f"--log-level {log_level}: it must be DEBUG, INFO, WARNING or ERROR")
+    loaded, defaults = load_templates(templates), ami_defaults()
+    options = Options(
+        namespace,
+        lambda ports: SiteLoop(ports, loaded, config_directory=config_dir, defaults=defaults),
+        listen=metrics_address,
+        lease=bool(lease),
+        lease_name=lease,
+        log_level=log_level,
+    )
+    raise typer.Exit(run_operator(options))
 
 
 def missing_extra(error: ImportError, extra: str) -> Exception:

@@ -19,26 +19,29 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One verb on one resource in the namespace."""
+    """One verb on one resource in the namespace; `name` where the right may be granted for one object alone."""
 
     verb: str
     address: Address
     subresource: str = ""
+    name: str = ""
 
     def __str__(self) -> str:
         sub = f"/{self.subresource}" if self.subresource else ""
+        name = f" {self.name}" if self.name else ""
         plural, dot, group = self.address.resource.partition(".")
-        return f"{self.verb} {plural}{sub}{dot}{group}"
+        return f"{self.verb} {plural}{sub}{dot}{group}{name}"
 
 
-def needed(addresses: Iterable[Address], *, lease: bool) -> tuple[Right, ...]:
-    """The rights without which the operator cannot work; `lease` where it competes for leadership."""
+def needed(addresses: Iterable[Address], *, lease: str) -> tuple[Right, ...]:
+    """The rights without which the operator cannot work; `lease` names what it competes for, empty for nothing."""
     rights = []
     for address in addresses:
         rights += [Right("list", address), Right("watch", address), Right("patch", address, "status")]
     rights += [Right("list", SECRETS), Right("watch", SECRETS)]
     if lease:
-        rights += [Right(verb, LEASES) for verb in ("get", "create", "update")]
+        rights.append(Right("create", LEASES))  # which RBAC cannot narrow to a name
+        rights += [Right(verb, LEASES, name=lease) for verb in ("get", "update")]
     return tuple(rights)
 
 
@@ -62,6 +65,7 @@ class Rights:
             "version": right.address.version,
             "resource": right.address.plural,
             "subresource": right.subresource,
+            "name": right.name,
         }
         body = {
             "apiVersion": "authorization.k8s.io/v1",

@@ -1,7 +1,8 @@
 """core/v1 Events on condition transitions: what `kubectl describe` shows, written beside the status, never before it.
 
 Guarantees: posting never delays or fails a status; at most `RATE` a second for the site; the same news about a resource
-within `WINDOW` seconds is one Event whose count grows; what does not fit into the queue is dropped, counted and logged.
+within `WINDOW` seconds is one Event whose count grows; warnings go first; what does not fit into the queue is dropped,
+counted and logged.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ RATE = 10.0
 WINDOW = 600.0
 """Seconds within which the same news is folded into one Event."""
 QUEUE = 1_000
+WARNING = "Warning"
 MESSAGE_LIMIT = 1_024
 """Characters the API server admits in an Event's message."""
 COMPONENT = "dialplane"
@@ -68,7 +70,7 @@ def worth_telling(condition: Condition) -> bool:
 
 def event_type(condition: Condition) -> str:
     """`Warning` is for what somebody should look at."""
-    return "Warning" if condition.status == Truth.FALSE and condition.reason != Reason.DISABLED else "Normal"
+    return WARNING if condition.status == Truth.FALSE and condition.reason != Reason.DISABLED else "Normal"
 
 
 class Events:
@@ -95,13 +97,18 @@ class Events:
             return
         news = _News(key, uid, condition.type, condition.reason)
         _, times = self._queue.get(news, (condition, 0))
+        warns = event_type(condition) == WARNING
         if not times and len(self._queue) >= QUEUE:
             if not self._dropping:
                 log.warning("events_dropped", queued=len(self._queue))
             self._dropping = True
             EVENTS_POSTED.labels("dropped").inc()
-            return
+            if not warns:
+                return
+            self._queue.popitem()  # good news, unless there is nothing but warnings
         self._queue[news] = (condition, times + 1)
+        if warns:
+            self._queue.move_to_end(news, last=False)
         self._waiting.set()
 
     async def run(self) -> None:

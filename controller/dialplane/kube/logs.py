@@ -51,3 +51,4 @@ def configure(level: str = "INFO") -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.WARNING)
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)  # that it leaves the signals to us

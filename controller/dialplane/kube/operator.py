@@ -29,35 +29,29 @@ from dialplane.kube.reading import Reader
 from dialplane.kube.source import KubeSource
 from dialplane.kube.status_writer import StatusWriter
 from dialplane.kube.watching import Watch
-from dialplane.reconcile.ports import CredentialsStore, Leadership, Source, StatusSink
+from dialplane.reconcile.site import Ports
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import Resource, parse
 from dialplane.resources.references import secret_refs
 
 log = structlog.get_logger(__name__)
 
-STALE_AFTER = 900.0
-"""Seconds after which a reconcile that once was good no longer proves that the loop works."""
 RELEASE_LIMIT = 0.7
+PBX = "Asterisk"
 
 
 class Site(Protocol):
-    """The site loop, as far as the operator knows it."""
+    """`reconcile.site.SiteLoop`, as far as the operator knows it."""
+
+    converged: asyncio.Event
+    """Set while the last pass ended well."""
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
 
-    def unready(self) -> list[str]:
-        """Why the site cannot be worked on (no AMI, no recent good reconcile), in words; empty where it can."""
-
-
-class SiteFactory(Protocol):
-    """Makes a new site loop for each term of leadership."""
-
-    def __call__(
-        self, *, source: Source, sink: StatusSink, credentials: CredentialsStore, leadership: Leadership
-    ) -> Site:
-        """The loop, not yet running."""
+    @property
+    def connected(self) -> bool:
+        """Whether Asterisk is connected now."""
 
 
 def _identity() -> str:
@@ -66,10 +60,14 @@ def _identity() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run. `listen` empty: no web server. `lease` False: for a single process beside nothing else."""
+    """How to run.
+
+    `site` makes a new site loop for each term of leadership. `listen` empty: no web server. `lease` False: for a single
+    process with no other beside it.
+    """
 
     namespace: str
-    site: SiteFactory
+    site: Callable[[Ports], Site]
     connection: Connection = field(default_factory=Connection)
     listen: str = ":8080"
     lease: bool = True
@@ -126,6 +124,7 @@ class Operator:
         self._fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._checks: set[asyncio.Task[None]] = set()
         namespace, self._addresses = options.namespace, addresses()
+        self._lease_name = options.lease_name if options.lease else ""
         self.inventory = Inventory(namespace, tuple(self._addresses), parse, secrets_of)
         self.source = KubeSource(self.inventory)
         self._rights = Rights(api, namespace)
@@ -144,7 +143,9 @@ class Operator:
             clock=time.monotonic,
             numbers_every=options.numbers_every,
         )
-        self._credentials = SecretStore(api, self.inventory, self._addresses)
+        self._credentials = SecretStore(
+            api, self.inventory, self._lease, self._events, self.source.touch, time.monotonic
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then release the lease.
@@ -164,10 +165,13 @@ class Operator:
             log.info("operator_stopped", seconds=round(time.monotonic() - self._started, 1))
 
     def unready(self) -> list[str]:
-        """Why the process is not ready. Standing by for the lease with a passed barrier is ready."""
+        """Why the process is not ready; standing by for the lease is, and so is a site that asks for no Asterisk."""
         if not self.inventory.passed:
-            return [f"waiting for: {', '.join(self.inventory.waiting_for)}"]
-        return self._site.unready() if self._site is not None else []
+            return [f"not yet seen: {', '.join(self.inventory.waiting_for)}"]
+        if self._site is None or not self.inventory.count(PBX):
+            return []
+        reasons = [] if self._site.connected else ["Asterisk is not connected"]
+        return reasons if self._site.converged.is_set() else [*reasons, "the last pass did not end well"]
 
     async def _work(self) -> None:
         log.info("operator_starting", namespace=self._options.namespace, identity=self._options.identity)
@@ -184,7 +188,7 @@ class Operator:
         )
 
     async def _check_rights(self) -> None:
-        await self._rights.demand(needed(self._addresses.values(), lease=self._options.lease))
+        await self._rights.demand(needed(self._addresses.values(), lease=self._lease_name))
         if lacking := await self._rights.missing(WANTED):
             log.warning("rights_wanted", missing=[str(r) for r in lacking], effect="no Events on transitions")
 
@@ -201,9 +205,7 @@ class Operator:
         while True:
             await self._acquire()
             self.source.restart()
-            self._site = self._options.site(
-                source=self.source, sink=self.sink, credentials=self._credentials, leadership=self._lease
-            )
+            self._site = self._options.site(Ports(self.source, self.sink, self._credentials, self._lease))
             term = asyncio.create_task(self._lease.renew())
             site = asyncio.create_task(self._site.run())
             try:
@@ -222,7 +224,7 @@ class Operator:
         try:
             await self._lease.acquire()
         except ForbiddenError as error:
-            raise await self._rights.explain(error, needed((), lease=True)) from error
+            raise await self._rights.explain(error, needed((), lease=self._lease_name)) from error
 
     async def _examine(self) -> None:
         """Kopf ended: a missing right or kind is the likely cause, and deserves its own message."""

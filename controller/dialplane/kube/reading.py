@@ -35,6 +35,7 @@ JSON = Any
 ONE_BY_ONE = 8
 """Up to so many objects are read by name; beyond, the whole kind is."""
 PAGE = "500"
+UNSEEN_A_SECOND = 500
 LIST_TIMEOUT = 60.0
 ABSENT_FOR = 3.0
 """Seconds that a kind must answer 404: an API server that starts answers so for CRDs it has not loaded yet."""
@@ -70,15 +71,18 @@ class Reader:
             if self._inventory.passed:
                 await self.read(kind, suspects)
 
-    async def await_barrier(self, *, patience: float = 2.0) -> None:
-        """Return once the barrier has passed; objects that stay unseen while nothing arrives are read by ourselves."""
+    async def await_barrier(self, *, patience: float = 5.0) -> None:
+        """Return once the barrier has passed; objects that stay unseen while nothing arrives are read by ourselves.
+
+        `patience` (seconds) grows with what is unseen: kopf's own LIST of 5,000 objects is silent for some seconds.
+        """
         loop = asyncio.get_running_loop()
         unseen, since = self._unseen(), loop.time()
         while not self._inventory.passed:
             await asyncio.sleep(0.02)
             if self._unseen() != unseen:
                 unseen, since = self._unseen(), loop.time()
-            elif loop.time() - since >= patience:
+            elif loop.time() - since >= patience + unseen / UNSEEN_A_SECOND:
                 log.info("barrier_reading", waiting_for=self._inventory.waiting_for, objects=unseen)
                 for kind in self._addresses:
                     await self.read(kind, self._inventory.awaited(kind))
@@ -186,4 +190,4 @@ class Reader:
 
     async def _check_rights(self) -> None:
         with contextlib.suppress(ApiError):
-            await self._rights.demand(needed((a for a in self._addresses.values() if a != SECRETS), lease=False))
+            await self._rights.demand(needed((a for a in self._addresses.values() if a != SECRETS), lease=""))

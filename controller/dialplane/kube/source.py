@@ -7,6 +7,8 @@ from dialplane.resources.snapshot import Snapshot
 
 SECRETS_GRACE = 5.0
 """Seconds that a change waits for the values of newly referred Secrets, before it goes ahead without them."""
+REMINDER = 1.0
+"""Seconds until `changed` returns again for a change that it told of, but that no snapshot was taken of."""
 
 
 class KubeSource:
@@ -15,6 +17,8 @@ class KubeSource:
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self._taken = -1
+        self._told: tuple[int, int] | None = None
+        self._touches = 0
         self._touched = False
         self._news = asyncio.Event()
 
@@ -25,11 +29,12 @@ class KubeSource:
     def touch(self) -> None:
         """Something must be looked at again though the site is the same (a status could not be written)."""
         self._touched = True
+        self._touches += 1
         self._news.set()
 
     def restart(self) -> None:
         """A new site loop begins: it has taken nothing yet."""
-        self._taken = -1
+        self._taken, self._told = -1, None
         self._news.set()
 
     @property
@@ -42,9 +47,25 @@ class KubeSource:
         while not self.dirty:
             self._news.clear()
             await self._news.wait()
+        if self._told == (self.inventory.revision, self._touches):
+            await self._reminded()
+        await self._secrets_read()
+        self._told = (self.inventory.revision, self._touches)
+
+    async def _secrets_read(self) -> None:
         try:
             async with asyncio.timeout(SECRETS_GRACE):
                 while self.inventory.unread_secrets:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def _reminded(self) -> None:
+        """The caller was told and did not look yet, because it waits for quiet: do not let it spin."""
+        try:
+            async with asyncio.timeout(REMINDER):
+                while self._told == (self.inventory.revision, self._touches):
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:

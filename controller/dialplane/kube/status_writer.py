@@ -69,13 +69,15 @@ class StatusWriter:
     numbers_every: float = 60.0
     _written: dict[Key, float] = field(default_factory=dict, init=False)
     _answered: dict[Key, _Answered] = field(default_factory=dict, init=False)
+    _settled: dict[Key, tuple[Report, str]] = field(default_factory=dict, init=False)
+    """Reports that needed nothing, and the version they were compared with: live events bring all reports each time."""
     _deferred: dict[Key, Report] = field(default_factory=dict, init=False)
     _retry: float = field(default=FIRST_RETRY, init=False)
     _retrying: asyncio.TimerHandle | None = field(default=None, init=False)
 
     async def publish(self, reports: Mapping[Key, Report]) -> None:
         """See `reconcile.ports.StatusSink.publish`."""
-        for known in (self._written, self._answered, self._deferred):
+        for known in (self._written, self._answered, self._settled, self._deferred):
             for key in known.keys() - reports.keys():
                 del known[key]
         with PUBLISH_SECONDS.time():
@@ -115,11 +117,15 @@ class StatusWriter:
         held = self.inventory.held(report.key)
         if held is None or held.uid != report.uid:
             return None
+        if self._settled.get(report.key) == (report, held.version):
+            STATUS_UNCHANGED.inc()
+            return None
         before = compact(held.status)
         after = compact(status_of(report, before, datetime.now(UTC)))
         answered = self._answered.get(report.key)
         self._deferred.pop(report.key, None)
         if before == after or answered == _Answered(after, before):
+            self._settled[report.key] = (report, held.version)
             STATUS_UNCHANGED.inc()
             return None
         if steady(before) == steady(after) and not self._numbers_due(report.key, self.clock()):

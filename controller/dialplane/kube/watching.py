@@ -9,9 +9,11 @@ so.
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import kopf
@@ -27,6 +29,8 @@ Deliver = Callable[[str, str | None, JSON], None]
 
 AT_ONCE = 200
 """Events handled before the loop gets its turn: about 20 ms."""
+PATIENCE = 0.3
+"""Seconds for kopf to stop: it usually takes 0.1."""
 RESTARTS = 5
 HEALTHY_AFTER = 120.0
 """A thread that lived so long (seconds) starts the count of restarts anew."""
@@ -67,6 +71,37 @@ def registry_for(
     return registry
 
 
+@dataclass
+class _Guest:
+    """kopf in its thread, and how to see it off."""
+
+    ended: asyncio.Future[BaseException | None]
+    stop: threading.Event = field(default_factory=threading.Event)
+    loop: asyncio.AbstractEventLoop | None = None
+    task: asyncio.Task[None] | None = None
+
+    async def leave(self) -> None:
+        """Ask it to stop, then make it, then leave it behind; each takes `PATIENCE` seconds at most.
+
+        Asked while it still looks for its kinds, kopf closes its own connections and waits five seconds for requests
+        over them. Left behind, its daemon thread can do no harm: it writes nothing, and the process is ending.
+        """
+        self.stop.set()
+        logger = logging.getLogger("kopf")
+        level = logger.level
+        logger.setLevel(logging.CRITICAL)  # its complaints about its own closed connections
+        try:
+            await asyncio.wait([self.ended], timeout=PATIENCE)
+            if not self.ended.done() and self.loop is not None and self.task is not None:
+                with contextlib.suppress(RuntimeError):
+                    self.loop.call_soon_threadsafe(self.task.cancel)
+                await asyncio.wait([self.ended], timeout=PATIENCE)
+        finally:
+            logger.setLevel(level)
+        if not self.ended.done():
+            log.info("kopf_left_behind")
+
+
 class Watch:
     """The watches of one namespace."""
 
@@ -103,33 +138,31 @@ class Watch:
             await asyncio.sleep(min(2.0**failures, 30.0))
 
     async def _run_once(self) -> BaseException | None:
-        stop, ended = threading.Event(), self._loop.create_future()
-        thread = threading.Thread(target=self._thread, args=(stop, ended), name="kopf", daemon=True)
-        thread.start()
+        guest = _Guest(self._loop.create_future())
+        threading.Thread(target=self._thread, args=(guest,), name="kopf", daemon=True).start()
         try:
-            return await asyncio.shield(ended)
+            return await asyncio.shield(guest.ended)
         finally:
-            stop.set()
-            if not ended.done():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.shield(ended), 5.0)
+            await guest.leave()
 
-    def _thread(self, stop: threading.Event, ended: asyncio.Future[BaseException | None]) -> None:
+    def _thread(self, guest: "_Guest") -> None:
         error: BaseException | None = None
         try:
-            asyncio.run(
-                kopf.operator(
-                    registry=registry_for(self._addresses, self._connection, self._hand_over),
-                    settings=settings_for(self._addresses),
-                    namespaces=[self._namespace],
-                    standalone=True,
-                    stop_flag=stop,
-                )
-            )
+            asyncio.run(self._operator(guest))
         except BaseException as caught:  # noqa: BLE001 -- the thread's end is judged in the root loop
             error = caught
         with contextlib.suppress(RuntimeError):  # the root loop is closed: nobody is left to tell
-            self._loop.call_soon_threadsafe(_resolve, ended, error)
+            self._loop.call_soon_threadsafe(_resolve, guest.ended, error)
+
+    async def _operator(self, guest: "_Guest") -> None:
+        guest.loop, guest.task = asyncio.get_running_loop(), asyncio.current_task()
+        await kopf.operator(
+            registry=registry_for(self._addresses, self._connection, self._hand_over),
+            settings=settings_for(self._addresses),
+            namespaces=[self._namespace],
+            standalone=True,
+            stop_flag=guest.stop,
+        )
 
     def _hand_over(self, kind: str, type_: str | None, obj: JSON) -> None:
         """In kopf's thread. One wake-up serves all events until the root loop takes them."""

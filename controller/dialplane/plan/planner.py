@@ -132,8 +132,7 @@ def _objects(site: Site) -> tuple[Objects, list[Finding]]:
             pjsip += _marked(list(build()), site.pepper)
         except Unrenderable as error:
             findings.append((key, Problem(Reason.INVALID, f"a value {error}", "spec")))
-    contexts, misfits = dialplan(site)
-    findings += misfits
+    contexts = dialplan(site)
     order = list(PjsipType)
     pjsip.sort(key=lambda o: (order.index(o.type), o.id))
     objects = Objects(

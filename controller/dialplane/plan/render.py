@@ -13,6 +13,8 @@ HEADER = "; Rendered by Dialplane from the manifests of this site: what is chang
 EXTENSIONS = "extensions.conf"
 VOICEMAIL = "voicemail.conf"
 SETTINGS_FILES = ("cdr.conf", "http.conf", "rtp.conf")
+APPENDED = frozenset({"cdr.conf", "http.conf"})
+"""Files whose base already opens the section: ours adds to it by `(+)`."""
 FILES = (EXTENSIONS, VOICEMAIL, *SETTINGS_FILES, *(t.file for t in PjsipType))
 """Every file that a plan always has; certificates come and go below `keys/`."""
 
@@ -46,7 +48,7 @@ class Renderer:
                 text = self._texts[item] = texts.get(item) or _limited(template.render(object=item))
                 files[kind.file] += text
         files[EXTENSIONS] += self._extensions(objects, texts) + retained
-        files[VOICEMAIL] += self._voicemail(objects.mailboxes)
+        files[VOICEMAIL] += self._voicemail(objects.mailboxes) + "\n" + self._settings(objects.settings, VOICEMAIL)
         files.update({path: HEADER + self._settings(objects.settings, path) for path in SETTINGS_FILES})
         for certificate in objects.certificates:
             files[f"keys/{certificate.name}.crt"] = plain(certificate.certificate)
@@ -66,10 +68,11 @@ class Renderer:
         return "[default]\n" + "".join(_limited(template.render(mailbox=m)) for m in mailboxes)
 
     def _settings(self, settings: Iterable[Setting], path: str) -> str:
-        template = self._templates.get(f"{path}.j2", "settings.conf.j2")
+        own = () if path == VOICEMAIL else (f"{path}.j2",)  # voicemail.conf.j2 lays out a mailbox
+        template = self._templates.get(*own, "settings.conf.j2")
         mine = sorted((s for s in settings if s.file == path), key=lambda s: (s.section, s.name, s.value))
         return "".join(
-            _limited(template.render(section=name, settings=tuple(group)))
+            _limited(template.render(section=name, appended=path in APPENDED, settings=tuple(group)))
             for name, group in groupby(mine, key=lambda s: s.section)
         )
 

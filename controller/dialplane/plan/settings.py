@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from dialplane.plan.dialplan.voicemail import ZONE, ZONE_MESSAGE
 from dialplane.plan.objects import Certificate, Setting
 from dialplane.plan.site import Site
 
@@ -15,6 +16,7 @@ def settings(site: Site) -> Iterator[Setting]:
     yield Setting("rtp.conf", "general", "rtpend", str(spec.rtp.port_end), key)
     if spec.rtp.stun_server:
         yield Setting("rtp.conf", "general", "stunaddr", spec.rtp.stun_server, key)
+    yield Setting("voicemail.conf", "zonemessages", ZONE, f"{spec.time_zone}|{ZONE_MESSAGE}", key)
     yield Setting("cdr.conf", "general", "enable", "yes" if spec.cdr.enabled else "no", key)
     for transport in spec.transports:
         if transport.protocol == "wss":

@@ -55,8 +55,10 @@ class ConfigDirectory:
                 found[path] = (self.path / path).read_text(encoding="utf-8", errors="surrogateescape")
         return found
 
-    def write(self, files: Mapping[str, str]) -> Written:
+    def write(self, files: Mapping[str, str], *, prune: bool = True) -> Written:
         """Make the directory hold exactly `files` of ours; files already right are left alone.
+
+        With `prune`, certificates below `keys/` that are not among `files` are removed: that folder is ours alone.
 
         Each file is old or new at every moment, also through a crash: temporary file, fsync, rename, fsync of the
         folder. A failure in the middle leaves some files new and the rest old, each whole; the next call goes on.
@@ -68,7 +70,7 @@ class ConfigDirectory:
         changed = tuple(path for path in sorted(files) if now.get(path) != files[path])
         for path in changed:
             self._replace(path, files[path])
-        removed = tuple(path for path in self._kept_keys() if path not in files)
+        removed = tuple(path for path in self._kept_keys() if prune and path not in files)
         for path in removed:
             with contextlib.suppress(FileNotFoundError), _explained(self.path / path, "remove"):
                 (self.path / path).unlink()

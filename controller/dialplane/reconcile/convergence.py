@@ -150,7 +150,7 @@ async def _reload(
     session: Session, files: frozenset[str], limit: float
 ) -> tuple[tuple[ReloadResult, ...], tuple[str, ...]]:
     needed = reloads_for(files)
-    results = [await reload(session.ami, module, within=limit) for module in needed.modules]
+    results = [await reload(session.ami, module, timeout=limit) for module in needed.modules]
     return tuple(results), needed.restart_for
 
 

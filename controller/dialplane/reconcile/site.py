@@ -122,7 +122,8 @@ class SiteLoop:
         self._good_dialplan: str | None = None
         self._retained = ""
         self._taken = asyncio.Event()
-        self._ended_well = False
+        self.converged = asyncio.Event()
+        """Set while the last pass ended well: what `/readyz` asks."""
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
@@ -148,13 +149,6 @@ class SiteLoop:
     def connected(self) -> bool:
         """Whether Asterisk is connected now."""
         return self._watch is not None and self._watch.session is not None
-
-    def unready(self) -> list[str]:
-        """Why the site cannot be worked on, in words; empty where it can. A site without an Asterisk is fine."""
-        if self._pbx is None:
-            return []
-        reasons = [] if self.connected else ["Asterisk is not connected"]
-        return reasons if self._ended_well else [*reasons, "the last pass failed, or none was made yet"]
 
     async def _watch_source(self) -> None:
         while True:
@@ -187,7 +181,7 @@ class SiteLoop:
         try:
             await self._pass()
         except (AsteriskError, ConfigDirectoryError, OSError) as error:
-            self._ended_well = False
+            self.converged.clear()
             metrics.passes.labels("failed").inc()
             log.warning("pass failed", error=str(error))
             if self.connected or not isinstance(error, AsteriskError):
@@ -298,7 +292,7 @@ class SiteLoop:
             unproven=unproven,
             restart_for=tuple(sorted({*self._findings.restart_for, *outcome.restart_for})),
         )
-        self._ended_well = True
+        self.converged.set()
         metrics.passes.labels("done").inc()
         metrics.last_pass.set_to_current_time()
         metrics.count_problems(self._plan.problems)

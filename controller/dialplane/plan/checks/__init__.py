@@ -13,6 +13,7 @@ from dialplane.plan.checks.conflicts import (
     duplicate_registrations,
     overlapping_binds,
 )
+from dialplane.plan.checks.numbers import dialled_numbers, forwards
 from dialplane.plan.checks.references import route_targets, schedule_loops, transports, trunks
 from dialplane.plan.checks.secrets import secrets
 from dialplane.plan.draft import Draft, Finding
@@ -28,4 +29,6 @@ CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (
     route_targets,
     schedule_loops,
     trunks,
+    dialled_numbers,
+    forwards,
 )

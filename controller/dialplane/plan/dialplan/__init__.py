@@ -24,15 +24,10 @@ from dialplane.plan.dialplan.retained import retained
 from dialplane.plan.dialplan.routine import Routine
 from dialplane.plan.dialplan.used import applications_used, modules_used
 from dialplane.plan.dialplan.voicemail import mailboxes
-from dialplane.plan.draft import Finding
 from dialplane.plan.objects import DialplanContext
 from dialplane.plan.site import Site
-from dialplane.resources.problem import Problem, Reason
 
 __all__ = ["ROUTINES", "applications_used", "dialplan", "mailboxes", "modules_used", "retained"]
-
-NAME_LIMIT = 63
-"""Characters in the name of a trunk or a schedule: Asterisk's contexts and extensions have 79."""
 
 ROUTINES: tuple[Routine, ...] = (
     *recording.ROUTINES,
@@ -49,22 +44,12 @@ ROUTINES: tuple[Routine, ...] = (
 """Every routine of this version. All of them are rendered at every site, so that a change of the site adds none."""
 
 
-def dialplan(site: Site) -> tuple[tuple[DialplanContext, ...], list[Finding]]:
-    """Every context of the site, sorted by name, and what cannot be rendered.
+def dialplan(site: Site) -> tuple[DialplanContext, ...]:
+    """Every context of the site, sorted by name.
 
-    Where there is a finding, there are no contexts: leave the resource out and ask again.
+    The bounds of the specs keep every line below what Asterisk reads and every argument below what it expands.
     """
-    findings = list(_misfits(site))
-    if findings:
-        return (), findings
-    return tuple(sorted(_contexts(site), key=lambda c: c.name)), []
-
-
-def _misfits(site: Site) -> Iterator[Finding]:
-    message = f"the name stands in the dialplan, where it may have {NAME_LIMIT} characters; choose a shorter one"
-    for key, _ in (*site.trunks, *site.schedules):
-        if len(key.name) > NAME_LIMIT:
-            yield key, Problem(Reason.INVALID, message, "metadata.name")
+    return tuple(sorted(_contexts(site), key=lambda c: c.name))
 
 
 def _contexts(site: Site) -> Iterator[DialplanContext]:

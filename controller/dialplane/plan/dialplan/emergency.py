@@ -10,19 +10,25 @@ EMERGENCY_CALL = routine(
     "emergency_call",
     ("number", "trunks", "caller"),
     """
+          Set(LOCAL(mode)=yes)
           Set(LOCAL(left)=<trunks>)
           Set(LOCAL(own)=${DIALPLANE_EMERGENCY_CALLER_ID})
           Set(LOCAL(caller)=${IF($["x${own}" = "x"]?<caller>:${own})})
     next: GotoIf($["x${left}" = "x"]?nobody)
-          Gosub(<trunk_call>,s,1(${CUT(left,&,1)},<number>,${caller},yes))
+          Gosub(<trunk_call>,s,1(${CUT(left,&,1)},<number>,${caller},${mode}))
           Set(LOCAL(left)=${CUT(left,&,2-)})
           Goto(next)
-    nobody: Hangup(34)
+    nobody: GotoIf($["${mode}" = "again"]?failed)
+          Set(LOCAL(mode)=again)
+          Set(LOCAL(left)=<trunks>)
+          Goto(next)
+    failed: Hangup(34)
     """,
     calls=(TRUNK_CALL,),
 )
-"""Tries the trunks in order until one answers, whatever stopped the others, limits aside. Looks at no permission, no
-forward and no recording, so that none of them can be in its way."""
+"""Tries the trunks in order until one answers, whatever stopped the others, limits aside; then all of them once more,
+even those that Asterisk holds to be unreachable. Looks at no permission, no forward and no recording, so that none of
+them can be in its way."""
 
 ROUTINES = (EMERGENCY_CALL,)
 

@@ -2,7 +2,7 @@
 
 A routine is written as dialplan, one application to a line, `label:` before a line that is jumped to. Two things are
 resolved here: `<argument>` becomes `${ARG1}`, `${ARG2}`, … and `<routine>` the context of another routine. The name of
-the context ends in `_`, which no name in a manifest may hold, and a hash of the resolved text. An upgrade therefore adds
+the context ends in `_`, which no name in a manifest may hold, and a hash of the resolved text. So an upgrade adds
 contexts and leaves the old ones alone until no call is in them (`retained.py`): a call ends in the text it began with.
 """
 

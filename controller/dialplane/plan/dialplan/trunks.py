@@ -3,6 +3,7 @@
 from dialplane.plan.dialplan.contexts import TRUNKS, context, entry
 from dialplane.plan.dialplan.routine import listed, routine
 from dialplane.plan.objects import DialplanContext
+from dialplane.plan.pjsip.uri import server_address
 from dialplane.plan.site import Site
 from dialplane.resources.sip_trunk import CallerIdPolicy, SipTrunkSpec
 
@@ -61,34 +62,40 @@ TRUNK_CALL = routine(
           Gosub(dp-trunks,<trunk>,1)
           Set(LOCAL(row)=${GOSUB_RETVAL})
           Set(LOCAL(most)=${CUT(row,:,1)})
-          GotoIf($["<emergency>" = "yes" | "x${most}" = "x"]?caller)
+          GotoIf($["<emergency>" != "no" | "x${most}" = "x"]?caller)
           GotoIf($[${GROUP_COUNT(<trunk>@trunk)} >= ${most}]?failed)
     caller: Set(LOCAL(caller)=${IF($["x<caller>" = "x"]?${CUT(row,:,6)}:<caller>)})
           Gosub(<written_number>,s,1(${caller},${CUT(row,:,2)},${CUT(row,:,3)},${CUT(row,:,4)},${CUT(row,:,5)}))
-          Dial(PJSIP/<number>@<trunk>,,ib(<leg>^s^1(<trunk>^${GOSUB_RETVAL})))
+          Set(LOCAL(shown)=${GOSUB_RETVAL})
+          Set(LOCAL(callee)=<number>@<trunk>)
+          GotoIf($["<emergency>" = "again"]?:call)
+          Set(LOCAL(callee)=<trunk>/sip:<number>@${CUT(row,:,7-)})
+    call: Dial(PJSIP/${callee},,ib(<leg>^s^1(<trunk>^${shown})))
           GotoIf($["${DIALSTATUS}" = "CHANUNAVAIL" | "${DIALSTATUS}" = "CONGESTION"]?failed)
-          GotoIf($["<emergency>" = "yes"]?failed)
+          GotoIf($["<emergency>" = "no"]?:failed)
           Hangup(${HANGUPCAUSE})
     failed: Return()
     """,
     calls=(WRITTEN_NUMBER, LEG),
 )
-"""Returns only if the trunk failed: it is gone, full, unreachable or congested. An emergency call ignores the limit,
-and returns whenever nobody answered."""
+"""Returns only if the trunk failed: it is gone, full, unreachable or congested. An emergency call (`yes`) ignores the
+limit and returns whenever nobody answered; `again` calls the carrier's address itself: Asterisk does not even try a
+carrier that left the last OPTIONS unanswered."""
 
 ROUTINES = (WRITTEN_NUMBER, LEG, TRUNK_CALL)
 
 
 def trunk_table(site: Site) -> DialplanContext:
-    """One row per trunk: the most channels, format, country code, national and international prefix, caller id."""
-    rows = [entry(key.name, "Return", _row(spec), key) for key, spec in site.trunks]
+    """One row per trunk: channels, format, country code, national and international prefix, caller id, address."""
+    rows = [entry(key.name, "Return", _row(site, spec), key) for key, spec in site.trunks]
     return context(TRUNKS, site.asterisk_key, rows)
 
 
-def _row(spec: SipTrunkSpec) -> str:
-    policy = spec.caller_id_policy
+def _row(site: Site, spec: SipTrunkSpec) -> str:
     most = str(spec.max_channels) if spec.max_channels else ""
-    return listed([most, *_writing(policy), spec.caller_id or ""], separator=":")
+    columns = listed([most, *_writing(spec.caller_id_policy), spec.caller_id or ""], separator=":")
+    # The last column may hold colons, and `;` or brackets, as only a checked host and port can.
+    return f"{columns}:{server_address(site, spec)}"
 
 
 def _writing(policy: CallerIdPolicy) -> list[str]:

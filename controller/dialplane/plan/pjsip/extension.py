@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from dialplane.plan.dialplan.contexts import HINTS
 from dialplane.plan.dialplan.endpoints import extension_context, extension_variables
 from dialplane.plan.objects import PjsipObject, PjsipType
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
@@ -47,6 +48,7 @@ def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
     return (
         options(
             ("context", extension_context(spec)),
+            ("subscribe_context", HINTS),
             ("auth", number),
             ("aors", number),
             ("identify_by", "username"),

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from dialplane.plan.dialplan.endpoints import trunk_context
 from dialplane.plan.objects import PjsipObject, PjsipType, Value
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
+from dialplane.plan.pjsip.uri import server_uri
 from dialplane.plan.site import Credentials, Site
 from dialplane.resources.key import Key
 from dialplane.resources.sip_trunk import Registration, SipTrunkSpec
@@ -63,14 +64,6 @@ def identified_by(spec: SipTrunkSpec) -> tuple[str, ...]:
         return ()
 
 
-def server_uri(site: Site, spec: SipTrunkSpec, user: str) -> str:
-    """`sip:[user@]host[:port][;transport=…]` of the carrier."""
-    host = f"[{spec.host}]" if ":" in spec.host else spec.host
-    protocol = site.protocol(spec.transport)
-    suffix = f";transport={protocol}" if protocol in {"tcp", "tls"} else ""
-    return f"sip:{user}{'@' if user else ''}{host}{f':{spec.port}' if spec.port else ''}{suffix}"
-
-
 def registration_uris(site: Site, spec: SipTrunkSpec, username: str) -> tuple[str, str]:
     """The client and the server URI: the pair by which Asterisk's events name a registration."""
     return server_uri(site, spec, username), server_uri(site, spec, "")
@@ -114,6 +107,7 @@ def _registration(
         ("retry_interval", registration.retry_seconds),
         ("forbidden_retry_interval", registration.retry_seconds),
         ("fatal_retry_interval", registration.retry_seconds),
+        ("max_random_initial_delay", 1),  # seconds; the default of 10 keeps a new password waiting
         ("max_retries", FOREVER),
         ("auth_rejection_permanent", False),
         ("line", True),

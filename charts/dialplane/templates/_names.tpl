@@ -1,0 +1,26 @@
+{{- define "dialplane.name" -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "dialplane.labels" -}}
+app.kubernetes.io/name: dialplane
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- define "dialplane.controller" -}}
+app.kubernetes.io/name: dialplane
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: controller
+{{- end -}}
+
+{{- define "dialplane.asterisk" -}}
+app.kubernetes.io/name: dialplane
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: asterisk
+{{- end -}}
+
+{{- define "dialplane.claim" -}}
+{{- .Values.volume.existingClaim | default (printf "%s-config" (include "dialplane.name" .)) -}}
+{{- end -}}

@@ -1,0 +1,72 @@
+"""Numbers in manifests that are to be dialled by themselves can be, and are no emergency numbers.
+
+Partial: calls to such a route are refused, a forward to an emergency number is left out, one that is not permitted ends
+the call; the rest is served.
+"""
+
+from collections.abc import Iterator
+
+from dialplane.plan.dialplan.features import CODES
+from dialplane.plan.dialplan.patterns import any_matches
+from dialplane.plan.draft import Draft, Finding
+from dialplane.resources.destination import Destination, FinalDestination
+from dialplane.resources.extension import ExtensionSpec
+from dialplane.resources.key import Key
+from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.schedule import ScheduleSpec
+from dialplane.resources.sip_trunk import SipTrunkSpec
+
+_EMERGENCY = "an emergency number is never dialled without a person"
+
+
+def dialled_numbers(draft: Draft) -> Iterator[Finding]:
+    """Every `to.number` has an outbound route."""
+    patterns = [route.pattern for _, trunk in draft.of(SipTrunkSpec) for route in trunk.outbound]
+    emergency = _emergency(draft)
+    ways: list[tuple[Key, str, Destination]] = []
+    for key, trunk in draft.of(SipTrunkSpec):
+        ways += [(key, f"spec.inbound[{index}].to", route.to) for index, route in enumerate(trunk.inbound)]
+    for key, schedule in draft.of(ScheduleSpec):
+        ways += [(key, "spec.whenOpen", schedule.when_open), (key, "spec.whenClosed", schedule.when_closed)]
+    for key, path, to in ways:
+        for where, number in _numbers(to, path):
+            if number in emergency:
+                yield key, Problem(Reason.INVALID, _EMERGENCY, where, partial=True)
+            elif not any_matches(patterns, number):
+                message = f"no outbound route of a SipTrunk takes {number}"
+                yield key, Problem(Reason.REFERENCE_MISSING, message, where, partial=True)
+
+
+def forwards(draft: Draft) -> Iterator[Finding]:
+    """Every forward leads somewhere that its extension may call."""
+    emergency = _emergency(draft)
+    numbers = {spec.number for _, spec in draft.of(ExtensionSpec)}
+    routes = [route for _, trunk in draft.of(SipTrunkSpec) for route in trunk.outbound]
+    for key, spec in draft.of(ExtensionSpec):
+        allowed = [route.pattern for route in routes if route.permission in spec.permissions]
+        for name in ("unconditional", "busy", "no_answer"):
+            number: str | None = getattr(spec.forward, name)
+            field = f"spec.forward.{'noAnswer' if name == 'no_answer' else name}"
+            if number is None:
+                continue
+            if number in emergency:
+                yield key, Problem(Reason.INVALID, _EMERGENCY, field, partial=True)
+            elif not ("internal" in spec.permissions and number in {*numbers, *CODES}) and not any_matches(
+                allowed, number
+            ):
+                message = (
+                    f"the extension's permissions do not reach {number}: it is no Extension's, or add a permission"
+                )
+                yield key, Problem(Reason.REFERENCE_MISSING, message, field, partial=True)
+
+
+def _numbers(to: Destination | FinalDestination, path: str) -> Iterator[tuple[str, str]]:
+    if to.number is not None:
+        yield f"{path}.number", to.number
+    if isinstance(to, Destination) and to.ring_group and to.ring_group.no_answer:
+        yield from _numbers(to.ring_group.no_answer, f"{path}.ringGroup.noAnswer")
+
+
+def _emergency(draft: Draft) -> frozenset[str]:
+    spec = draft.asterisk.emergency if draft.asterisk else None
+    return frozenset(spec.numbers if spec else ())

@@ -1,0 +1,138 @@
+"""The charts, through Helm itself: they lint, they install, and the Role is exactly what the operator asks for."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import OPERATOR, Running, Site, operating
+from ruamel.yaml import YAML
+
+from dialplane.kube.access import WANTED, needed
+from dialplane.kube.operator import addresses
+from dialplane.resources.kinds import KINDS
+from testbed.kube.server import ApiServer
+
+helm = pytest.importorskip("helm_sdkpy", reason="pip install --ignore-requires-python helm-sdkpy cffi")
+
+CHARTS = Path(__file__).parents[2] / "charts"
+CRDS = CHARTS.parent / "crds"
+IMAGE = {"repository": "asterisk", "tag": "22"}
+
+
+async def install(site: Site, chart: str, **values: Any) -> None:
+    config = helm.Configuration(namespace=site.namespace, kubeconfig=str(site.server.kubeconfig()))
+    await helm.Install(config).run("office", str(CHARTS / chart), values=values, wait=False)
+
+
+def apps(site: Site, kind: str, name: str) -> dict[str, Any]:
+    return site.ok(site.server.request("GET", f"/apis/apps/v1/namespaces/{site.namespace}/{kind}/{name}"))
+
+
+@pytest.mark.parametrize("chart", ["dialplane", "dialplane-crds"])
+async def test_the_charts_lint(chart: str) -> None:
+    result = await helm.Lint(helm.Configuration()).run(str(CHARTS / chart))
+    assert not [m for m in json.dumps(result).split('"') if m.startswith("[ERROR]")], result
+
+
+def test_the_chart_of_the_kinds_links_to_the_kinds_themselves() -> None:
+    names = {p.name for p in (CHARTS / "dialplane-crds" / "files").iterdir()}
+    assert names == {p.name for p in CRDS.iterdir()}
+    assert names == {f"dialplane.io_{kind.plural}.yaml" for kind in KINDS.values()}
+
+
+async def test_the_chart_installs_the_kinds_as_they_are_written() -> None:
+    with ApiServer() as fresh:
+        site = Site(fresh, "default")
+        await install(site, "dialplane-crds")
+        crds = fresh.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions").body["items"]
+        assert {c["metadata"]["annotations"]["helm.sh/resource-policy"] for c in crds} == {"keep"}
+        direct = ApiServer()
+        with direct:
+            for path in CRDS.iterdir():
+                crd = YAML(typ="safe").load(path)
+                assert direct.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd).ok
+            plain = direct.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions").body["items"]
+    assert {c["metadata"]["name"]: c["spec"] for c in crds} == {c["metadata"]["name"]: c["spec"] for c in plain}
+
+
+async def test_the_role_is_enough_to_run_and_grants_nothing_beyond(server: ApiServer, site: Site) -> None:
+    site.revoke(OPERATOR)
+    await install(site, "dialplane")
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{site.namespace}"
+    rules = site.ok(server.request("GET", f"{rbac}/roles/office"))["rules"]
+    granted = {
+        (verb, group, resource)
+        for r in rules
+        for verb in r["verbs"]
+        for group in r["apiGroups"]
+        for resource in r["resources"]
+    }
+    wanted = {
+        (r.verb, r.address.group, "/".join(filter(None, (r.address.plural, r.subresource))))
+        for r in (*needed(addresses().values(), lease="office"), *WANTED)
+    }
+    assert granted == wanted
+    binding = {
+        "metadata": {"name": "as-user"},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": OPERATOR}],
+        "roleRef": {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": "office"},
+    }
+    site.ok(server.request("POST", f"{rbac}/rolebindings", binding))
+    site.extension("ann")
+    running: Running
+    config = server.kubeconfig(OPERATOR, namespace=site.namespace)
+    async with operating(config, site.namespace, lease=True, lease_name="office") as running:
+        await running.until(lambda: site.get("Extension", "ann").get("status"))
+
+
+async def test_the_right_to_create_secrets_is_apart(site: Site) -> None:
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{site.namespace}"
+    await install(site, "dialplane", rbac={"generateCredentials": True})
+    role = site.ok(site.server.request("GET", f"{rbac}/roles/office-generate-credentials"))
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]
+
+
+async def test_both_pods_share_the_volume_on_one_node(site: Site) -> None:
+    await install(site, "dialplane", asterisk={"enabled": True, "image": IMAGE, "configMap": "base"})
+    controller = apps(site, "deployments", "office-controller")["spec"]
+    asterisk = apps(site, "statefulsets", "office-asterisk")["spec"]["template"]
+    assert controller["strategy"] == {"type": "Recreate"}
+    (term,) = controller["template"]["spec"]["affinity"]["podAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]
+    assert term["labelSelector"]["matchLabels"].items() <= asterisk["metadata"]["labels"].items()
+    claims = {
+        v["persistentVolumeClaim"]["claimName"]
+        for spec in (controller["template"]["spec"], asterisk["spec"])
+        for v in spec["volumes"]
+        if "persistentVolumeClaim" in v
+    }
+    assert claims == {"office-config"}
+
+
+async def test_ami_is_open_to_the_controller_alone(site: Site) -> None:
+    await install(site, "dialplane", asterisk={"enabled": True, "image": IMAGE, "configMap": "base"})
+    path = f"/apis/networking.k8s.io/v1/namespaces/{site.namespace}/networkpolicies/office-asterisk"
+    rules = site.ok(site.server.request("GET", path))["spec"]["ingress"]
+    (ami,) = [r for r in rules if {"protocol": "TCP", "port": 5038} in r["ports"]]
+    assert [p["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for p in ami["from"]] == ["controller"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"controller": {"replicas": 2}},
+        {"asterisk": {"enabled": True}},
+        {"asterisk": {"ports": {"ami": 0}}},
+        {"contoller": {}},
+    ],
+)
+async def test_values_that_cannot_work_are_refused(site: Site, values: dict[str, Any]) -> None:
+    with pytest.raises(helm.InstallError):
+        await install(site, "dialplane", **values)
+
+
+async def test_two_controllers_need_a_volume_for_several_nodes(site: Site) -> None:
+    await install(site, "dialplane", controller={"replicas": 2}, volume={"accessMode": "ReadWriteMany"})
+    assert apps(site, "deployments", "office-controller")["spec"]["replicas"] == 2
