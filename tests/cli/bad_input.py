@@ -1,4 +1,3 @@
-# ruff: noqa: E501 -- the expected lines are as long as they are
 """Manifests that are wrong in one way each, and the one line that says so: what a user can do wrong, as a table."""
 
 from dataclasses import dataclass

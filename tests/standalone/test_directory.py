@@ -1,4 +1,3 @@
-# ruff: noqa: ASYNC240 -- files on a local disk, in a test
 """A directory as a source: live edits, half-written files, folders that vanish."""
 
 import asyncio

@@ -1,4 +1,3 @@
-# ruff: noqa: ASYNC221 -- files on a local disk, in a test
 """A Git branch as a source, from real repositories on disk."""
 
 import asyncio

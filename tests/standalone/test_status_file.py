@@ -1,4 +1,3 @@
-# ruff: noqa: ASYNC240 -- files on a local disk, in a test
 """The status file: generations, uids, atomic writes."""
 
 import json

@@ -47,7 +47,7 @@ class LastGood:
         self._news = asyncio.Event()
 
     async def changed(self) -> None:
-        """See `ports.Source`. One return per change, so that waiting in a loop never spins before `snapshot` is called."""
+        """See `ports.Source`. One return per change: waiting in a loop never spins before `snapshot` is called."""
         await self._news.wait()
         self._news.clear()
 
