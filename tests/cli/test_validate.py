@@ -1,7 +1,6 @@
 """`dialplane validate` on everything a user can do wrong: one clear line each, and nothing written."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,12 +30,12 @@ def _write(folder: Path, files: dict[str, str | bytes]) -> None:
 @pytest.mark.parametrize("bad", TABLE, ids=lambda bad: bad.name)
 def test_each_mistake_gets_its_one_line(bad: Bad, tmp_path: Path) -> None:
     _write(tmp_path, {"office.yaml": OFFICE, **bad.files})
-    before = sorted(os.listdir(tmp_path))
+    before = sorted(path.name for path in tmp_path.iterdir())
     ended = dialplane("validate", "-f", ".", cwd=tmp_path)
     assert ended.stdout == f"{bad.line}\n"
     assert ended.returncode == 1
     assert ended.stderr.startswith("dialplane: 1 problem in ")
-    assert sorted(os.listdir(tmp_path)) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 def test_the_table_has_at_least_thirty_kinds_of_mistake() -> None:
