@@ -52,7 +52,7 @@ def diff(
     """
     if bool(against) == (live is not None):
         raise Unusable("say what to compare with: --against PATH, or --live DIR")
-    new = plan_site(read_input(paths, secrets_dir), templates)
+    new = plan_site(read_input(paths, secrets_dir), templates, exact=live is not None)
     if live is not None:
         comparison = compare_files(_live(live, new), new.plan)
         redaction = Redaction(new.plan.objects, new.site.snapshot.secrets)
