@@ -202,9 +202,12 @@ async def operating(kubeconfig: Path, namespace: str, **options: Any) -> AsyncIt
         try:
             yield running
         finally:
+            ended_by_itself = running.task.done()
             stop.set()
             await asyncio.wait({running.task}, timeout=10)
             assert running.task.done(), "the operator did not stop"
+            if not ended_by_itself:
+                running.task.result()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The charts, through Helm itself: they lint, they install, and the Role is exactly what the operator asks for."""
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from conftest import OPERATOR, Running, Site, operating
 from ruamel.yaml import YAML
 
+from dialplane.cli.operator import operator
 from dialplane.kube.access import WANTED, needed
 from dialplane.kube.operator import addresses
 from dialplane.resources.kinds import KINDS
@@ -109,6 +111,21 @@ async def test_both_pods_share_the_volume_on_one_node(site: Site) -> None:
         if "persistentVolumeClaim" in v
     }
     assert claims == {"office-config"}
+
+
+async def test_the_controller_is_started_with_options_that_exist(site: Site) -> None:
+    await install(site, "dialplane")
+    (container,) = apps(site, "deployments", "office-controller")["spec"]["template"]["spec"]["containers"]
+    command, *options = container["args"]
+    offered = {name for p in inspect.signature(operator).parameters.values() for name in declared(p)}
+    assert command == "operator"
+    assert {option.partition("=")[0] for option in options} <= offered
+
+
+def declared(parameter: inspect.Parameter) -> list[str]:
+    """The names of a typer option; the first stands where a default would."""
+    (option,) = [m for m in getattr(parameter.annotation, "__metadata__", ()) if hasattr(m, "param_decls")]
+    return [option.default, *option.param_decls]
 
 
 async def test_ami_is_open_to_the_controller_alone(site: Site) -> None:

@@ -5,6 +5,7 @@ is held. Whatever ends by an error ends the process; SIGTERM ends everything wit
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -36,6 +37,8 @@ from dialplane.resources.references import secret_refs
 
 log = structlog.get_logger(__name__)
 
+STOP_LIMIT = 3.0
+"""Seconds for all parts to end; usually 0.4."""
 RELEASE_LIMIT = 0.7
 PBX = "Asterisk"
 
@@ -160,8 +163,9 @@ class Operator:
         try:
             await _until(stop, parts)
         finally:
-            async with asyncio.timeout(RELEASE_LIMIT):
-                await self._lease.release()
+            with contextlib.suppress(TimeoutError):  # the successor then waits for the lease to expire
+                async with asyncio.timeout(RELEASE_LIMIT):
+                    await self._lease.release()
             log.info("operator_stopped", seconds=round(time.monotonic() - self._started, 1))
 
     def unready(self) -> list[str]:
@@ -316,4 +320,6 @@ async def _until(stop: asyncio.Event, parts: list[Coroutine[Any, Any, None]]) ->
     finally:
         work.cancel()
         stopped.cancel()
-        await asyncio.wait({work, stopped})
+        _, late = await asyncio.wait({work, stopped}, timeout=STOP_LIMIT)
+        if late:  # the lease is given up all the same: whatever goes on may not write any more
+            log.warning("stop_incomplete", seconds=STOP_LIMIT)

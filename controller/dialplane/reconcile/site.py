@@ -355,10 +355,10 @@ class SiteLoop:
         self._directory = directory
 
     def _address(self, pbx: Pbx) -> AmiAddress:
-        ami, given = pbx.spec.ami, pbx.spec.ami.model_fields_set
+        ami = pbx.spec.ami
         return AmiAddress(
-            host=ami.host if "host" in given else self._defaults.host,
-            port=ami.port if "port" in given else self._defaults.port,
+            host=ami.host or self._defaults.host,
+            port=ami.port or self._defaults.port,
             tls=ami.tls,
             username=pbx.username or self._defaults.username,
             secret=pbx.secret or self._defaults.secret,
