@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from trivial import TrivialSite
 
 from dialplane.kube.api import Connection, KubeApi
 from dialplane.kube.operator import Operator, Options
@@ -22,6 +21,7 @@ from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import API_VERSION, GROUP
 from testbed.kube.rest import MERGE_PATCH, Answer
 from testbed.kube.server import ApiServer
+from tests.kube.trivial import TrivialSite
 
 sys.path.insert(0, str(Path(__file__).parent))
 
