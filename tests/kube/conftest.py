@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -22,8 +21,6 @@ from dialplane.resources.manifest import API_VERSION, GROUP
 from testbed.kube.rest import MERGE_PATCH, Answer
 from testbed.kube.server import ApiServer
 from tests.kube.trivial import TrivialSite
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 CRDS = Path(__file__).parents[2] / "crds"
 OPERATOR = "operator"
