@@ -9,7 +9,9 @@ from dialplane.resources.reference import page_names, reference_page
 
 
 def docs(
-    out: Annotated[Path, typer.Option("--output-dir", "-o", metavar="DIR", help="The folder of the pages, one per kind.")],
+    out: Annotated[
+        Path, typer.Option("--output-dir", "-o", metavar="DIR", help="The folder of the pages, one per kind.")
+    ],
 ) -> None:
     """Write the reference into the page of every kind; what a person wrote above it stays.
 
