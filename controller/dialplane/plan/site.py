@@ -69,7 +69,7 @@ class Site:
 
 
 def credentials_secret_ref(self) -> _NamesSecret | None:
-        """The Secret with the keys `username` and `password`."""
+    """The Secret with the keys `username` and `password`."""
 
 
 @dataclass(frozen=True, slots=True)
