@@ -68,50 +68,6 @@ class Site:
         return str(next((t.protocol for t in every if t.name == transport), every[0].protocol))
 
 
-def credentials_secret_ref(self) -> _NamesSecret | None:
-    """The Secret with the keys `username` and `password`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A user name and its password."""
-
-    username: str
-    password: SecretStr
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """One Asterisk and everything it is to serve; sorted by key, references resolved, numbers unique."""
-
-    namespace: str
-    asterisk_key: Key
-    asterisk: AsteriskSpec
-    extensions: tuple[tuple[Key, ExtensionSpec], ...] = ()
-    trunks: tuple[tuple[Key, SipTrunkSpec], ...] = ()
-    schedules: tuple[tuple[Key, ScheduleSpec], ...] = ()
-    secrets: Mapping[Key, Secrets] = field(default_factory=dict, repr=False)
-    """By the resource that refers to them: one that is held at an older version keeps its older values."""
-    pepper: bytes = field(default=b"dialplane", repr=False)
-    """Keys the marks made of secrets, so that a mark tells nothing to whoever reads it."""
-
-    def secret(self, owner: Key, name: str, key: str) -> SecretStr:
-        """One value that `owner` refers to; the checks made sure that it exists."""
-        return self.secrets[owner][name][key]
-
-    def credentials(self, owner: Key, spec: HasCredentials) -> Credentials | None:
-        """The credentials of `owner`; None where it names none."""
-        name = credentials_secret(owner, spec)
-        if name is None:
-            return None
-        username = self.secret(owner, name, "username").get_secret_value()
-        return Credentials(username, self.secret(owner, name, "password"))
-
-    def protocol(self, transport: str | None) -> str:
-        """The protocol of a transport; `udp` where none is named."""
-        return next((str(t.protocol) for t in self.asterisk.transports if t.name == transport), "udp")
-
-
 def credentials_secret(owner: Key, spec: HasCredentials) -> str | None:
     """The name of the Secret that holds the credentials: as referred to, or the one the controller makes."""
     if spec.credentials_secret_ref is not None:
