@@ -209,7 +209,7 @@ class Door(ABC):
         seen = await self._until(lambda all_: key in all_ and check(all_[key]), f"{kind}/{name}", limit_seconds)
         return dict(seen[key].get("status", {}))
 
-    def is_judged(self, name: Name, seen: Seen) -> bool:  # noqa: ARG002 -- the doors share the signature
+    def is_judged(self, name: Name, seen: Seen) -> bool:
         """Whether the status speaks of what was applied last."""
         return is_current(seen)
 
@@ -280,7 +280,7 @@ class Standalone(Door):
             found[kind, name] = {"metadata": metadata, "spec": entry["spec"], "status": entry["status"]}
         return found
 
-    def is_judged(self, name: Name, seen: Seen) -> bool:  # noqa: ARG002 -- the doors share the signature
+    def is_judged(self, name: Name, seen: Seen) -> bool:
         return is_current(seen) and (name not in self.specs or seen["spec"] == self.specs[name])
 
     async def writes(self) -> Any:
@@ -294,7 +294,7 @@ class Namespace:
 
     server: ApiServer
     name: str
-    rules: list[dict[str, Any]] = field(default_factory=chart_rules)
+    rules: list[dict[str, Any]] = field(default_factory=lambda: chart_rules())  # noqa: PLW0108 -- it stands further down
 
     def __post_init__(self) -> None:
         self.create("/api/v1/namespaces", {"metadata": {"name": self.name}})
