@@ -1,10 +1,12 @@
 """The base configuration of one instance, rendered from the product's own templates."""
 
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 
-import jinja2
+from pydantic import SecretStr
+
+from dialplane.plan import bootstrap as product
+from dialplane.reconcile.template_dir import load
 
 
 @dataclass(frozen=True)
@@ -49,31 +51,22 @@ class Settings:
 
 
 def render(settings: Settings) -> dict[str, str]:
-    """Return file name -> content for ``astetcdir``.
-
-    Every value here is made by the test bed (paths, ports, hexadecimal secrets), so nothing is escaped.
-    """
-    folder = resources.files("dialplane.plan") / "bootstrap"
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=jinja2.select_autoescape(default_for_string=False),
+    """Return file name -> content for ``astetcdir``."""
+    return product.bootstrap(
+        product.Settings(
+            controller=_account(settings.controller),
+            calls=_account(settings.calls),
+            ari=_account(settings.ari),
+            directories=product.Directories(**{name: str(path) for name, path in asdict(settings.directories).items()}),
+            ami_bind=settings.host,
+            ami_port=settings.ami_port,
+            http_bind=settings.host,
+            http_port=settings.http_port,
+            country=settings.country,
+        ),
+        load(),
     )
-    variables: dict[str, object] = {
-        "directories": {name: str(path) for name, path in asdict(settings.directories).items()},
-        "ami_bind": settings.host,
-        "ami_port": settings.ami_port,
-        "ami_user": settings.controller.name,
-        "ami_secret": settings.controller.secret,
-        "ami_permit": [],
-        "ami_certificate": "",
-        "calls_user": settings.calls.name,
-        "calls_secret": settings.calls.secret,
-        "http_bind": settings.host,
-        "http_port": settings.http_port,
-        "ari_user": settings.ari.name,
-        "ari_secret": settings.ari.secret,
-        "country": settings.country,
-    }
-    templates = sorted((path for path in folder.iterdir() if path.name.endswith(".conf")), key=lambda path: path.name)
-    return {path.name: environment.from_string(path.read_text()).render(variables) for path in templates}
+
+
+def _account(account: Account) -> product.Account:
+    return product.Account(account.name, SecretStr(account.secret))

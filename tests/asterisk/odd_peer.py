@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -47,7 +48,9 @@ class OddPeer:
 
 
 @asynccontextmanager
-async def odd_peer(behaviour: Behaviour | None) -> AsyncIterator[tuple[AmiAddress, list[Fields]]]:
+async def odd_peer(
+    behaviour: Behaviour | None, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[AmiAddress, list[Fields]]]:
     """Listen; yields the address and the list of every action received after the login. None: not even a greeting."""
     seen: list[Fields] = []
     tasks: set[asyncio.Task[None]] = set()
@@ -70,7 +73,7 @@ async def odd_peer(behaviour: Behaviour | None) -> AsyncIterator[tuple[AmiAddres
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
     try:
         port = server.sockets[0].getsockname()[1]
         yield AmiAddress("127.0.0.1", "dialplane", SecretStr(SECRET), port), seen

@@ -3,11 +3,14 @@
 import asyncio
 import logging
 import socket
+import ssl
+import subprocess
 import time
 import tracemalloc
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from odd_peer import SECRET, Fields, OddPeer, odd_peer
 from pydantic import SecretStr
 
 from dialplane.asterisk import ami as ami_module
@@ -24,6 +27,7 @@ from dialplane.asterisk.errors import (
     Unreachable,
 )
 from dialplane.asterisk.message import Event, Gap
+from tests.asterisk.odd_peer import SECRET, Fields, OddPeer, odd_peer
 
 
 async def silent(peer: OddPeer, action: Fields) -> None:
@@ -342,3 +346,22 @@ async def test_no_secret_in_any_log_line(caplog: pytest.LogCaptureFixture) -> No
         assert SECRET not in repr(address)
     assert SECRET not in caplog.text
     assert "hunter2" not in caplog.text
+
+
+async def test_tls_is_checked(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "peer.crt", tmp_path / "peer.key"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=asterisk"]
+    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(certificate), "-keyout", str(key)]
+    subprocess.run([*request, *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    async with odd_peer(obliging, tls=context) as (address, _):
+        trusting = replace(address, tls=True, certificate_authority=certificate)
+        async with Ami.connect(trusting) as ami:
+            assert (await ami.action("Over")).message == "Over done"
+        with pytest.raises(Unreachable, match="certificate verify failed"):
+            async with Ami.connect(replace(address, tls=True)):
+                pass
+        with pytest.raises(Unreachable, match="No such file"):
+            async with Ami.connect(replace(trusting, certificate_authority=tmp_path / "none.crt")):
+                pass

@@ -1,12 +1,18 @@
 """What Asterisk refuses, skips or keeps in an old version is found, and blamed on the right resource."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
-from real_asterisk import Pbx, blamed, context, pjsip
 
+from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.readback import read_back
+from dialplane.asterisk.reload import reload
 from dialplane.plan.objects import Mailbox, Objects, PjsipObject, PjsipType, Value
 from dialplane.resources.key import Key
+from testbed.asterisk import AsteriskInstance
+from testbed.bootstrap import Settings, render
+from tests.asterisk.real_asterisk import Pbx, address, blamed, context, pjsip
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -183,3 +189,30 @@ async def test_mailboxes_are_verified_all_but_the_pin(pbx: Pbx) -> None:
     missing = mailbox("103", "X", "")
     found = await read_back(pbx.ami, Objects(mailboxes=(other, second, missing)))
     assert blamed(found) == {("101", "fullName"), ("101", "attach"), ("103", "")}
+
+
+async def test_a_broken_extensions_conf_takes_the_whole_dialplan_away(pbx: Pbx) -> None:
+    # Asterisk reports status 3 and keeps the old dialplan only where the main file is broken, not an included one.
+    site = Objects(contexts=(context("internal", ("101", 1, "NoOp", "")),), globals={"DIALPLANE_REVISION": "r1"})
+    assert await pbx.hold(site) == ()
+    await pbx.write({"extensions.conf": "[internal\nexten => 101,1,NoOp()\n"})
+    found = await read_back(pbx.ami, site)
+    # The revision mark stays what it was: a reload clears no global variable.
+    assert [(m.object, m.missing) for m in found] == [("context internal", True)]
+
+
+async def test_what_a_module_that_does_not_run_would_hold_is_missing(tmp_path: Path) -> None:
+    def without(settings: Settings) -> dict[str, str]:
+        files = render(settings)
+        lines = "noload = app_voicemail.so\nnoload = res_pjsip_outbound_registration.so\n"
+        return files | {"modules.conf": f"{files['modules.conf']}\n[modules](+)\n{lines}"}
+
+    async with AsteriskInstance(tmp_path, bootstrap_files=without) as asterisk, Ami.connect(address(asterisk)) as ami:
+        registration = pjsip(PjsipType.REGISTRATION, "r", SERVER, CLIENT)
+        mailbox = Mailbox("101", SecretStr("1"), "x", "", (), Key("Test", "101"))
+        dialplan = context("internal", ("101", 1, "VoiceMail", "101"))
+        asterisk.write("dialplane/extensions.conf", "[internal]\nexten => 101,1,VoiceMail(101)\n")
+        await reload(ami, "pbx_config.so")
+        found = await read_back(ami, Objects((registration,), (dialplan,), mailboxes=(mailbox,)))
+        assert {m.object for m in found} == {"registration r", "mailbox 101", "context internal"}
+        assert "app_voicemail.so, which is not running" in next(m.message for m in found if m.object.startswith("con"))

@@ -1,19 +1,25 @@
 """The charts, through Helm itself: they lint, they install, and the Role is exactly what the operator asks for."""
 
+import importlib
+import inspect
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import OPERATOR, Running, Site, operating
 from ruamel.yaml import YAML
 
+import testbed.helm
+from dialplane.cli.operator import operator
 from dialplane.kube.access import WANTED, needed
 from dialplane.kube.operator import addresses
 from dialplane.resources.kinds import KINDS
 from testbed.kube.server import ApiServer
+from tests.kube.conftest import OPERATOR, Running, Site, operating
 
-helm = pytest.importorskip("helm_sdkpy", reason="pip install --ignore-requires-python helm-sdkpy cffi")
+sys.path.append(str(testbed.helm.folder()))
+helm = importlib.import_module("helm_sdkpy")
 
 CHARTS = Path(__file__).parents[2] / "charts"
 CRDS = CHARTS.parent / "crds"
@@ -109,6 +115,21 @@ async def test_both_pods_share_the_volume_on_one_node(site: Site) -> None:
         if "persistentVolumeClaim" in v
     }
     assert claims == {"office-config"}
+
+
+async def test_the_controller_is_started_with_options_that_exist(site: Site) -> None:
+    await install(site, "dialplane")
+    (container,) = apps(site, "deployments", "office-controller")["spec"]["template"]["spec"]["containers"]
+    command, *options = container["args"]
+    offered = {name for p in inspect.signature(operator).parameters.values() for name in declared(p)}
+    assert command == "operator"
+    assert {option.partition("=")[0] for option in options} <= offered
+
+
+def declared(parameter: inspect.Parameter) -> list[str]:
+    """The names of a typer option; the first stands where a default would."""
+    (option,) = [m for m in getattr(parameter.annotation, "__metadata__", ()) if hasattr(m, "param_decls")]
+    return [option.default, *option.param_decls]
 
 
 async def test_ami_is_open_to_the_controller_alone(site: Site) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import LIMITED, OPERATOR, Site
 
 from testbed import ports
+from tests.kube.conftest import LIMITED, OPERATOR, Site
 
 TRIVIAL = Path(__file__).with_name("trivial.py")
 
@@ -200,7 +200,16 @@ def test_the_command_runs_the_real_site_loop(site: Site, tmp_path: Path) -> None
     with ports.lease(1) as lease, log.open("w") as out:
         port = lease.take()
         address = f"127.0.0.1:{port}"
-        command = [sys.executable, "-m", "dialplane", "operator", "-n", site.namespace, "--metrics-address", address]
+        command = [
+            sys.executable,
+            "-m",
+            "dialplane.cli",
+            "operator",
+            "-n",
+            site.namespace,
+            "--metrics-address",
+            address,
+        ]
         popen = subprocess.Popen(command, env={**os.environ, "KUBECONFIG": str(kubeconfig)}, stderr=out)
         try:
             deadline = time.monotonic() + 30
@@ -222,7 +231,7 @@ def test_the_command_runs_the_real_site_loop(site: Site, tmp_path: Path) -> None
 def test_the_command_ends_with_code_1_and_one_message_where_a_right_is_missing(site: Site) -> None:
     config = site.server.kubeconfig(LIMITED, namespace=site.namespace)
     done = subprocess.run(
-        [sys.executable, "-m", "dialplane", "operator", "-n", site.namespace, "--metrics-address", ""],
+        [sys.executable, "-m", "dialplane.cli", "operator", "-n", site.namespace, "--metrics-address", ""],
         env={**os.environ, "KUBECONFIG": str(config)},
         capture_output=True,
         text=True,

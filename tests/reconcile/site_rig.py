@@ -259,7 +259,11 @@ class Rig:
                         async with asyncio.timeout(0.2):
                             await self.sink.news.wait()
         except TimeoutError:
-            last = {str(key): report.condition(ConditionType.READY) for key, report in self.sink.history[-1].items()} if self.sink.history else {}
+            last = (
+                {str(key): report.condition(ConditionType.READY) for key, report in self.sink.history[-1].items()}
+                if self.sink.history
+                else {}
+            )
             raise AssertionError(f"still not true after {seconds} s; last reports {last}") from None
 
     async def settled(self, seconds: float = 20) -> None:
@@ -300,7 +304,11 @@ class Rig:
 
     async def endpoints(self) -> set[str]:
         lines = (await self.asterisk.console("pjsip list endpoints")).splitlines()
-        return {line.split()[1].partition("/")[0] for line in lines if line.strip().startswith("Endpoint:") and "<" not in line.split()[1]}
+        return {
+            line.split()[1].partition("/")[0]
+            for line in lines
+            if line.strip().startswith("Endpoint:") and "<" not in line.split()[1]
+        }
 
     def _templates(self, overrides: Mapping[str, str]) -> Path | None:
         if not overrides:

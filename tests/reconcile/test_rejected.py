@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from site_rig import Manifest, Rig, extension, manifest
+from tests.reconcile.site_rig import Manifest, Rig, extension, manifest
 
 from dialplane.resources.key import Key
 
@@ -66,7 +66,10 @@ CASES = {
     "auth": Case(
         "pjsip_auth.conf.j2",
         # The template cannot see a secret; what the new version has and the old one has not is its length.
-        PJSIP.replace("{% endfor %}", "{% endfor %}{% for name, value in object.options if name == 'password' and (value | string) != '' %}{% endfor %}"),
+        PJSIP.replace(
+            "{% endfor %}",
+            "{% endfor %}{% for name, value in object.options if name == 'password' and (value | string) != '' %}{% endfor %}",
+        ),
         "Extension",
         lambda _: extension("101"),
         lambda _: extension("101", credentialsSecretRef={"name": "bad"}),
@@ -110,7 +113,10 @@ CASES = {
 # Only the new account is bad: the plan gives an auth its number, so the bad one is told by what the file's text holds.
 CASES["auth"] = Case(
     "pjsip_auth.conf.j2",
-    PJSIP.replace("{{ name }} = {{ value }}", "{% if name == 'password' %}{% set text %}{{ value }}{% endset %}{% if 'rejected' in text %}nosuchoption = 1{% endif %}\n{% endif %}\n{{ name }} = {{ value }}"),
+    PJSIP.replace(
+        "{{ name }} = {{ value }}",
+        "{% if name == 'password' %}{% set text %}{{ value }}{% endset %}{% if 'rejected' in text %}nosuchoption = 1{% endif %}\n{% endif %}\n{{ name }} = {{ value }}",
+    ),
     "Extension",
     lambda _: extension("101"),
     lambda _: extension("101", credentialsSecretRef={"name": "bad"}),
@@ -135,7 +141,11 @@ async def shown(rig: Rig, case: str) -> str:
         "registration": "pjsip show registration alpha",
         "identify": "pjsip show identify alpha",
     }
-    return "\n".join(line for line in (await rig.asterisk.console(commands[case])).splitlines() if "Not in use" not in line and "Unavail" not in line and "alpha/sip" not in line)
+    return "\n".join(
+        line
+        for line in (await rig.asterisk.console(commands[case])).splitlines()
+        if "Not in use" not in line and "Unavail" not in line and "alpha/sip" not in line
+    )
 
 
 @pytest.mark.parametrize("name", CASES)

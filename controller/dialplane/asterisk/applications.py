@@ -15,6 +15,7 @@ _APPLICATIONS = {
         "WaitExten"
     ),
     "app_agent_pool": "AgentLogin AgentRequest",
+    "app_alarmreceiver": "AlarmReceiver",
     "app_amd": "AMD",
     "app_attended_transfer": "AttendedTransfer",
     "app_audiosocket": "AudioSocket",
@@ -41,9 +42,13 @@ _APPLICATIONS = {
     "app_echo": "Echo",
     "app_exec": "Exec ExecIf TryExec",
     "app_externalivr": "ExternalIVR",
+    "app_flash": "Flash",
     "app_followme": "FollowMe",
     "app_forkcdr": "ForkCDR",
+    "app_if": "Else ElseIf EndIf ExitIf If",
     "app_mf": "ReceiveMF SendMF",
+    "app_milliwatt": "Milliwatt",
+    "app_minivm": "MinivmAccMess MinivmDelete MinivmGreet MinivmMWI MinivmNotify MinivmRecord",
     "app_mixmonitor": "MixMonitor StopMixMonitor",
     "app_morsecode": "Morsecode",
     "app_mp3": "MP3Player",
@@ -64,6 +69,7 @@ _APPLICATIONS = {
     "app_sf": "ReceiveSF SendSF",
     "app_signal": "Signal WaitForSignal",
     "app_sla": "SLAStation SLATrunk",
+    "app_sms": "SMS",
     "app_softhangup": "SoftHangup",
     "app_speech_utils": (
         "SpeechActivateGrammar SpeechBackground SpeechCreate SpeechDeactivateGrammar SpeechDestroy "
@@ -85,6 +91,8 @@ _APPLICATIONS = {
     "app_waitforsilence": "WaitForNoise WaitForSilence",
     "app_waituntil": "WaitUntil",
     "app_while": "ContinueWhile EndWhile ExitWhile While",
+    "app_zapateller": "Zapateller",
+    "chan_iax2": "IAX2Provision",
     "chan_pjsip": "PJSIPHangup PJSIPNotify",
     "func_hangupcause": "HangupCauseClear",
     "func_odbc": "ODBCFinish",
@@ -95,6 +103,7 @@ _APPLICATIONS = {
     "res_musiconhold": "MusicOnHold StartMusicOnHold StopMusicOnHold",
     "res_odbc_transaction": "ODBC_Commit ODBC_Rollback",
     "res_tonedetect": "ToneScan WaitForTone",
+    "res_xmpp": "JabberJoin JabberLeave JabberSend JabberSendGroup",
 }
 _MODULES = {name.lower(): module for module, names in _APPLICATIONS.items() for name in names.split()}
 

@@ -56,6 +56,8 @@ DEFAULTS: Mapping[PjsipType, Mapping[str, str]] = {
 }
 
 NOT_SHOWN: Mapping[PjsipType, frozenset[str]] = {
+    PjsipType.ENDPOINT: frozenset({"contactuser", "securitymechanisms"}),
+    PjsipType.REGISTRATION: frozenset({"securitymechanisms"}),
     PjsipType.TRANSPORT: frozenset({"tos", "cos"}),
 }
 """Fields that are not compared: what Asterisk shows for them says nothing about what it runs."""
@@ -65,6 +67,8 @@ UNVERIFIABLE: Mapping[tuple[str, str], str] = {
         "endpoint",
         "permit, deny, acl, contact_*",
     ): "shown as `deny/permit`; presence is compared, the mark covers the rest",
+    ("endpoint", "contact_user, security_mechanisms"): "never shown; the mark covers them",
+    ("registration", "security_mechanisms"): "never shown",
     ("transport", "tos, cos"): "the file's value is shown while the open socket keeps the old one",
     ("transport", "a transport that no endpoint names"): "transports are shown beside an endpoint only",
     ("global", "*"): "no AMI action shows it",

@@ -11,6 +11,7 @@ octal 24, both without a word; neither equals what it shows.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address, ip_network
 
 from dialplane.plan.objects import PjsipType
@@ -245,6 +246,7 @@ RULES: Mapping[PjsipType, Mapping[str, Rule]] = {
 }
 
 
+@cache
 def field_of(option: str) -> str:
     """The field, in lower case, under which Asterisk shows an option: `dtmf_mode` is shown as `DtmfMode`."""
     plain = option.replace("_", "").lower()

@@ -107,10 +107,7 @@ class _Search:
         await each(self._endpoint, self._endpoints())
         for kind, action in _LISTS.items():
             if self._misses(kind):
-                events = await self._ami.list(action)
-                if kind is PjsipType.AOR:
-                    events += await self._ami.list("PJSIPShowRegistrationInboundContactStatuses")
-                self._take(events)
+                await self._list(action)
         if self._misses(PjsipType.TRANSPORT):
             await self._transports()
 
@@ -153,6 +150,17 @@ class _Search:
             wanted = self.wanted.get((PjsipType.ENDPOINT, name))
             if wanted is not None and (PjsipType.ENDPOINT, name) not in self.unseen:
                 self.found.append(_differs(wanted, "transport", refusal.message))
+
+    async def _list(self, action: str) -> None:
+        try:
+            events = await self._ami.list(action)
+            if action == "PJSIPShowAors":
+                events += await self._ami.list("PJSIPShowRegistrationInboundContactStatuses")
+        except PermissionMissing:
+            raise
+        except ActionRefused:
+            return  # Its module does not run: what was not seen is missing.
+        self._take(events)
 
     async def _transports(self) -> None:
         """Ask for an endpoint of each transport; one that no endpoint names cannot be shown, and passes."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.normalise import same_truth
 from dialplane.asterisk.pipeline import each
@@ -59,7 +60,12 @@ async def mailboxes_left(ami: Ami, deleted: Iterable[Mailbox]) -> list[Mismatch]
 
 async def _show(ami: Ami, mailbox: Mailbox) -> Callable[[str], str] | None:
     # One that does not exist answers a bare success.
-    events = await ami.list("VoicemailUserStatus", Context="default", Mailbox=mailbox.number)
+    try:
+        events = await ami.list("VoicemailUserStatus", Context="default", Mailbox=mailbox.number)
+    except PermissionMissing:
+        raise
+    except ActionRefused:
+        return None  # app_voicemail does not run.
     if not events:
         return None
     event = events[0]

@@ -47,7 +47,7 @@ def ami(
         dialplane ami DongleSendUSSD device=dongle0 ussd='*100#'
     """
     address = ami_address(Given(host, port, username, password_file, tls))
-    sent = _fields(fields or [])
+    sent: dict[str, Any] = dict(_fields(fields or []))
     listed = (
         any(word in action.lower() for word in LISTS) and action.lower() != "corestatus" if items is None else items
     )

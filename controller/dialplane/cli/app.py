@@ -10,8 +10,10 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from dialplane.cli.ami import ami
+from dialplane.cli.bootstrap import bootstrap
 from dialplane.cli.crds import crds
 from dialplane.cli.diff import diff
+from dialplane.cli.docs import docs
 from dialplane.cli.doctor import doctor
 from dialplane.cli.errors import CommandError, ExitCode
 from dialplane.cli.explain import explain
@@ -69,7 +71,7 @@ def _kept(text: str | None) -> str:
 
 
 app.callback(help=_kept(root.__doc__))(root)
-for _command in (validate, render, diff, explain, run, operator, get, doctor, ami, crds, version):
+for _command in (validate, render, diff, explain, run, operator, get, bootstrap, doctor, ami, crds, docs, version):
     app.command(help=_kept(_command.__doc__))(_command)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from dialplane.asterisk.reload import Reloads, reloads_for
 from dialplane.plan.objects import Objects
 from dialplane.plan.plan import Plan
+from dialplane.plan.render import EXTENSIONS, VOICEMAIL
 from dialplane.resources.key import Key
 
 CONTEXT: Final = 3
@@ -18,6 +19,7 @@ CONTEXT: Final = 3
 WINDOW: Final = 4_000
 """Lines up to which two texts are compared line by line; longer ones section by section, which stays linear."""
 
+_MAILBOX: Final = re.compile(r"^([^\s;=\[]+)\s*=>.*$", re.MULTILINE)
 _SECTION: Final = re.compile(r"^\[([^\]]+)\]")
 
 
@@ -90,24 +92,30 @@ def compare_files(live: Mapping[str, str], new: Plan) -> Comparison:
     files = _differing(live, new.files)
     owners: dict[str, Key] = {f"{item.type} {item.id}": item.owner for item in new.objects.pjsip}
     owners |= {f"context {item.name}": item.owner for item in new.objects.contexts}
+    owners |= {f"mailbox {box.number}": box.owner for box in new.objects.mailboxes}
     changes: dict[Key, list[tuple[str, Change]]] = defaultdict(list)
     for name, (old_text, new_text) in files.items():
-        kind = name.removeprefix("pjsip_").removesuffix(".conf") if name.startswith("pjsip_") else "context"
-        if not name.startswith("pjsip_") and name != "extensions.conf":
-            continue
-        before, after = sections(old_text), sections(new_text)
-        for section, change in _object_changes(before, after):
-            title = f"{kind} {section}"
-            key = owners.get(title)
-            if key is not None:
-                changes[key].append((title, change))
-            elif change is Change.REMOVED:
-                changes[Key("(gone)", section)].append((title, change))
+        for title, change in _object_changes(_named(name, old_text), _named(name, new_text)):
+            kind, _, rest = title.partition(" ")
+            changes[owners.get(title) or Key(f"(no resource's {kind})", rest)].append((title, change))
     found = []
     for key, objects in sorted(changes.items()):
         kinds = {change for _, change in objects}
         found.append(ResourceChange(key, kinds.pop() if len(kinds) == 1 else Change.CHANGED, tuple(objects)))
     return Comparison(files, tuple(found), _reloads(files))
+
+
+def _named(file: str, text: str) -> dict[str, str]:
+    """The objects in a rendered file, by kind and name."""
+    if file == VOICEMAIL:
+        return {f"mailbox {found[1]}": found[0] for found in _MAILBOX.finditer(text)}
+    if file == EXTENSIONS:
+        kind = "context"
+    elif file.startswith("pjsip_"):
+        kind = file.removeprefix("pjsip_").removesuffix(".conf")
+    else:
+        return {}
+    return {f"{kind} {name}": body for name, body in sections(text).items() if name and name != "globals"}
 
 
 def unified(name: str, old: str, new: str) -> Iterator[str]:

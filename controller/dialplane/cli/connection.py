@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from dialplane.asterisk.ami import AmiAddress
 from dialplane.cli.errors import Unusable
+from dialplane.reconcile.site import AmiDefaults
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.standalone.files import read_file
 from dialplane.standalone.site import Site
@@ -71,10 +72,10 @@ def ami_address(given: Given, site: Site | None = None) -> AmiAddress:
     if secret is None:
         raise Unusable(f"without a password: set {PASSWORD}, or say --password-file FILE")
     return AmiAddress(
-        host=given.host or ami.host,
+        host=given.host or ami.host or AmiDefaults().host,
         username=username,
         secret=secret,
-        port=given.port or ami.port,
+        port=given.port or ami.port or AmiDefaults().port,
         tls=ami.tls if given.tls is None else given.tls,
     )
 

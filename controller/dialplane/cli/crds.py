@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from dialplane.cli.errors import Unusable
-from dialplane.cli.output import as_yaml, say, write
-from dialplane.resources import crd
+from dialplane.cli.output import say, write
+from dialplane.resources.crd_files import crd_files
 
 
 def crds(
@@ -21,9 +21,9 @@ def crds(
         dialplane crds | kubectl apply --server-side -f -
         dialplane crds -o crds/
     """
-    texts = {name: as_yaml(definition) for name, definition in crd.crds().items()}
+    texts = crd_files()
     if out is None:
-        write("".join(f"---\n{text}" for text in texts.values()))
+        write("---\n".join(texts.values()))
         return
     try:
         out.mkdir(parents=True, exist_ok=True)

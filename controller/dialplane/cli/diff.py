@@ -11,7 +11,7 @@ from dialplane.cli.comparison import Change, Comparison, compare_files, compare_
 from dialplane.cli.errors import ExitCode, Unusable
 from dialplane.cli.inputs import Paths, Planned, SecretsDir, TemplatesDir, plan_site, read_input
 from dialplane.cli.output import as_json, say, warn, write
-from dialplane.cli.redaction import Redaction
+from dialplane.cli.redaction import HIDDEN, Redaction
 from dialplane.reconcile.config_dir import KEYS, ConfigDirectory, ConfigDirectoryError
 
 _SIGNS = {Change.ADDED: "+", Change.CHANGED: "~", Change.REMOVED: "-"}
@@ -52,13 +52,13 @@ def diff(
     """
     if bool(against) == (live is not None):
         raise Unusable("say what to compare with: --against PATH, or --live DIR")
-    new = plan_site(read_input(paths, secrets_dir), templates)
+    new = plan_site(read_input(paths, secrets_dir), templates, exact=live is not None, secrets=live is not None)
     if live is not None:
         comparison = compare_files(_live(live, new), new.plan)
         redaction = Redaction(new.plan.objects, new.site.snapshot.secrets)
         old = None
     else:
-        old = plan_site(read_input(against, secrets_dir), templates)
+        old = plan_site(read_input(against, secrets_dir), templates, secrets=False)
         comparison = compare_plans(old.plan, new.plan)
         redaction = Redaction(old.plan.objects, old.site.snapshot.secrets, new.plan.objects, new.site.snapshot.secrets)
     shown = {"text": _text, "markdown": _markdown, "json": _json}[output]
@@ -81,8 +81,14 @@ def _lines(comparison: Comparison, redaction: Redaction) -> Iterator[tuple[str, 
         lines = []
         for line in unified(name, before, after):
             head = line.startswith(("--- ", "+++ ", "@@ "))
-            lines.append(line if head else line[:1] + redaction.line(name, line[1:]))
+            lines.append(line if head else _hidden(redaction.line(name, line[1:]), line[:1]))
         yield name, lines
+
+
+def _hidden(text: str, sign: str) -> str:
+    """A line with its sign; of a secret that changes, which one it is."""
+    side = {"-": "(hidden, the old one)", "+": "(hidden, the new one)"}.get(sign, HIDDEN)
+    return sign + text.replace(HIDDEN, side)
 
 
 def _problems(old: Planned | None, new: Planned) -> list[str]:

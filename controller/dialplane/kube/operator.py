@@ -5,11 +5,12 @@ is held. Whatever ends by an error ends the process; SIGTERM ends everything wit
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
@@ -21,10 +22,11 @@ from dialplane.kube.access import WANTED, Right, Rights, needed
 from dialplane.kube.addresses import Address, custom
 from dialplane.kube.api import Api, Connection, KubeApi
 from dialplane.kube.credentials import SecretStore
-from dialplane.kube.errors import ApiError, FatalError, ForbiddenError, KubeError, UnavailableError
+from dialplane.kube.errors import ApiError, FatalError, ForbiddenError, KubeError
 from dialplane.kube.events import Events
 from dialplane.kube.inventory import Inventory
 from dialplane.kube.lease import Alone, Lease
+from dialplane.kube.parts import patiently, together, until
 from dialplane.kube.reading import Reader
 from dialplane.kube.source import KubeSource
 from dialplane.kube.status_writer import StatusWriter
@@ -158,10 +160,11 @@ class Operator:
             app = web.application(self.unready, self._refresh)
             parts.append(web.serve(app, web.listen(self._options.listen)))
         try:
-            await _until(stop, parts)
+            await until(stop, parts)
         finally:
-            async with asyncio.timeout(RELEASE_LIMIT):
-                await self._lease.release()
+            with contextlib.suppress(TimeoutError):  # the successor then waits for the lease to expire
+                async with asyncio.timeout(RELEASE_LIMIT):
+                    await self._lease.release()
             log.info("operator_stopped", seconds=round(time.monotonic() - self._started, 1))
 
     def unready(self) -> list[str]:
@@ -175,12 +178,12 @@ class Operator:
 
     async def _work(self) -> None:
         log.info("operator_starting", namespace=self._options.namespace, identity=self._options.identity)
-        await _patiently(self._check_rights)
-        await _patiently(self._reader.list_all)
+        await patiently(self._check_rights)
+        await patiently(self._reader.list_all)
         watch = Watch(
             self._options.namespace, self._addresses.values(), self._options.connection.for_kopf, self._deliver
         )
-        await _together(
+        await together(
             watch.run(self._examine),
             self._after_barrier(),
             self._events.run(),
@@ -193,12 +196,12 @@ class Operator:
             log.warning("rights_wanted", missing=[str(r) for r in lacking], effect="no Events on transitions")
 
     async def _after_barrier(self) -> None:
-        await _patiently(self._reader.await_barrier)
+        await patiently(self._reader.await_barrier)
         seconds = time.monotonic() - self._started
         metrics.BARRIER_SECONDS.set(seconds)
         counts = {kind: self.inventory.count(kind) for kind in self._addresses}
         log.info("barrier_passed", seconds=round(seconds, 2), **counts)
-        await _together(self._reader.keep_reading(self._options.resync_seconds), self._lead())
+        await together(self._reader.keep_reading(self._options.resync_seconds), self._lead())
 
     async def _lead(self) -> None:
         """The site loop while the lease is held; a new one for each term."""
@@ -228,8 +231,8 @@ class Operator:
 
     async def _examine(self) -> None:
         """Kopf ended: a missing right or kind is the likely cause, and deserves its own message."""
-        await _patiently(self._check_rights)
-        await _patiently(self._reader.list_all)
+        await patiently(self._check_rights)
+        await patiently(self._reader.list_all)
 
     def _deliver(self, kind: str, type_: str | None, obj: Any) -> None:
         metrics.WATCH_EVENTS.labels(kind).inc()
@@ -277,43 +280,3 @@ def _lease(options: Options, api: Api) -> Lease:
         renew_deadline=seconds * 0.6,
         retry=seconds / 5,
     )
-
-
-async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
-    """Take a step of the start; while the API server does not answer, try again."""
-    delay = 0.5
-    while True:
-        try:
-            await step()
-        except UnavailableError as error:
-            log.warning("api_unavailable", error=str(error), retry_seconds=delay)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, 10.0)
-        else:
-            return
-
-
-async def _together(*parts: Coroutine[Any, Any, None]) -> None:
-    """Run all until one fails or all end; the first error is raised as itself."""
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:  # once each: a second cancellation would interrupt how they clean up
-            task.cancel()
-        await asyncio.wait(tasks)
-
-
-async def _until(stop: asyncio.Event, parts: list[Coroutine[Any, Any, None]]) -> None:
-    """Run all until `stop` is set or one fails."""
-    work, stopped = asyncio.create_task(_together(*parts)), asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            work.result()
-    finally:
-        work.cancel()
-        stopped.cancel()
-        await asyncio.wait({work, stopped})

@@ -13,6 +13,8 @@ HEADER = "; Rendered by Dialplane from the manifests of this site: what is chang
 EXTENSIONS = "extensions.conf"
 VOICEMAIL = "voicemail.conf"
 SETTINGS_FILES = ("cdr.conf", "http.conf", "rtp.conf")
+APPENDED = frozenset({"cdr.conf", "http.conf"})
+"""Files whose base already opens the section: ours adds to it by `(+)`."""
 FILES = (EXTENSIONS, VOICEMAIL, *SETTINGS_FILES, *(t.file for t in PjsipType))
 """Every file that a plan always has; certificates come and go below `keys/`."""
 
@@ -70,7 +72,7 @@ class Renderer:
         template = self._templates.get(*own, "settings.conf.j2")
         mine = sorted((s for s in settings if s.file == path), key=lambda s: (s.section, s.name, s.value))
         return "".join(
-            _limited(template.render(section=name, settings=tuple(group)))
+            _limited(template.render(section=name, appended=path in APPENDED, settings=tuple(group)))
             for name, group in groupby(mine, key=lambda s: s.section)
         )
 

@@ -63,8 +63,9 @@ class Site:
         return Credentials(username, self.secret(owner, name, "password"))
 
     def protocol(self, transport: str | None) -> str:
-        """The protocol of a transport; `udp` where none is named."""
-        return next((str(t.protocol) for t in self.asterisk.transports if t.name == transport), "udp")
+        """The protocol of a transport; of the first one where none is named."""
+        every = self.asterisk.transports
+        return str(next((t.protocol for t in every if t.name == transport), every[0].protocol))
 
 
 def credentials_secret(owner: Key, spec: HasCredentials) -> str | None:

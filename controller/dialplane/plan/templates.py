@@ -30,7 +30,7 @@ class Templates:
             keep_trailing_newline=True,
         )
         self._environment.filters.update(section=section, argument=argument)
-        self._names = frozenset(sources)
+        self.names = tuple(sorted(sources))
         self.fingerprint = digest(sorted(sources.items()))
         """Names these templates: what Asterisk refused of others may be fine with these."""
 
@@ -41,6 +41,6 @@ class Templates:
             KeyError: none of them exists.
         """
         for name in names:
-            if name in self._names:
+            if name in self.names:
                 return self._environment.get_template(name)
         raise KeyError(f"no template named {' or '.join(names)}")

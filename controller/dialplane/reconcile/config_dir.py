@@ -74,8 +74,10 @@ class ConfigDirectory:
                 found[path] = (self.path / path).read_bytes().decode("utf-8", errors="surrogateescape")
         return found
 
-    def write(self, files: Mapping[str, str]) -> Written:
+    def write(self, files: Mapping[str, str], *, prune: bool = True) -> Written:
         """Make the directory hold exactly `files` of ours; files already right are left alone.
+
+        With `prune`, certificates below `keys/` that are not among `files` are removed: that folder is ours alone.
 
         Each file is old or new at every moment, also through a crash: temporary file, fsync, rename, fsync of the
         folder. A failure in the middle leaves some files new and the rest old, each whole; the next call goes on.
@@ -84,7 +86,7 @@ class ConfigDirectory:
             ConfigDirectoryError: the directory is missing and cannot be made, read-only, full, or not ours to write.
             NotLeading: the right to write was lost on the way.
         """
-        todo = self.differing(files)
+        todo = self.differing(files, prune=prune)
         for path in todo.changed:
             self.put(path, files[path])
         for path in todo.removed:
@@ -93,7 +95,7 @@ class ConfigDirectory:
                 (self.path / path).unlink()
         return todo
 
-    def differing(self, files: Mapping[str, str]) -> Written:
+    def differing(self, files: Mapping[str, str], *, prune: bool = True) -> Written:
         """What `write` would do.
 
         Raises:
@@ -101,7 +103,7 @@ class ConfigDirectory:
         """
         now = self.read(files)
         changed = tuple(path for path in sorted(files) if now.get(path) != files[path])
-        removed = tuple(path for path in self._kept_keys() if path not in files)
+        removed = tuple(path for path in self._kept_keys() if prune and path not in files)
         effective = tuple(p for p in changed if _substance(now.get(p, "")) != _substance(files[p]))
         return Written(changed, removed, effective + removed)
 

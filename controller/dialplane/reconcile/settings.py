@@ -20,10 +20,10 @@ class AmiDefaults:
 
     def address(self, pbx: Pbx) -> AmiAddress:
         """Where to reach that Asterisk."""
-        ami, given = pbx.spec.ami, pbx.spec.ami.model_fields_set
+        ami = pbx.spec.ami
         return AmiAddress(
-            host=ami.host if "host" in given else self.host,
-            port=ami.port if "port" in given else self.port,
+            host=ami.host or self.host,
+            port=ami.port or self.port,
             tls=ami.tls,
             username=pbx.username or self.username,
             secret=pbx.secret or self.secret,

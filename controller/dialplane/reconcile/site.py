@@ -82,6 +82,8 @@ class SiteLoop:
         self._taken = asyncio.Event()
         self.converged = asyncio.Event()
         """Set while the last pass ended well: what `/readyz` asks."""
+        self.reported = asyncio.Event()
+        """Set once the verdicts of a pass of this process have been published: before, statuses are older ones."""
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
@@ -102,6 +104,11 @@ class SiteLoop:
     def disturb(self) -> None:
         """Ask for a pass."""
         self._pass_due.disturb()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the last pass worked on; empty before the first."""
+        return self._judged.snapshot if self._judged else Snapshot("")
 
     @property
     def connected(self) -> bool:
@@ -133,7 +140,10 @@ class SiteLoop:
                 judged = self._current()
                 if judged is not None and self._ports.leadership.held():
                     with metrics.phase.labels("report").time():
+                        verdict = self.converged.is_set()
                         await self._ports.sink.publish(reports(judged))
+                    if verdict:
+                        self.reported.set()
             except Exception:
                 log.exception("statuses could not be published")
                 asyncio.get_running_loop().call_later(self._timing.retry, self._report_due.disturb)

@@ -20,11 +20,18 @@ def load(overrides: Path | None = None) -> Templates:
         OSError: a file or the folder of overrides cannot be read.
         ValueError: `overrides` has a file that is no template of ours: a misspelt name would silently do nothing.
     """
-    sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(shipped().glob("*.j2"))}
+    sources = _read(shipped())
     if overrides is not None:
-        for path in sorted(overrides.iterdir()):
-            if path.name not in sources and not path.name.startswith("pjsip_"):
+        if not overrides.is_dir():
+            raise ValueError(f"{overrides} is no folder")
+        for name, text in _read(overrides).items():
+            if name not in sources and not name.startswith("pjsip_"):
                 known = ", ".join(sorted(sources))
-                raise ValueError(f"{path}: replaces no template; the templates are {known}, and pjsip_TYPE.conf.j2")
-            sources[path.name] = path.read_text(encoding="utf-8")
+                raise ValueError(f"{overrides}/{name} replaces no template: there are {known}, and pjsip_TYPE.conf.j2")
+            sources[name] = text
     return Templates(sources)
+
+
+def _read(folder: Path) -> dict[str, str]:
+    paths = sorted(folder.rglob("*.j2"))
+    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}

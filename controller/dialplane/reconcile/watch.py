@@ -86,11 +86,14 @@ class Watch:
                         following = tasks.create_task(self._follow(self.session))
                         self._notify.connected()
                     case Down(reason):
+                        tried = self.session is not None or following is not None
                         if self.session is not None:
                             self._lost_at = time.monotonic()
                         self.session = None
                         metrics.connected.set(0)
-                        log.warning("asterisk is away", host=self.address.host, error=str(reason))
+                        (log.warning if tried else log.info)(
+                            "asterisk is away", host=self.address.host, error=str(reason)
+                        )
                         following = tasks.create_task(self._give_up(reason))
                         self._notify.changed()
 

@@ -33,10 +33,12 @@ from dialplane.resources.status import Status
 class Ami(Part):
     """How the controller reaches the Asterisk Manager Interface."""
 
-    host: Host = "127.0.0.1"
-    """Where Asterisk listens for AMI (`bindaddr` of manager.conf)."""
-    port: Port = 5038
-    """The AMI port: 5038, or 5039 with TLS, unless manager.conf says otherwise."""
+    host: Host | None = None
+    """Where Asterisk listens for AMI (`bindaddr` in manager.conf). By default what the controller's environment says in
+    `ASTERISK_AMI_HOST`, else 127.0.0.1."""
+    port: Port | None = None
+    """The AMI port (`port` in manager.conf, with TLS that of `tlsbindaddr`). By default what the controller's
+    environment says in `ASTERISK_AMI_PORT`, else 5038."""
     tls: bool = False
     """Speak TLS. Do so whenever AMI leaves the machine: it carries passwords in clear."""
     credentials_secret_ref: UsernamePasswordRef | None = None

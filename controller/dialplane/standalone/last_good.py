@@ -47,14 +47,14 @@ class LastGood:
         self._news = asyncio.Event()
 
     async def changed(self) -> None:
-        """See `ports.Source`."""
+        """See `ports.Source`. One return per change: waiting in a loop never spins before `snapshot` is called."""
         await self._news.wait()
+        self._news.clear()
 
     def snapshot(self) -> Snapshot:
         """See `ports.Source`; only after `changed` has returned once."""
         if self._site is None:
             raise LookupError("no state of the site could be read yet")
-        self._news.clear()
         return self._site.snapshot
 
     def mark(self) -> None:

@@ -107,6 +107,7 @@ def _registration(
         ("retry_interval", registration.retry_seconds),
         ("forbidden_retry_interval", registration.retry_seconds),
         ("fatal_retry_interval", registration.retry_seconds),
+        ("max_random_initial_delay", 1),  # seconds; the default of 10 keeps a new password waiting
         ("max_retries", FOREVER),
         ("auth_rejection_permanent", False),
         ("line", True),

@@ -1,0 +1,64 @@
+"""`dialplane bootstrap`: the base files of an Asterisk that Dialplane is to serve."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from dialplane.cli.errors import Refused, Unusable
+from dialplane.cli.inputs import TemplatesDir, load_templates
+from dialplane.cli.output import say
+from dialplane.plan import bootstrap as base
+from dialplane.plan.escape import Unrenderable
+from dialplane.plan.render import FILES
+from dialplane.reconcile.config_dir import ConfigDirectory, ConfigDirectoryError
+
+
+def bootstrap(
+    out: Annotated[
+        Path, typer.Option("--output-dir", "-o", metavar="DIR", help="Asterisk's own folder of configuration.")
+    ] = Path("/etc/asterisk"),
+    ami_port: Annotated[int, typer.Option("--ami-port", min=1, max=65_535, help="Where AMI listens.")] = 5038,
+    country: Annotated[str, typer.Option("--country", help="Whose tones callers hear: us, uk, de, fr, …")] = "us",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
+    templates: TemplatesDir = None,
+) -> None:
+    """Write the base files that Asterisk 22 needs to boot and to read what Dialplane renders.
+
+    AMI and ARI listen on 127.0.0.1 only. The AMI account is ASTERISK_AMI_USERNAME and ASTERISK_AMI_PASSWORD; without
+    them it is `dialplane` with a new password, which stands in manager.conf. Start Asterisk anew afterwards.
+    Exit code 0: written. 1: there are files already, nothing written. 2: could not write.
+
+    Examples:
+        dialplane bootstrap -o /etc/asterisk --country de
+    """
+    given = base.Account(
+        os.environ.get("ASTERISK_AMI_USERNAME") or "dialplane",
+        SecretStr(os.environ.get("ASTERISK_AMI_PASSWORD") or secrets.token_urlsafe(24)),
+    )
+    settings = base.Settings(
+        controller=given,
+        calls=base.Account("calls", SecretStr(secrets.token_urlsafe(24))),
+        ari=base.Account("ari", SecretStr(secrets.token_urlsafe(24))),
+        directories=base.Directories(etc=str(out.absolute())),
+        ami_port=ami_port,
+        country=country,
+    )
+    try:
+        files = base.bootstrap(settings, load_templates(templates))
+    except Unrenderable as error:
+        raise Unusable(f"ASTERISK_AMI_USERNAME, ASTERISK_AMI_PASSWORD or the folder's name {error}") from None
+    directory = ConfigDirectory(out)
+    try:
+        there = sorted(directory.read(files))
+        if there and not force:
+            raise Refused(f"{out} has {', '.join(there)} already: nothing written (--force replaces them)")
+        directory.write(files, prune=False)
+        rendered = ConfigDirectory(out / "dialplane")
+        rendered.write({path: "" for path in FILES if path not in rendered.read(FILES)})
+    except ConfigDirectoryError as error:
+        raise Unusable(str(error)) from None
+    say(f"wrote {len(files)} files to {out}: start Asterisk anew, then `dialplane doctor`", "green")

@@ -1,0 +1,103 @@
+"""The site of the system tests, and calls within it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.system.pbx import Manifest, Pbx, extension, manifest
+
+ALL = ("internal", "local", "national", "international")
+BOX = {"pinSecretRef": {"name": "pin", "key": "pin"}}
+
+
+def site(pbx: Pbx) -> list[Manifest]:
+    now = datetime.now(UTC)
+    around = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}
+    if now.hour < 22:
+        around |= {"from": f"{now:%H:%M}", "to": f"{now + timedelta(hours=2):%H:%M}"}
+    else:
+        around |= {"from": f"{now:%H:%M}", "to": "02:00"}
+    emergency = {"numbers": ["112"], "trunks": ["alpha", "beta"], "callerId": "+4930112"}
+    e164 = {"format": "e164", "countryCode": "49"}
+    group = {"members": ["101", "102", "108"], "ringSeconds": 5}
+    return [
+        pbx.pbx(emergency=emergency),
+        extension("101", ALL, callerId="+49305550101", emergencyCallerId="+49305550199", maxContacts=3),
+        extension("102", voicemail=BOX, ringSeconds=5),
+        extension("103", ("internal", "national")),
+        extension("104", ()),
+        extension("105", forward={"noAnswer": "101"}, ringSeconds=5),
+        extension("106", ("internal", "national"), forward={"unconditional": "0301234567"}, callerId="030555106"),
+        extension("107", forward={"unconditional": "0301234567"}),
+        extension("108", callWaiting=False, forward={"busy": "101"}),
+        extension("109", record="always"),
+        extension("110", forward={"unconditional": "111"}),
+        extension("111", forward={"unconditional": "110"}),
+        manifest(
+            "Schedule",
+            "open",
+            open=[around],
+            holidays=["2020-01-01"],
+            whenOpen={"extension": "101"},
+            whenClosed={"hangup": True},
+        ),
+        manifest(
+            "Schedule",
+            "holiday",
+            open=[around],
+            holidays=[f"{now:%m-%d}"],
+            whenOpen={"hangup": True},
+            whenClosed={"ringGroup": {"members": ["101"], "ringSeconds": 5}},
+        ),
+        pbx.trunk(
+            "alpha",
+            callerId="+49301000",
+            callerIdPolicy=e164,
+            maxChannels=2,
+            inbound=[
+                {"did": "+49301000", "to": {"extension": "101"}},
+                {"did": "+49301001", "to": {"ringGroup": group | {"noAnswer": {"voicemail": "102"}}}},
+                {"did": "+49301002", "to": {"ringGroup": group | {"strategy": "sequence"}}},
+                {"did": "+49301003", "to": {"schedule": "open"}},
+                {"did": "+49301004", "to": {"schedule": "holiday"}},
+                {"did": "+49301005", "to": {"number": "0309999"}},
+                {"did": "+49301006", "to": {"voicemail": "102"}},
+                {"did": "+49301007", "to": {"extension": "105"}},
+                {"did": "+49301008", "to": {"hangup": True}},
+                {"did": "+49301009", "to": {"ringGroup": {"members": ["109"]}}},
+            ],
+            outbound=[
+                {"pattern": "_0X.", "strip": 1, "prepend": "+49", "permission": "national", "priority": 10},
+                {"pattern": "_00X.", "strip": 2, "prepend": "+", "permission": "international"},
+            ],
+        ),
+        pbx.trunk(
+            "beta",
+            callerId="0302000",
+            callerIdPolicy=e164 | {"format": "national"},
+            inboundNumberFrom="toHeader",
+            inbound=[{"did": "+49302000", "to": {"extension": "101"}}],
+            outbound=[{"pattern": "_0X.", "permission": "national", "priority": 20}],
+        ),
+    ]
+
+
+async def dial(pbx: Pbx, who: str, number: str, *, code: int = 200, **fields: Any) -> dict[str, Any]:
+    """Dial and check how it ended; the call stays up if it was answered."""
+    phone = await pbx.phone(who)
+    call = await phone.ask("call", number=number, **fields)
+    assert call["code"] == code, call
+    return call
+
+
+async def hang_up(pbx: Pbx, who: str, call: dict[str, Any]) -> None:
+    await (await pbx.phone(who)).ask("hangup", call=call["call"])
+
+
+async def last_call(pbx: Pbx, name: str) -> dict[str, Any]:
+    calls = (await pbx.carriers[name].ask("calls"))["calls"]
+    return dict(calls[-1])
+
+
+async def from_outside(pbx: Pbx, number: str, *, carrier: str = "alpha", **fields: Any) -> dict[str, Any]:
+    given = {"uri": "contact+number", "username": carrier, "from_user": "+441234567890"} | fields
+    return await pbx.carriers[carrier].ask("call", number=number, **given)

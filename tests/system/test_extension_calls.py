@@ -1,0 +1,95 @@
+"""What happens at an extension: forwards, voicemail, recording. On a real Asterisk, with real SIP peers."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.system.calls import dial, from_outside, hang_up, last_call
+from tests.system.pbx import Pbx, from_user
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_no_answer_goes_to_the_forward(pbx: Pbx) -> None:
+    phone = await pbx.phone("101")
+    await pbx.phone("105", ring_seconds=20)
+    call = await dial(pbx, "103", "105")
+    assert (await phone.ask("calls"))["calls"][-1]["state"] == "answered"
+    await hang_up(pbx, "103", call)
+
+
+async def test_a_phone_that_is_not_there_goes_to_the_forward_at_once(pbx: Pbx) -> None:
+    phone = await pbx.phone("101")
+    await (await pbx.phone("105")).ask("register", expires=0)
+    call = await dial(pbx, "103", "105", limit_seconds=3)
+    assert (await phone.ask("calls"))["calls"][-1]["state"] == "answered"
+    await hang_up(pbx, "103", call)
+
+
+@pytest.mark.parametrize(("code", "greeting"), [(486, "b"), (603, "b"), (480, "u")])
+async def test_an_extension_that_does_not_answer_takes_a_message(pbx: Pbx, code: int, greeting: str) -> None:
+    await pbx.phone("102", code=code)
+    call = await dial(pbx, "101", "102")
+    shown = await pbx.asterisk.console("core show channels concise")
+    assert f"!VoiceMail!102@default,{greeting}!" in shown
+    await hang_up(pbx, "101", call)
+
+
+async def test_without_call_waiting_the_second_caller_is_sent_on(pbx: Pbx) -> None:
+    phone, other = await pbx.phone("108"), await pbx.phone("101")
+    first = await dial(pbx, "103", "108")
+    second = await dial(pbx, "102", "108")
+    assert len([c for c in (await phone.ask("calls"))["calls"] if c["state"] == "answered"]) == 1
+    assert (await other.ask("calls"))["calls"][-1]["state"] == "answered"
+    await hang_up(pbx, "103", first)
+    await hang_up(pbx, "102", second)
+
+
+async def test_a_forward_has_the_permissions_and_the_caller_id_of_its_extension(pbx: Pbx) -> None:
+    call = await dial(pbx, "102", "106")
+    seen = await last_call(pbx, "alpha")
+    assert (seen["number"], from_user(seen)) == ("+49301234567", "+4930555106")
+    await hang_up(pbx, "102", call)
+    await dial(pbx, "101", "107", code=403)
+
+
+async def test_forwards_in_a_circle_end(pbx: Pbx) -> None:
+    await dial(pbx, "101", "110", code=480)
+
+
+async def test_a_recorded_call_leaves_a_file(pbx: Pbx) -> None:
+    await pbx.phone("101")
+    call = await dial(pbx, "109", "101")
+    await asyncio.sleep(0.5)
+    await hang_up(pbx, "109", call)
+    await pbx.quiet()
+    files = list((pbx.directory / "recordings").glob("*/*.wav"))
+    assert [path.name.split("-")[1:3] for path in files] == [["109", "101"]]
+    assert await asyncio.to_thread(lambda: files[0].stat().st_size) > 1000
+
+
+async def test_a_recorded_member_of_a_ring_group_leaves_one_file(pbx: Pbx) -> None:
+    before = set((pbx.directory / "recordings").glob("*/*.wav"))
+    phone = await pbx.phone("109")
+    assert (await from_outside(pbx, "+49301009"))["code"] == 200
+    await asyncio.sleep(0.5)
+    await phone.ask("hangup")
+    await pbx.quiet()
+    files = set((pbx.directory / "recordings").glob("*/*.wav")) - before
+    assert [path.name.split("-")[1:3] for path in files] == [["441234567890", "109"]]
+
+
+async def test_an_address_that_a_phone_registers_cannot_dial(pbx: Pbx) -> None:
+    before = len((await pbx.carriers["beta"].ask("calls"))["calls"])
+    path = Path(pbx.asterisk.etc, "dialplane", "pjsip_aor.conf")
+    text = await asyncio.to_thread(path.read_text)
+    # Read as "PJSIP/103/sip:x" and "PJSIP/beta/sip:0900123@…": a call over beta, with beta's account.
+    evil = f"contact = sip:x&PJSIP/beta/sip:0900123@127.0.0.1:{pbx.carriers['beta'].address[1]}"
+    await asyncio.to_thread(path.write_text, text.replace("[103]\n", f"[103]\n{evil}\n"))
+    await pbx.asterisk.console("module reload res_pjsip.so")
+    assert "beta" in await pbx.asterisk.console("pjsip show aor 103")
+    await dial(pbx, "101", "103", code=480)
+    await asyncio.to_thread(path.write_text, text)
+    await pbx.asterisk.console("module reload res_pjsip.so")
+    assert len((await pbx.carriers["beta"].ask("calls"))["calls"]) == before
