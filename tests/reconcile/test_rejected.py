@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.reconcile.site_rig import Manifest, Rig, extension, manifest
 
 from dialplane.resources.key import Key
+from tests.reconcile.site_rig import Manifest, Rig, extension, manifest
 
 BOX = {"enabled": True, "pinSecretRef": {"name": "pin", "key": "pin"}}
 PJSIP = """[{{ object.id | section }}]
