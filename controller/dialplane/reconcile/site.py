@@ -17,7 +17,7 @@ import structlog
 from pydantic import SecretStr
 
 from dialplane.asterisk.ami import AmiAddress
-from dialplane.asterisk.errors import AsteriskError
+from dialplane.asterisk.errors import AsteriskError, NotConnectedYet
 from dialplane.asterisk.status import busy_contexts
 from dialplane.plan.dialplan.retained import retained, routines
 from dialplane.plan.objects import owners
@@ -120,6 +120,7 @@ class SiteLoop:
         self._watching = AsyncExitStack()
         self._signature: object = None
         self._good_dialplan: str | None = None
+        self._first_verdict: float | None = None
         self._retained = ""
         self._taken = asyncio.Event()
         self.converged = asyncio.Event()
@@ -170,9 +171,20 @@ class SiteLoop:
     async def _report(self) -> None:
         while True:
             await self._report_due.wait()
-            if self._snapshot is not None and self._ports.leadership.held():
+            if self._snapshot is not None and self._knows() and self._ports.leadership.held():
                 with metrics.phase.labels("report").time():
                     await self._ports.sink.publish(reports(self._snapshot, self._plan, self._current_findings()))
+
+    def _knows(self) -> bool:
+        """Whether there is anything to say yet: a restart must not call unknown what it is about to verify."""
+        if self._watch is None or self._findings.fault is not None:
+            return True
+        if self._watch.fault is not None and not isinstance(self._watch.fault, NotConnectedYet):
+            return True
+        if self._first_verdict is None:
+            return False
+        waited = asyncio.get_running_loop().time() - self._first_verdict
+        return self._watch.live is not None or waited >= self._timing.lost_grace
 
     async def _guarded_pass(self) -> None:
         if not self._ports.leadership.held():
@@ -248,8 +260,11 @@ class SiteLoop:
 
     async def _converged(self, session: Session, directory: ConfigDirectory, plan: Plan) -> Outcome:
         assert self._memory is not None  # noqa: S101 -- opened with the directory
+        known = session.complete
         with metrics.phase.labels("converge").time():
             outcome = await converge(session, directory, plan, self._memory.objects(), self._timing.reload_limit)
+        if self._watch is not None and (outcome.reloads or not known):
+            self._watch.resync.set()  # contacts that were dropped send no event (facts)
         for result in outcome.reloads:
             metrics.reloads.labels(result.module, result.status.name.lower()).inc()
             log.info("reloaded", module=result.module, result=result.status.name, ms=round(result.duration_ms, 1))
@@ -292,6 +307,10 @@ class SiteLoop:
             unproven=unproven,
             restart_for=tuple(sorted({*self._findings.restart_for, *outcome.restart_for})),
         )
+        if self._first_verdict is None:
+            loop = asyncio.get_running_loop()
+            self._first_verdict = loop.time()
+            loop.call_later(self._timing.lost_grace, self._report_due.disturb)
         self.converged.set()
         metrics.passes.labels("done").inc()
         metrics.last_pass.set_to_current_time()

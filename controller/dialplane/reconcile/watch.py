@@ -10,7 +10,7 @@ import structlog
 
 from dialplane.asterisk.ami import AmiAddress
 from dialplane.asterisk.connection import AsteriskLink, Down, Up
-from dialplane.asterisk.errors import AsteriskError, Unreachable
+from dialplane.asterisk.errors import AsteriskError, NotConnectedYet, Unreachable
 from dialplane.asterisk.live import LiveState, follow
 from dialplane.asterisk.status import AsteriskStatus, asterisk_status
 from dialplane.reconcile import metrics
@@ -37,8 +37,10 @@ class Watch:
     def __init__(self, address: AmiAddress, notify: Notify, *, grace: float, refresh: float) -> None:
         self.address = address
         self.session: Session | None = None
-        self.fault: Unreachable | None = Unreachable("not connected yet")
+        self.fault: Unreachable | None = NotConnectedYet("not connected yet")
         self.live: LiveState | None = None
+        self.resync = asyncio.Event()
+        """Set it after what changes the live state without an event, such as a contact that was removed."""
         self.status: AsteriskStatus | None = None
         self._notify = notify
         self._grace = grace
@@ -75,6 +77,8 @@ class Watch:
                         metrics.connected.set(1)
                         following = tasks.create_task(self._follow(self.session))
                         self._notify.connected()
+                    case Down(NotConnectedYet()):
+                        pass
                     case Down(reason):
                         self.session = None
                         metrics.connected.set(0)
@@ -93,7 +97,7 @@ class Watch:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._vital_signs(session))
-                async for change in follow(session.ami, self.live):
+                async for change in follow(session.ami, self.live, resync=self.resync):
                     self.live = change.state
                     self._notify.changed()
         except* AsteriskError as errors:
