@@ -50,8 +50,8 @@ format: setup ## let ruff lay the code out
 crds: setup ## write crds/ from the models
 	@$(PY) -m dialplane.cli crds -o crds
 
-docs: setup ## write docs/reference from the models
-	@$(PY) -m dialplane.cli docs -o docs/reference
+docs: setup ## write the reference in docs/kinds from the models
+	@$(PY) -m dialplane.cli docs -o docs/kinds
 
 lock: setup ## resolve the dependencies anew (needs uv)
 	@uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --all-extras --group dev \

@@ -12,7 +12,8 @@ from dialplane.resources.manifest import API_VERSION
 from dialplane.resources.schema import Schema, described
 
 WIDTH = 100
-NOTE = "<!-- Made from the models in controller/dialplane/resources by `make docs`; do not edit. -->\n"
+MARK = "<!-- All below is made from the models by `make docs`: do not edit. -->\n"
+"""Divides a page: above it a person writes, below it stands the reference."""
 
 
 class UnknownNameError(LookupError):
@@ -46,11 +47,37 @@ def reference_markdown(kind: str) -> str:
         UnknownNameError: there is no such kind.
     """
     found = _kind(kind)
+    return f"{_title(found)}\n{_reference(found)}"
+
+
+def reference_page(kind: str, text: str = "") -> str:
+    """The page of a kind, its reference made anew.
+
+    Args:
+        kind: any of its names.
+        text: the page as it is; what stands above `MARK` is kept. Empty for a page that does not exist yet.
+
+    Raises:
+        UnknownNameError: there is no such kind.
+    """
+    found = _kind(kind)
+    head, mark, _ = text.partition(MARK)
+    if not mark:
+        head = f"{_title(found)}\n"
+    return f"{head}{MARK}\n{_reference(found)}"
+
+
+def page_names() -> dict[str, str]:
+    """The name of each kind's page, by kind."""
+    return {kind.name: f"{kind.singular}.md" for kind in KINDS.values()}
+
+
+def _title(found: Kind) -> str:
+    return f"# {found.name}\n\n{found.description}\n"
+
+
+def _reference(found: Kind) -> str:
     lines = [
-        f"# {found.name}",
-        "",
-        found.description,
-        "",
         f"`apiVersion: {API_VERSION}`, `kind: {found.name}`",
         "",
         f"`kubectl get {found.plural}.dialplane.io`, in short `kubectl get {found.short_names[0]}`.",
@@ -79,11 +106,6 @@ def reference_markdown(kind: str) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def reference_pages() -> dict[str, str]:
-    """The text of every page, by the name of its file."""
-    return {f"{kind.singular}.md": NOTE + reference_markdown(kind.name) for kind in KINDS.values()}
 
 
 def explain(kind: str, path: str = "") -> str:

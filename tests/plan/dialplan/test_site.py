@@ -108,6 +108,11 @@ def test_hints_are_one_pattern_per_length_and_first_digit(numbers: list[str], pa
     assert list(lines(site([extension(number) for number in numbers]), "dp-hints")) == patterns
 
 
+def test_a_lone_number_is_named_because_asterisk_replaces_its_variable_while_loading() -> None:
+    assert lines(site([extension("101")]), "dp-hints") == {"101": "PJSIP/101()"}
+    assert lines(site([extension("101"), extension("102")]), "dp-hints") == {"_10X": "PJSIP/${EXTEN}()"}
+
+
 def test_a_forward_to_an_emergency_number_is_left_out() -> None:
     emergency = {"numbers": ["112"], "trunks": ["a"]}
     of = site([extension("101", forward={"unconditional": "112", "busy": "102"})], [trunk("a")], emergency=emergency)

@@ -18,7 +18,7 @@ def hints(site: Site) -> DialplanContext:
     for _, spec in site.extensions:
         alike[len(spec.number), spec.number[0]].append(spec.number)
     key = site.asterisk_key
-    entries = [DialplanEntry(_pattern(numbers), "hint", "PJSIP/${EXTEN}", "", key) for numbers in alike.values()]
+    entries = [DialplanEntry(_pattern(numbers), "hint", _device(numbers), "", key) for numbers in alike.values()]
     return DialplanContext(HINTS, (), tuple(sorted(entries, key=lambda e: e.extension)), key)
 
 
@@ -29,3 +29,8 @@ def _pattern(numbers: list[str]) -> str:
     same = list(takewhile(lambda column: len(set(column)) == 1, digits))
     prefix = "".join(column[0] for column in same)
     return f"_{prefix}{'X' * (len(numbers[0]) - len(prefix))}"
+
+
+def _device(numbers: list[str]) -> str:
+    """What the lamp watches. Only in a pattern is `${EXTEN}` kept: elsewhere Asterisk replaces it while it loads."""
+    return f"PJSIP/{numbers[0]}" if len(numbers) == 1 else "PJSIP/${EXTEN}"
