@@ -143,8 +143,11 @@ class Serving:
             permit=self._permit,
             stand_in=stand_in,
         )
+        known = session.complete
         with metrics.phase.labels("converge").time():
             outcome = await converge(session, directory, task)
+        if self._place.watch is not None and (outcome.reloads or not known):
+            self._place.watch.resync.set()  # contacts that were dropped send no event (facts)
         for result in outcome.reloads:
             metrics.reloads.labels(result.module, result.status.name.lower()).inc()
             log.info("reloaded", module=result.module, result=result.status.name, ms=round(result.duration_ms, 1))
