@@ -39,10 +39,17 @@ def _crd_server() -> None:
     print(program())
 
 
+def _helm() -> None:
+    from testbed.helm import folder  # noqa: PLC0415 -- likewise
+
+    print(folder())
+
+
 PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "asterisk": ("find or fetch Asterisk 22", _asterisk),
     "sip": ("find or fetch SIPp and baresip", _sip),
     "kube": ("find, fetch or build etcd, kube-apiserver and kubectl", _kube),
+    "helm": ("fetch Helm as a library", _helm),
     "crd-server": ("find or build the server that enforces CEL rules in CRDs", _crd_server),
 }
 

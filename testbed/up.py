@@ -14,6 +14,7 @@ from pathlib import Path
 
 from testbed import cache
 from testbed.asterisk import AsteriskInstance, locate
+from testbed.process import die_with_parent
 
 
 async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
@@ -29,8 +30,10 @@ async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
         }
         command = (sys.executable, "-m", "dialplane.cli", "run", "--file", str(site))
         options = ("--config-dir", str(asterisk.etc / "dialplane"), "--state-dir", str(work / "state"))
-        child = await asyncio.create_subprocess_exec(*command, *options, *arguments, env=environment)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        child = await asyncio.create_subprocess_exec(
+            *command, *options, *arguments, env=environment, preexec_fn=die_with_parent
+        )
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, child.terminate)
         return await child.wait()
 

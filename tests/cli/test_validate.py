@@ -1,6 +1,7 @@
 """`dialplane validate` on everything a user can do wrong: one clear line each, and nothing written."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -138,3 +139,22 @@ def test_a_list_is_read_item_by_item(tmp_path: Path) -> None:
     )
     ended = dialplane("validate", "-f", ".", cwd=tmp_path)
     assert ended.stdout.startswith("l.yaml:10: Extension/alice: spec.number: 0101 is octal")
+
+
+def test_a_missing_secret_is_one_line_whoever_refers_to_its_extension(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "examples" / "office", tmp_path / "office")
+    (tmp_path / "office" / "secrets.yaml").unlink()
+    ended = dialplane("validate", "-f", "office", cwd=tmp_path)
+    assert len(ended.stdout.splitlines()) == 6
+    assert all(": Secret '" in line for line in ended.stdout.splitlines())
+    assert dialplane("validate", "-f", "office", "--no-secrets", cwd=tmp_path).returncode == 0
+
+
+def test_credentials_still_to_be_generated_are_no_problem_until_files_are_written(tmp_path: Path) -> None:
+    phone = PHONE.replace("credentialsSecretRef: {name: alice}", "generateCredentials: true")
+    _write(tmp_path, {"office.yaml": OFFICE, "a.yaml": phone})
+    assert dialplane("validate", "-f", ".", cwd=tmp_path).returncode == 0
+    assert dialplane("render", "-f", ".", "--show", "pjsip_auth.conf", cwd=tmp_path).returncode == 0
+    ended = dialplane("render", "-f", ".", "-o", "out", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "alice-credentials" in ended.stderr

@@ -1,7 +1,9 @@
 """The charts, through Helm itself: they lint, they install, and the Role is exactly what the operator asks for."""
 
+import importlib
 import inspect
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,15 @@ import pytest
 from conftest import OPERATOR, Running, Site, operating
 from ruamel.yaml import YAML
 
+import testbed.helm
 from dialplane.cli.operator import operator
 from dialplane.kube.access import WANTED, needed
 from dialplane.kube.operator import addresses
 from dialplane.resources.kinds import KINDS
 from testbed.kube.server import ApiServer
 
-helm = pytest.importorskip("helm_sdkpy", reason="pip install --ignore-requires-python helm-sdkpy cffi")
+sys.path.append(str(testbed.helm.folder()))
+helm = importlib.import_module("helm_sdkpy")
 
 CHARTS = Path(__file__).parents[2] / "charts"
 CRDS = CHARTS.parent / "crds"

@@ -52,13 +52,13 @@ def diff(
     """
     if bool(against) == (live is not None):
         raise Unusable("say what to compare with: --against PATH, or --live DIR")
-    new = plan_site(read_input(paths, secrets_dir), templates)
+    new = plan_site(read_input(paths, secrets_dir), templates, exact=live is not None, secrets=live is not None)
     if live is not None:
         comparison = compare_files(_live(live, new), new.plan)
         redaction = Redaction(new.plan.objects, new.site.snapshot.secrets)
         old = None
     else:
-        old = plan_site(read_input(against, secrets_dir), templates)
+        old = plan_site(read_input(against, secrets_dir), templates, secrets=False)
         comparison = compare_plans(old.plan, new.plan)
         redaction = Redaction(old.plan.objects, old.site.snapshot.secrets, new.plan.objects, new.site.snapshot.secrets)
     shown = {"text": _text, "markdown": _markdown, "json": _json}[output]

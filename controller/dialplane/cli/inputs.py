@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from dialplane.cli.errors import Unusable
+from dialplane.cli.stand_ins import completed
 from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
 from dialplane.plan.templates import Templates
@@ -42,6 +43,9 @@ _CONSEQUENCES: Final = frozenset(
     {Reason.REFERENCE_MISSING, Reason.SECRET_MISSING, Reason.SECRET_INVALID, Reason.ASTERISK_MISSING}
 )
 """Problems that may come of another resource's: what cannot be read cannot be found."""
+
+
+_OF_SECRETS: Final = frozenset({Reason.SECRET_MISSING, Reason.SECRET_INVALID})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +100,31 @@ def load_templates(own: Path | None) -> Templates:
         raise Unusable(f"cannot read the templates: {error}") from None
 
 
-def plan_site(site: Site, templates: Path | None = None) -> Planned:
-    """Plan the site as the controller would, and place every problem."""
-    plan = Planner(load_templates(templates)).plan(site.snapshot)
+def plan_site(site: Site, templates: Path | None = None, *, exact: bool = False, secrets: bool = True) -> Planned:
+    """Plan the site as the controller would, and place every problem.
+
+    Args:
+        site: what was read.
+        templates: the user's own templates.
+        exact: the files will be written: credentials that are still to be generated are a problem then.
+        secrets: whether a Secret that is not here is a problem.
+    """
+    planner = Planner(load_templates(templates))
+    snapshot = site.snapshot if exact else completed(site.snapshot, generated_only=secrets)
+    plan = planner.plan(snapshot)
+    found = [(key, problem) for key, problems in plan.problems.items() for problem in problems]
+    if any(problem.reason is Reason.SECRET_MISSING for _, problem in found):
+        # What is left out for want of a Secret is missed by others: judge those as if it were there.
+        complete = planner.plan(completed(site.snapshot, generated_only=False))
+        found = [(key, problem) for key, problem in found if problem.reason in _OF_SECRETS]
+        found += [(k, p) for k, problems in complete.problems.items() for p in problems if p.reason not in _OF_SECRETS]
+    if not secrets:
+        found = [(key, problem) for key, problem in found if problem.reason not in _OF_SECRETS]
     findings = {(f.subject, f.field, f.message): f for f in site.findings}
-    for key, problems in plan.problems.items():
-        for problem in problems:
-            if not _said_already(site, key, problem):
-                finding = site.finding(key, problem)
-                findings.setdefault((finding.subject, finding.field, finding.message), finding)
+    for key, problem in found:
+        if not _said_already(site, key, problem):
+            finding = site.finding(key, problem)
+            findings.setdefault((finding.subject, finding.field, finding.message), finding)
     return Planned(site, plan, tuple(sorted(findings.values())))
 
 

@@ -1,7 +1,7 @@
 """The live table of `dialplane run`: every resource and its Ready, redrawn as statuses change."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -19,16 +19,16 @@ ROWS: Final = 30
 """Rows of one kind that fit; those that are not Ready come first, and the rest are counted."""
 
 
-async def show_live(statuses: StatusFile) -> None:
-    """Redraw until cancelled."""
+async def show_live(statuses: StatusFile, hints: Callable[[], Iterable[str]]) -> None:
+    """Redraw until cancelled; `hints` gives the lines to stand below the table."""
     screen = console()
     with Live(console=screen, auto_refresh=False, transient=False, redirect_stderr=True) as live:
         while True:
-            live.update(view(statuses.entries, statuses.source), refresh=True)
+            live.update(view(statuses.entries, statuses.source, hints()), refresh=True)
             await asyncio.sleep(REDRAW_SECONDS)
 
 
-def view(entries: Mapping[Key, Entry], source: Mapping[str, Any]) -> RenderableType:
+def view(entries: Mapping[Key, Entry], source: Mapping[str, Any], hints: Iterable[str] = ()) -> RenderableType:
     """The whole table."""
     parts: list[RenderableType] = []
     for kind in KINDS.values():
@@ -45,6 +45,7 @@ def view(entries: Mapping[Key, Entry], source: Mapping[str, Any]) -> RenderableT
             )
         parts.append(Text())
     parts.append(_footer(entries, source))
+    parts += [Text(line, style="dim") for line in hints]
     return Group(*parts)
 
 

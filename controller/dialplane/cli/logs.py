@@ -17,9 +17,9 @@ class _StandardError:
     log = debug = info = warning = warn = error = critical = exception = fatal = msg
 
 
-def configure_logs(*, verbose: bool = False) -> None:
-    """Send structlog's lines and those of libraries to standard error."""
-    level = logging.DEBUG if verbose else logging.INFO
+def configure_logs(*, verbose: bool = False, quiet: bool = False) -> None:
+    """Send structlog's lines and those of libraries to standard error; `quiet` leaves only warnings and errors."""
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     terminal = sys.stderr.isatty()
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=True)

@@ -27,8 +27,8 @@ class Standing:
     reasons: tuple[str, ...] = ()
 
 
-def judge(entries: Mapping[Key, Entry], state: SourceState | None) -> Standing:
-    """How the site stands by its statuses."""
+def judge(entries: Mapping[Key, Entry], state: SourceState | None, *, verified: bool) -> Standing:
+    """How the site stands by its statuses; `verified` says whether they are of a pass of this process."""
     if state is not None and state.stale:
         return Standing(Verdict.HOPELESS, tuple(str(finding) for finding in state.errors))
     reasons, waiting = [], False
@@ -42,6 +42,8 @@ def judge(entries: Mapping[Key, Entry], state: SourceState | None) -> Standing:
             waiting = waiting or ready.get("reason") not in MANIFEST_MUST_CHANGE
     if not entries:
         return Standing(Verdict.WAITING, ("nothing has been read yet",))
+    if not verified:
+        return Standing(Verdict.WAITING, tuple(reasons) or ("Asterisk has not been asked yet",))
     if not reasons:
         return Standing(Verdict.READY)
     return Standing(Verdict.WAITING if waiting else Verdict.HOPELESS, tuple(reasons))

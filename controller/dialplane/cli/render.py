@@ -43,7 +43,7 @@ def render(
     """
     if (out is None) == (not show):
         raise Unusable("say either where to write (-o DIR) or what to print (--show FILE)")
-    planned = plan_site(read_input(paths, secrets_dir), templates)
+    planned = plan_site(read_input(paths, secrets_dir), templates, exact=out is not None)
     errors = planned.errors
     for finding in errors:
         warn(str(finding), "red")

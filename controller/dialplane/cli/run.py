@@ -18,11 +18,12 @@ from pydantic import SecretStr
 
 from dialplane.cli.errors import Refused, Unusable
 from dialplane.cli.inputs import SecretsDir, TemplatesDir, load_templates
-from dialplane.cli.live_table import show_live
+from dialplane.cli.live_table import show_live, view
 from dialplane.cli.logs import configure_logs
 from dialplane.cli.once import Standing, Verdict, judge
 from dialplane.cli.operator import missing_extra
-from dialplane.cli.output import say
+from dialplane.cli.output import console, say
+from dialplane.cli.served import served
 from dialplane.cli.site_options import ami_defaults
 from dialplane.cli.state import StateDir, state_directory
 from dialplane.reconcile.site import Ports, SiteLoop
@@ -144,7 +145,7 @@ def run(
         timeout,
         live,
     )
-    configure_logs(verbose=verbose)
+    configure_logs(verbose=verbose, quiet=live)
     with _only_one(options.state):
         if metrics_address:
             _serve_metrics(metrics_address)
@@ -188,16 +189,19 @@ async def _controlled(options: Options) -> Standing | None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     work = [loop.run(), source.watch(), _keep_status(statuses)]
     if options.live:
-        work.append(show_live(statuses))
+        work.append(show_live(statuses, lambda: served(loop.snapshot)))
     tasks: list[asyncio.Task[Any]] = [asyncio.create_task(job) for job in work]
     ending: asyncio.Task[Any] = asyncio.create_task(stop.wait())
-    verdict = asyncio.create_task(_await_verdict(statuses, states, options.timeout)) if options.once else None
+    verdict = asyncio.create_task(_await_verdict(loop, statuses, states, options.timeout)) if options.once else None
     try:
         await asyncio.wait([*tasks, ending, *([verdict] if verdict else [])], return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             if task.done():
                 task.result()  # none of them ends by itself: this raises
-        return verdict.result() if verdict is not None and verdict.done() else None
+        if verdict is None or not verdict.done():
+            return None
+        console().print(view(statuses.entries, statuses.source, served(loop.snapshot)))
+        return verdict.result()
     finally:
         everything: list[asyncio.Task[Any]] = [*tasks, ending, *([verdict] if verdict else [])]
         for task in everything:
@@ -213,11 +217,12 @@ async def _keep_status(statuses: StatusFile) -> None:
         await statuses.flush()
 
 
-async def _await_verdict(statuses: StatusFile, states: list[SourceState], limit: float) -> Standing:
+async def _await_verdict(site: SiteLoop, statuses: StatusFile, states: list[SourceState], limit: float) -> Standing:
+    """What this run found out: statuses that an earlier run left behind count for nothing."""
     loop = asyncio.get_running_loop()
     end = loop.time() + limit
     while True:
-        standing = judge(statuses.entries, states[0] if states else None)
+        standing = judge(statuses.entries, states[0] if states else None, verified=site.reported.is_set())
         if standing.verdict is not Verdict.WAITING or loop.time() >= end:
             return standing
         await asyncio.sleep(ONCE_POLL_SECONDS)

@@ -9,8 +9,7 @@ import typer
 from dialplane.cli.errors import Refused
 from dialplane.cli.inputs import Paths, Planned, SecretsDir, plan_site, read_input
 from dialplane.cli.output import Format, emit, say, warn
-from dialplane.resources.problem import Reason
-from dialplane.standalone.finding import Finding, Level
+from dialplane.standalone.finding import Level
 
 FormatOption = Annotated[Format, typer.Option("--output", "-o", help="text for people, json or yaml for programs.")]
 
@@ -33,8 +32,8 @@ def validate(
         dialplane validate -f site/ --no-secrets          # in CI, where the Secrets are not
         cat trunk.yaml | dialplane validate -f site/ -f -
     """
-    planned = plan_site(read_input(paths, secrets_dir))
-    findings = [f for f in planned.findings if not (no_secrets and _about_secrets(planned, f))]
+    planned = plan_site(read_input(paths, secrets_dir), secrets=not no_secrets)
+    findings = planned.findings
     errors = [finding for finding in findings if finding.level is Level.ERROR]
     if output is not Format.TEXT:
         emit(
@@ -55,15 +54,6 @@ def validate(
     if errors:
         raise Refused(f"{len(errors)} problem{'s' * (len(errors) != 1)} in {_count(count)}")
     warn(f"{_count(count)} in {_files(planned)}: no problems", "green")
-
-
-def _about_secrets(planned: Planned, finding: Finding) -> bool:
-    return any(
-        str(key) == finding.subject and problem.field == finding.field and problem.message == finding.message
-        for key, problems in planned.plan.problems.items()
-        for problem in problems
-        if problem.reason is Reason.SECRET_MISSING
-    )
 
 
 def _count(resources: int) -> str:

@@ -144,7 +144,7 @@ def _trunk_registered(key: Key, findings: Findings) -> Condition:
         case "Registered":
             return Condition(ConditionType.REGISTERED, Truth.TRUE, Reason.REGISTERED)
         case "Rejected":
-            message = f"{registration.server_uri} refuses the registration: check the account"
+            message = f"{registration.server_uri} refuses the registration or is not found: check host and account"
             return Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.REGISTRATION_REJECTED, message)
         case state:
             message = f"{registration.server_uri} has not confirmed the registration ({state})"

@@ -124,6 +124,8 @@ class SiteLoop:
         self._taken = asyncio.Event()
         self.converged = asyncio.Event()
         """Set while the last pass ended well: what `/readyz` asks."""
+        self.reported = asyncio.Event()
+        """Set once the verdicts of a pass of this process have been published: before, statuses are older ones."""
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
@@ -144,6 +146,11 @@ class SiteLoop:
     def disturb(self) -> None:
         """Ask for a pass."""
         self._pass_due.disturb()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the last pass worked on; empty before the first."""
+        return self._snapshot or Snapshot("")
 
     @property
     def connected(self) -> bool:
@@ -172,7 +179,10 @@ class SiteLoop:
             await self._report_due.wait()
             if self._snapshot is not None and self._ports.leadership.held():
                 with metrics.phase.labels("report").time():
+                    judged = self.converged.is_set()
                     await self._ports.sink.publish(reports(self._snapshot, self._plan, self._current_findings()))
+                if judged:
+                    self.reported.set()
 
     async def _guarded_pass(self) -> None:
         if not self._ports.leadership.held():

@@ -76,9 +76,12 @@ class Watch:
                         following = tasks.create_task(self._follow(self.session))
                         self._notify.connected()
                     case Down(reason):
-                        self.session = None
                         metrics.connected.set(0)
-                        log.warning("asterisk is away", host=self.address.host, error=str(reason))
+                        tried = self.session is not None or following is not None
+                        self.session = None
+                        (log.warning if tried else log.info)(
+                            "asterisk is away", host=self.address.host, error=str(reason)
+                        )
                         following = tasks.create_task(self._give_up(reason))
                         self._notify.changed()
 
