@@ -43,6 +43,7 @@ class Watch:
         self._notify = notify
         self._grace = grace
         self._refresh = refresh
+        self._lost_at: float | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -71,7 +72,7 @@ class Watch:
                     following.cancel()
                 match state:
                     case Up(ami):
-                        self.session, self.fault = Session(ami), None
+                        self.session, self.fault, self._lost_at = Session(ami), None, None
                         metrics.connected.set(1)
                         following = tasks.create_task(self._follow(self.session))
                         self._notify.connected()
@@ -86,8 +87,11 @@ class Watch:
                         self._notify.changed()
 
     async def _give_up(self, reason: Unreachable) -> None:
-        if self.fault is None:
-            await asyncio.sleep(self._grace)
+        now = asyncio.get_running_loop().time()
+        if self._lost_at is None:
+            self._lost_at = now
+        if self.fault is None:  # each attempt that fails comes by here; the grace runs from the first
+            await asyncio.sleep(self._lost_at + self._grace - now)
         self.fault, self.live = reason, None
         self._notify.changed()
 
