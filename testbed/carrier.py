@@ -14,7 +14,6 @@ from testbed.agent import Address, SipAgent
 from testbed.control import Answer, Command, emit, serve
 from testbed.digest import challenge, fields, is_right
 from testbed.phone import PhoneCommands, address, arguments
-from testbed.ports import LOOPBACK
 from testbed.sip_message import SipMessage, parameter, uri_of
 
 _REALM = "carrier"
@@ -27,6 +26,7 @@ class Carrier(SipAgent):
     Attributes:
         accounts: user name -> password.
         refuse: the code for every REGISTER, right or not; 0 for none.
+        lifetime: the most seconds that a registration is granted; 0 for as long as asked.
         challenge_calls: whether an INVITE must carry a right digest, too.
         bindings: user name -> contact URI as last registered.
         registers: every REGISTER that carried a digest, in order.
@@ -36,6 +36,7 @@ class Carrier(SipAgent):
         super().__init__(user, None, server, hz=hz, report=emit)
         self.accounts: dict[str, str] = {}
         self.refuse = 0
+        self.lifetime = 0
         self.challenge_calls = True
         self.bindings: dict[str, str] = {}
         self.registers: list[dict[str, object]] = []
@@ -60,6 +61,7 @@ class Carrier(SipAgent):
         code = self.refuse or (200 if right else 403)
         contact = request.get("contact")
         expires = int(parameter(contact, "expires") or request.get("expires") or _DEFAULT_EXPIRES)
+        expires = min(expires, self.lifetime or expires)
         record: dict[str, object] = {
             "username": name,
             "right": right,
@@ -111,6 +113,7 @@ class CarrierCommands(PhoneCommands):
         own: dict[str, Command] = {
             "account": self.account,
             "refuse": self.refuse,
+            "lifetime": self.lifetime,
             "challenge_calls": self.challenge_calls,
             "registers": self.registers,
             "call": self.call,
@@ -128,6 +131,11 @@ class CarrierCommands(PhoneCommands):
     async def refuse(self, **fields: Any) -> Answer:
         """Answer every REGISTER with ``code`` from now on; 0 ends that."""
         self.carrier.refuse = int(fields["code"])
+        return {}
+
+    async def lifetime(self, **fields: Any) -> Answer:
+        """Grant a registration ``seconds`` at most from now on, as carriers do to keep a NAT open; 0 ends that."""
+        self.carrier.lifetime = int(fields["seconds"])
         return {}
 
     async def challenge_calls(self, **fields: Any) -> Answer:
@@ -165,7 +173,7 @@ class CarrierCommands(PhoneCommands):
 async def _main() -> None:
     given = arguments(__doc__).parse_args()
     carrier = Carrier(address(given.server), user=given.user, hz=given.hz)
-    await carrier.open(LOOPBACK, port=given.port, calls=given.calls)
+    await carrier.open(given.host, port=given.port, calls=given.calls)
     carrier.event("ready", port=carrier.address[1])
     try:
         await serve(CarrierCommands(carrier).commands())

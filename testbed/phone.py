@@ -87,6 +87,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--server", required=True, help="HOST:PORT that requests go to")
     parser.add_argument("--user", required=True, help="user part of the peer's own URIs")
+    parser.add_argument("--host", default=LOOPBACK, help="the loopback address it has, such as 127.0.0.2")
     parser.add_argument("--port", type=int, help="SIP port, by default a leased one")
     parser.add_argument("--hz", type=int, default=440, help="pitch of the tone it sends")
     parser.add_argument("--calls", type=int, default=20, help="how many calls at a time")
@@ -105,7 +106,7 @@ async def _main() -> None:
     given = parser.parse_args()
     credentials = Credentials(given.user, given.password)
     agent = SipAgent(given.user, credentials, address(given.server), hz=given.hz, report=emit)
-    await agent.open(LOOPBACK, port=given.port, calls=given.calls)
+    await agent.open(given.host, port=given.port, calls=given.calls)
     agent.event("ready", port=agent.address[1])
     try:
         await serve(PhoneCommands(agent).commands())

@@ -212,10 +212,18 @@ class Peer:
 
     @classmethod
     async def phone(
-        cls, directory: Path, *, user: str, password: str, server: Address, hz: int = 440, calls: int = 20
+        cls,
+        directory: Path,
+        *,
+        user: str,
+        password: str,
+        server: Address,
+        hz: int = 440,
+        calls: int = 20,
+        host: str = LOOPBACK,
     ) -> Self:
         """Start a phone; ``address`` is where it listens."""
-        options = {"user": user, "password": password, "hz": str(hz), "calls": str(calls)}
+        options = {"user": user, "password": password, "hz": str(hz), "calls": str(calls), "host": host}
         return await cls._start("phone", directory, server, options)
 
     @classmethod
@@ -228,9 +236,14 @@ class Peer:
         hz: int = 660,
         calls: int = 20,
         port: int = 0,
+        host: str = LOOPBACK,
     ) -> Self:
-        """Start a carrier; ``port`` 0 leases one; give the old one to start it again at the same address."""
-        options = {"user": user, "hz": str(hz), "calls": str(calls)} | ({"port": str(port)} if port else {})
+        """Start a carrier; ``port`` 0 leases one; give the old one to start it again at the same address.
+
+        A ``host`` of its own (127.0.0.2) keeps a trunk that is known by its address apart from phones.
+        """
+        options = {"user": user, "hz": str(hz), "calls": str(calls), "host": host}
+        options |= {"port": str(port)} if port else {}
         return await cls._start("carrier", directory, server, options)
 
     @classmethod
@@ -254,7 +267,7 @@ class Peer:
         except BaseException:
             await peer.stop()
             raise
-        peer.address = (LOOPBACK, int(ready["port"]))
+        peer.address = (options["host"], int(ready["port"]))
         return peer
 
     async def ask(self, command: str, *, limit_seconds: float = 45, **fields: Any) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest_asyncio
 from pytest import TempPathFactory  # noqa: PT013 -- the type's only public place
-from real_asterisk import Pbx, address
 
 from dialplane.asterisk.ami import Ami
 from testbed.asterisk import AsteriskInstance
+from tests.asterisk.real_asterisk import Pbx, address
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

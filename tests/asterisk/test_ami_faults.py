@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from odd_peer import SECRET, Fields, OddPeer, odd_peer
 from pydantic import SecretStr
 
 from dialplane.asterisk import ami as ami_module
@@ -28,6 +27,7 @@ from dialplane.asterisk.errors import (
     Unreachable,
 )
 from dialplane.asterisk.message import Event, Gap
+from tests.asterisk.odd_peer import SECRET, Fields, OddPeer, odd_peer
 
 
 async def silent(peer: OddPeer, action: Fields) -> None:

@@ -5,13 +5,13 @@ import time
 
 import pytest
 from pydantic import SecretStr
-from real_asterisk import Pbx, address
 
 from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.connection import AsteriskLink, Down, Up
 from dialplane.asterisk.decoder import LONGEST_LINE
 from dialplane.asterisk.errors import AuthenticationRefused, NotBooted, PermissionMissing
 from testbed.asterisk import AsteriskInstance
+from tests.asterisk.real_asterisk import Pbx, address
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

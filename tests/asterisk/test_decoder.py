@@ -83,3 +83,10 @@ def test_what_would_leave_its_line_is_refused(field: tuple[str, str]) -> None:
 
 def test_the_longest_line() -> None:
     check_lines([("A", "x" * 996)])
+
+
+@pytest.mark.parametrize("event", ["ChallengeResponseFailed", "OriginateResponse"])
+def test_an_event_may_have_a_field_named_response(event: str) -> None:
+    message = decode(f"Event: {event}\r\nResponse: 0123\r\nActionID: 7".encode())
+    assert isinstance(message, Event)
+    assert (message.name, message["response"]) == (event, "0123")

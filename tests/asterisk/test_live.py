@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 from pydantic import SecretStr
-from real_asterisk import Pbx, context, pjsip
 
 from dialplane.asterisk.contacts import contacts, drop_contacts
 from dialplane.asterisk.live import Change, LiveState, follow
@@ -15,6 +14,7 @@ from dialplane.asterisk.status import asterisk_status, busy_contexts, missing_mo
 from dialplane.plan.objects import Objects, PjsipObject, PjsipType
 from testbed.agent import SipAgent
 from testbed.digest import Credentials
+from tests.asterisk.real_asterisk import Pbx, context, pjsip
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

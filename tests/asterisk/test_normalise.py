@@ -5,12 +5,12 @@ import xml.etree.ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from real_asterisk import Pbx, pjsip
 
 from dialplane.asterisk.applications import module_of
 from dialplane.asterisk.defaults import DEFAULTS, NOT_SHOWN
 from dialplane.asterisk.normalise import RULES, field_of, network, same
 from dialplane.plan.objects import Objects, PjsipType
+from tests.asterisk.real_asterisk import Pbx, pjsip
 
 ENDPOINT, AOR, IDENTIFY, TRANSPORT = PjsipType.ENDPOINT, PjsipType.AOR, PjsipType.IDENTIFY, PjsipType.TRANSPORT
 

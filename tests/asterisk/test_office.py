@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from real_asterisk import Pbx
 
 from dialplane.asterisk.readback import gone, read_back
 from dialplane.asterisk.reload import reload
@@ -14,6 +13,7 @@ from dialplane.plan.planner import Planner
 from dialplane.reconcile.template_dir import load
 from dialplane.standalone.files import read_paths
 from dialplane.standalone.site import SiteReader
+from tests.asterisk.real_asterisk import Pbx
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

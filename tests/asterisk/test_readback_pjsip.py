@@ -2,10 +2,10 @@
 
 import pytest
 from pydantic import SecretStr
-from real_asterisk import Pbx, blamed, pjsip
 
 from dialplane.asterisk.readback import gone, read_back
 from dialplane.plan.objects import Objects, PjsipObject, PjsipType
+from tests.asterisk.real_asterisk import Pbx, blamed, pjsip
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from real_asterisk import Pbx, address, blamed, context, pjsip
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.readback import read_back
@@ -13,6 +12,7 @@ from dialplane.plan.objects import Mailbox, Objects, PjsipObject, PjsipType, Val
 from dialplane.resources.key import Key
 from testbed.asterisk import AsteriskInstance
 from testbed.bootstrap import Settings, render
+from tests.asterisk.real_asterisk import Pbx, address, blamed, context, pjsip
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

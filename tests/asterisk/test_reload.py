@@ -3,14 +3,14 @@
 import asyncio
 
 import pytest
-from odd_peer import Fields, OddPeer, odd_peer
-from real_asterisk import Pbx
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import ActionTimeout
 from dialplane.asterisk.reload import _MODULE, Reloads, ReloadStatus, reload, reloads_for
 from dialplane.plan.objects import Objects
 from dialplane.plan.render import FILES
+from tests.asterisk.odd_peer import Fields, OddPeer, odd_peer
+from tests.asterisk.real_asterisk import Pbx
 
 REGISTRATION, IDENTIFY = "res_pjsip_outbound_registration.so", "res_pjsip_endpoint_identifier_ip.so"
 

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from trivial import TrivialSite
 
 from dialplane.kube.api import Connection, KubeApi
 from dialplane.kube.operator import Operator, Options
@@ -22,8 +20,7 @@ from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import API_VERSION, GROUP
 from testbed.kube.rest import MERGE_PATCH, Answer
 from testbed.kube.server import ApiServer
-
-sys.path.insert(0, str(Path(__file__).parent))
+from tests.kube.trivial import TrivialSite
 
 CRDS = Path(__file__).parents[2] / "crds"
 OPERATOR = "operator"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import OPERATOR, Running, Site, operating
 from ruamel.yaml import YAML
 
 import testbed.helm
@@ -17,6 +16,7 @@ from dialplane.kube.access import WANTED, needed
 from dialplane.kube.operator import addresses
 from dialplane.resources.kinds import KINDS
 from testbed.kube.server import ApiServer
+from tests.kube.conftest import OPERATOR, Running, Site, operating
 
 sys.path.append(str(testbed.helm.folder()))
 helm = importlib.import_module("helm_sdkpy")

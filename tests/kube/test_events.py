@@ -5,8 +5,6 @@ import contextlib
 from typing import Any
 
 import pytest
-from fakes import Clock, FakeApi, Request
-from trivial import ACCEPTED, READY, UNREADY
 
 from dialplane.kube import events
 from dialplane.kube.errors import ForbiddenError, NotFoundError
@@ -14,6 +12,8 @@ from dialplane.kube.events import Events
 from dialplane.resources.conditions import Condition, ConditionType, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Reason
+from tests.kube.fakes import Clock, FakeApi, Request
+from tests.kube.trivial import ACCEPTED, READY, UNREADY
 
 ANN = Key("Extension", "ann")
 GONE = Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.NO_CONTACT, "no phone")

@@ -1,11 +1,11 @@
 """The inventory alone: when there is a snapshot, what marks it dirty, and that ghosts go."""
 
 import pytest
-from world import EXTENSION, KINDS, TRUNK, Server, list_all, new_inventory
 
 from dialplane.kube.inventory import DELETED, SECRET, Inventory
 from dialplane.kube.shelf import is_older
 from dialplane.resources.key import Key
+from tests.kube.world import EXTENSION, KINDS, TRUNK, Server, list_all, new_inventory
 
 ANN = Key(EXTENSION, "ann")
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from world import EXTENSION, KINDS, TRUNK, Server, list_all, new_inventory
 
 from dialplane.kube.inventory import DELETED, SECRET
 from dialplane.resources.key import Key
+from tests.kube.world import EXTENSION, KINDS, TRUNK, Server, list_all, new_inventory
 
 if TYPE_CHECKING:
     from dialplane.kube.shelf import Suspicion

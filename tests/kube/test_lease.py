@@ -5,10 +5,10 @@ import copy
 from typing import Any
 
 import pytest
-from fakes import Clock, FakeApi, Request
 
 from dialplane.kube.errors import ConflictError, NotFoundError, UnavailableError
 from dialplane.kube.lease import Lease
+from tests.kube.fakes import Clock, FakeApi, Request
 
 
 class Store:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import LIMITED, OPERATOR, Proxy, Site, install, rules
 
 from dialplane.kube import watching
 from dialplane.kube.errors import KindNotServedError, RightMissingError
 from dialplane.resources.key import Key
+from tests.kube.conftest import LIMITED, OPERATOR, Proxy, Site, install, rules
 
 Operate = Callable[..., Any]
 

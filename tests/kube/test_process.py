@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import LIMITED, OPERATOR, Site
 
 from testbed import ports
+from tests.kube.conftest import LIMITED, OPERATOR, Site
 
 TRIVIAL = Path(__file__).with_name("trivial.py")
 

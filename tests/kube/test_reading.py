@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from fakes import FakeApi, Request
-from world import EXTENSION, KINDS, Server, list_all, new_inventory
 
 from dialplane.kube import reading
 from dialplane.kube.access import Rights
@@ -13,6 +11,8 @@ from dialplane.kube.addresses import custom
 from dialplane.kube.errors import GoneError, HistoryRewrittenError, KindNotServedError, NotFoundError
 from dialplane.kube.reading import Reader
 from dialplane.kube.shelf import Suspicion
+from tests.kube.fakes import FakeApi, Request
+from tests.kube.world import EXTENSION, KINDS, Server, list_all, new_inventory
 
 
 class Bench:

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from world import EXTENSION, SECRET, Server, list_all, new_inventory
 
 from dialplane.kube import source as module
 from dialplane.kube.source import KubeSource
+from tests.kube.world import EXTENSION, SECRET, Server, list_all, new_inventory
 
 
 async def returns(source: KubeSource, seconds: float = 0.05) -> bool:

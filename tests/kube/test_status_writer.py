@@ -4,9 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from fakes import Clock, FakeApi, Led, Request
-from trivial import READY, UNREADY
-from world import EXTENSION, KINDS, Server, list_all, new_inventory
 
 from dialplane.kube.addresses import custom
 from dialplane.kube.errors import ApiError, ConflictError, ForbiddenError, InvalidError, NotFoundError, UnavailableError
@@ -14,6 +11,9 @@ from dialplane.kube.shelf import Suspicion
 from dialplane.kube.status_writer import StatusWriter
 from dialplane.resources.conditions import Condition, Report
 from dialplane.resources.key import Key
+from tests.kube.fakes import Clock, FakeApi, Led, Request
+from tests.kube.trivial import READY, UNREADY
+from tests.kube.world import EXTENSION, KINDS, Server, list_all, new_inventory
 
 ANN = Key(EXTENSION, "ann")
 

@@ -73,9 +73,11 @@ def decode(block: bytes) -> Response | Event | None:
         else:
             before = fields[name]
             fields[name] = (before, value) if isinstance(before, str) else (*before, value)
-    if "response" in fields:
-        return Response(fields)
-    return Event(fields) if "event" in fields else None
+    # The first line says what it is: the events ChallengeResponseFailed and OriginateResponse have a field `Response`.
+    kind = next((name for name in fields if name in {"response", "event"}), None)
+    if kind is None:
+        return None
+    return Response(fields) if kind == "response" else Event(fields)
 
 
 def check_lines(fields: Sequence[tuple[str, str]]) -> None:

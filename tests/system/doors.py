@@ -1,0 +1,369 @@
+"""The product's two front doors, as whole processes, behind one set of verbs.
+
+A test says what it wants through `Door` and never learns which door it stands at: manifests go in as files or by
+`kubectl apply`, statuses come out of the status file or the API server, and the controller is a process that can be
+stopped, killed and started again beside an Asterisk that goes on running.
+"""
+
+import asyncio
+import itertools
+import json
+import re
+import sys
+import urllib.request
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ruamel.yaml import YAML
+
+from testbed.asterisk import AsteriskInstance
+from testbed.kube.server import ApiServer
+from testbed.ports import LOOPBACK, PortLease, lease
+from testbed.process import Child
+
+Manifest = dict[str, Any]
+Name = tuple[str, str]
+Seen = Mapping[str, Any]
+
+ROOT = Path(__file__).parents[2]
+GROUP = "dialplane.io"
+PLURALS = {"Asterisk": "asterisks", "SipTrunk": "siptrunks", "Extension": "extensions", "Schedule": "schedules"}
+OPERATOR = "operator"
+LOOK_SECONDS = 0.1
+
+
+def secret(name: str, **values: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
+
+
+def condition(seen: Seen, kind: str) -> dict[str, Any]:
+    """That condition; empty where there is none."""
+    conditions = seen.get("status", {}).get("conditions", ())
+    return next((dict(c) for c in conditions if c["type"] == kind), {})
+
+
+def is_true(kind: str) -> Callable[[Seen], bool]:
+    return lambda seen: condition(seen, kind).get("status") == "True"
+
+
+def is_false(kind: str) -> Callable[[Seen], bool]:
+    return lambda seen: condition(seen, kind).get("status") == "False"
+
+
+def is_current(seen: Seen) -> bool:
+    """Whether its Ready speaks of the spec that is there now."""
+    return condition(seen, "Ready").get("observedGeneration") == seen["metadata"]["generation"]
+
+
+class Door(ABC):
+    """One site behind one front door, beside an Asterisk that is there already."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, directory: Path, asterisk: AsteriskInstance) -> None:
+        self.directory = directory
+        self.asterisk = asterisk
+        self.specs: dict[Name, Any] = {}
+        self._lease: PortLease = lease()
+        self._metrics_port = self._lease.take()
+        self._runs = itertools.count(1)
+        self._child: Child | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+
+    # --- the process
+
+    @abstractmethod
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        """What follows `dialplane`, and the environment it needs."""
+
+    async def start(self) -> None:
+        arguments, env = self.command()
+        settings = self.asterisk.settings
+        ami = {
+            "ASTERISK_AMI_HOST": settings.host,
+            "ASTERISK_AMI_PORT": str(settings.ami_port),
+            "ASTERISK_AMI_USERNAME": settings.controller.name,
+            "ASTERISK_AMI_PASSWORD": settings.controller.secret,
+        }
+        listen = ("--metrics-address", f"{LOOPBACK}:{self._metrics_port}")
+        common = ("--config-dir", str(self.asterisk.etc / "dialplane"), *listen)
+        argv = [sys.executable, "-m", "dialplane.cli", *arguments, *common]
+        output = self.directory / f"controller-{next(self._runs)}.log"
+        self._child = await Child.start(self.kind, argv, output=output, env={**ami, **env}, cwd=self.directory)
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        return await self.child.stop()
+
+    async def kill(self) -> None:
+        await self.child.stop(limit_seconds=0)
+
+    async def close(self) -> None:
+        if self._child is not None and self._child.running:
+            await self._child.stop()
+        self._lease.release()
+
+    @property
+    def child(self) -> Child:
+        assert self._child is not None, "not started"
+        return self._child
+
+    @property
+    def log(self) -> str:
+        """What the running controller has said."""
+        return self.child.output.read_text(errors="replace")
+
+    async def said(self, pattern: str, *, limit_seconds: float = 20) -> re.Match[str]:
+        """Wait until the running controller's log matches."""
+        try:
+            async with asyncio.timeout(limit_seconds):
+                while not (found := re.search(pattern, self.log)):
+                    self.child.check()
+                    await asyncio.sleep(LOOK_SECONDS)
+                return found
+        except TimeoutError:
+            raise AssertionError(f"not said within {limit_seconds} s: {pattern}\n{self.child.tail(40)}") from None
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric over all series with these labels; 0 where there is none."""
+        url = f"http://{LOOPBACK}:{self._metrics_port}/metrics"
+
+        def fetch() -> str:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return str(answer.read().decode())
+
+        total = 0.0
+        for line in (await asyncio.to_thread(fetch)).splitlines():
+            series, _, value = line.rpartition(" ")
+            given = dict(re.findall(r'(\w+)="([^"]*)"', series))
+            if series.partition("{")[0] == name and labels.items() <= given.items():
+                total += float(value)
+        return total
+
+    # --- the site
+
+    async def apply(
+        self, manifests: Iterable[Manifest], secrets: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
+        """Make or change resources; Secrets go first."""
+        given = [*(secret(name, **values) for name, values in (secrets or {}).items()), *manifests]
+        given.sort(key=lambda m: m["kind"] != "Secret")
+        for each in given:
+            if each["kind"] in PLURALS:
+                self.specs[each["kind"], each["metadata"]["name"]] = each["spec"]
+        await self._apply(given)
+
+    async def delete(self, kind: str, *names: str) -> None:
+        for name in names:
+            self.specs.pop((kind, name), None)
+        await self._delete(kind, names)
+
+    @abstractmethod
+    async def _apply(self, manifests: list[Manifest]) -> None: ...
+
+    @abstractmethod
+    async def _delete(self, kind: str, names: Iterable[str]) -> None: ...
+
+    @abstractmethod
+    async def seen(self) -> dict[Name, Seen]:
+        """Every resource that the door shows, with `metadata.generation`, `spec` and `status`."""
+
+    @abstractmethod
+    async def writes(self) -> Any:
+        """Something that differs after any write to any status."""
+
+    async def status(self, kind: str, name: str) -> dict[str, Any]:
+        return dict((await self.seen())[kind, name].get("status", {}))
+
+    async def wait_ready(self, *names: Name, limit_seconds: float = 30) -> None:
+        """Wait until these (by default all that were applied) are Ready in the version that was applied."""
+        wanted = names or tuple(self.specs)
+
+        def done(seen: Mapping[Name, Seen]) -> bool:
+            return all(n in seen and self.is_judged(n, seen[n]) and is_true("Ready")(seen[n]) for n in wanted)
+
+        await self._until(done, f"{len(wanted)} Ready", limit_seconds)
+
+    async def wait_judged(self, *names: Name, limit_seconds: float = 30) -> None:
+        """Wait until the controller has said anything but Unknown of Ready."""
+        wanted = names or tuple(self.specs)
+
+        def done(seen: Mapping[Name, Seen]) -> bool:
+            return all(
+                n in seen
+                and self.is_judged(n, seen[n])
+                and condition(seen[n], "Ready").get("status") in {"True", "False"}
+                for n in wanted
+            )
+
+        await self._until(done, f"{len(wanted)} judged", limit_seconds)
+
+    async def until(
+        self, kind: str, name: str, check: Callable[[Seen], bool], *, limit_seconds: float = 20
+    ) -> dict[str, Any]:
+        """Wait until what the door shows of it passes `check`; return its status."""
+        key = kind, name
+        seen = await self._until(lambda all_: key in all_ and check(all_[key]), f"{kind}/{name}", limit_seconds)
+        return dict(seen[key].get("status", {}))
+
+    def is_judged(self, name: Name, seen: Seen) -> bool:
+        """Whether the status speaks of what was applied last."""
+        return is_current(seen)
+
+    async def _until(
+        self, done: Callable[[Mapping[Name, Seen]], bool], what: str, limit_seconds: float
+    ) -> Mapping[Name, Seen]:
+        seen: Mapping[Name, Seen] = {}
+        try:
+            async with asyncio.timeout(limit_seconds):
+                while True:
+                    seen = await self.seen()
+                    if done(seen):
+                        return seen
+                    self.child.check()
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            lacking = [
+                f"{'/'.join(n)} {(s.get('status') or {}).get('conditions')}"
+                for n, s in seen.items()
+                if not (is_current(s) and is_true("Ready")(s)) or "/".join(n) == what
+            ]
+            shown = "\n".join(lacking[:10])
+            raise AssertionError(f"{what}: not within {limit_seconds} s\n{shown}\n{self.child.tail(30)}") from None
+
+
+class Standalone(Door):
+    """`dialplane run` on a folder."""
+
+    kind = "standalone"
+
+    def __init__(self, directory: Path, asterisk: AsteriskInstance) -> None:
+        super().__init__(directory, asterisk)
+        self.site = directory / "site"
+        self.state = directory / "state"
+        self.site.mkdir()
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        return ["run", "-f", str(self.site), "--state-dir", str(self.state)], {}
+
+    async def _apply(self, manifests: list[Manifest]) -> None:
+        for manifest in manifests:
+            path = self._file(manifest["kind"], manifest["metadata"]["name"])
+            new = path.with_suffix(".new")
+            # JSON is YAML, and every text in it is quoted.
+            new.write_text(json.dumps(manifest, indent=1))
+            new.replace(path)
+
+    async def _delete(self, kind: str, names: Iterable[str]) -> None:
+        for name in names:
+            self._file(kind, name).unlink()
+
+    def _file(self, kind: str, name: str) -> Path:
+        return self.site / f"{kind.lower()}-{name}.yaml"
+
+    @property
+    def status_file(self) -> Path:
+        return self.state / "status.json"
+
+    async def seen(self) -> dict[Name, Seen]:
+        try:
+            text = await asyncio.to_thread(self.status_file.read_text)
+        except FileNotFoundError:
+            return {}
+        found: dict[Name, Seen] = {}
+        for key, entry in json.loads(text)["resources"].items():
+            kind, _, name = key.partition("/")
+            metadata = {"name": name, "uid": entry["uid"], "generation": entry["generation"]}
+            found[kind, name] = {"metadata": metadata, "spec": entry["spec"], "status": entry["status"]}
+        return found
+
+    def is_judged(self, name: Name, seen: Seen) -> bool:
+        return is_current(seen) and (name not in self.specs or seen["spec"] == self.specs[name])
+
+    async def writes(self) -> Any:
+        about = self.status_file.stat()
+        return about.st_ino, about.st_mtime_ns, self.status_file.read_bytes()
+
+
+@dataclass
+class Namespace:
+    """A namespace of the API server in which the operator has exactly the Role of the chart."""
+
+    server: ApiServer
+    name: str
+    rules: list[dict[str, Any]] = field(default_factory=lambda: chart_rules())  # noqa: PLW0108 -- it stands further down
+
+    def __post_init__(self) -> None:
+        self.create("/api/v1/namespaces", {"metadata": {"name": self.name}})
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.name}"
+        subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": OPERATOR}
+        role = {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": "dialplane"}
+        self.create(f"{rbac}/roles", {"metadata": {"name": "dialplane"}, "rules": self.rules})
+        self.create(f"{rbac}/rolebindings", {"metadata": {"name": "dialplane"}, "subjects": [subject], "roleRef": role})
+
+    def create(self, path: str, body: object) -> None:
+        answer = self.server.request("POST", path, body)
+        assert answer.ok, answer.message
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, limit_seconds: float = 60) -> str:
+        return self.server.kubectl(f"--namespace={self.name}", *arguments, stdin=stdin, limit_seconds=limit_seconds)
+
+    def items(self, kind: str) -> list[dict[str, Any]]:
+        path = f"/apis/{GROUP}/v1alpha1/namespaces/{self.name}/{PLURALS[kind]}"
+        answer = self.server.request("GET", path)
+        assert answer.ok, answer.message
+        return list(answer.body["items"])
+
+
+def chart_rules() -> list[dict[str, Any]]:
+    """The rules of the chart's Role, with the release named `dialplane`."""
+    text = (ROOT / "charts/dialplane/templates/rbac.yaml").read_text()
+    role = next(part for part in text.split("\n---\n") if "\nkind: Role\n" in part)
+    named = re.sub(r"\{\{-? *include \"dialplane\.name\" \. *\}\}", "dialplane", role)
+    plain = re.sub(r"\{\{.*?\}\}", "", named)
+    return [dict(rule) for rule in YAML(typ="safe").load(plain)["rules"]]
+
+
+class Kube(Door):
+    """`dialplane operator` on a namespace of a real API server."""
+
+    kind = "kube"
+
+    def __init__(
+        self, directory: Path, asterisk: AsteriskInstance, namespace: Namespace, *, kubeconfig: Path | None = None
+    ) -> None:
+        super().__init__(directory, asterisk)
+        self.namespace = namespace
+        self.kubeconfig = kubeconfig or namespace.server.kubeconfig(OPERATOR, namespace=namespace.name)
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        return ["operator", "--namespace", self.namespace.name], {"KUBECONFIG": str(self.kubeconfig)}
+
+    async def _apply(self, manifests: list[Manifest]) -> None:
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
+        # An old server's OpenAPI does not say enough for kubectl to validate by.
+        await asyncio.to_thread(self.namespace.kubectl, "apply", "--validate=false", "-f", "-", stdin=text)
+
+    async def _delete(self, kind: str, names: Iterable[str]) -> None:
+        plural = f"{PLURALS[kind]}.{GROUP}" if kind in PLURALS else f"{kind.lower()}s"
+        await asyncio.to_thread(self.namespace.kubectl, "delete", plural, *names, "--wait=false")
+
+    async def seen(self) -> dict[Name, Seen]:
+        def read() -> dict[Name, Seen]:
+            kinds = {kind for kind, _ in self.specs} or set(PLURALS)
+            return {(kind, o["metadata"]["name"]): o for kind in sorted(kinds) for o in self.namespace.items(kind)}
+
+        return await asyncio.to_thread(read)
+
+    async def writes(self) -> Any:
+        return {name: seen["metadata"]["resourceVersion"] for name, seen in (await self.seen()).items()}
+
+
+def install_crds(server: ApiServer) -> None:
+    """As a user does it, and return when all kinds are served."""
+    server.kubectl("apply", "--validate=false", "-f", str(ROOT / "crds"), limit_seconds=60)
+    names = [f"crd/{plural}.{GROUP}" for plural in PLURALS.values()]
+    server.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names, limit_seconds=60)
