@@ -245,7 +245,7 @@ CLASH = [out("pbx", Reason.INVALID, "spec.transports[1].bind")]
     Case("two ports", _listening(("udp", "0.0.0.0:5060"), ("udp", "0.0.0.0:5061"))),
     Case("IPv4 and IPv6", _listening(("udp", "0.0.0.0:5060"), ("udp", "[::]:5060"))),
     Case("wss listens elsewhere", _listening(("tcp", "0.0.0.0:5060"), ("wss", None))),
-    Case("the default ports differ", _listening(("tcp", "0.0.0.0"), ("tls", "0.0.0.0"))),
+    Case("the default ports differ", _listening(("tcp", "192.0.2.1"), ("tls", "192.0.2.1"))),
     Case("the same", _listening(("udp", "127.0.0.1:5060"), ("udp", "127.0.0.1:5060")), CLASH),
     Case("one of them everywhere", _listening(("udp", "127.0.0.1:5060"), ("udp", "0.0.0.0:5060")), CLASH),
     Case("IPv6 everywhere", _listening(("udp", "[::1]:5060"), ("udp", "[::]")), CLASH),

@@ -107,8 +107,9 @@ class _Page:
             try:
                 text = _limited(template.render(context=item))
             except Unrenderable as error:
-                culprits = [e.owner for e in item.entries if not _fits(replace(item, entries=(e,)), template)]
-                for owner in culprits or [item.owner]:
+                whole = _fits(replace(item, entries=()), template)
+                culprits = {e.owner for e in item.entries if whole and not _fits(replace(item, entries=(e,)), template)}
+                for owner in sorted(culprits) or [item.owner]:
                     self._unfit(owner, error)
                 return ""
         self.texts[item] = text
