@@ -182,7 +182,8 @@ async def test_a_killed_controller_takes_up_what_happened_meanwhile(running: Wor
     await running.door.wait_ready(("Extension", "e104"))
     await gone(running, "102")
     assert (await (await running.phone("104")).ask("register"))["code"] == 200
-    assert (await running.phones["102-new"].ask("register"))["code"] in REFUSED
+    leaver = await running.phone("102", "brand-new", name="102-new")
+    assert (await leaver.ask("register"))["code"] in REFUSED
 
 
 async def gone(world: World, endpoint: str) -> None:
