@@ -6,7 +6,9 @@ from typing import Self
 
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.plan.plan import Pbx, Plan, Secrets, Version
-from dialplane.reconcile.convergence import Outcome, digests
+from dialplane.reconcile.convergence import Outcome
+from dialplane.reconcile.notes import Notes
+from dialplane.reconcile.revoked import digests
 from dialplane.reconcile.verified import Refusal, Verified, VerifiedStore
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.key import Key
@@ -23,6 +25,8 @@ class Memory:
     def __init__(self, store: VerifiedStore, path: Path) -> None:
         self._store = store
         self.path = path
+        self._inode = path.stat().st_ino
+        self.notes = Notes(store)
         self.verified: dict[Key, Verified] = store.verified()
         self.refused: dict[Key, Refusal] = store.refused()
 
@@ -34,6 +38,14 @@ class Memory:
     def close(self) -> None:
         """Close the store."""
         self._store.close()
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody took the file away."""
+        try:
+            return self.path.stat().st_ino != self._inode
+        except OSError:
+            return True
 
     def objects(self) -> dict[str, str]:
         """Name and digest of every object that Asterisk was proven to have."""
@@ -70,7 +82,7 @@ class Memory:
 
     def judge(self, snapshot: Snapshot, plan: Plan, outcome: Outcome) -> bool:
         """Record what one attempt showed; returns whether Asterisk refused something that it had not refused before."""
-        blamed = {key for key in outcome.mismatches if key is not None}
+        blamed = {key for key in outcome.mismatches if key is not None and self._may_refuse(key, snapshot)}
         refusals = {
             key: Refusal(
                 Version(snapshot.resources[key], referred(key, snapshot)),
@@ -83,7 +95,7 @@ class Memory:
         proofs = {
             key: Verified(version, digests(items, key))
             for key, version in plan.versions.items()
-            if key not in blamed
+            if key not in outcome.lacking
             and (key not in self.verified or self.verified[key].version.revision != version.revision)
         }
         still_there = bool(outcome.undeleted)
@@ -94,6 +106,11 @@ class Memory:
         for key in gone:
             del self.verified[key]
         return bool(refusals)
+
+    def _may_refuse(self, key: Key, snapshot: Snapshot) -> bool:
+        """An Asterisk that was never verified stays in: without it the whole site would be left out."""
+        resource = snapshot.resources.get(key)
+        return key in self.verified or resource is None or not isinstance(resource.spec, AsteriskSpec)
 
 
 def referred(key: Key, snapshot: Snapshot) -> Secrets:
