@@ -63,11 +63,18 @@ class Planner:
             site = _site(snapshot.namespace, draft, self._config_directory)
             objects, findings = _objects(site)
             if not findings:
-                break
+                try:
+                    files = self._renderer.files(objects, retained)
+                    break
+                except Unrenderable:
+                    # Whoever is to blame is left out; if nobody is, the templates themselves are at fault.
+                    at_fault = self._renderer.unrenderable(objects)
+                    findings = [(k, Problem(Reason.INVALID, f"a value {e}", "spec")) for k, e in at_fault.items()]
+                    if not findings:
+                        raise
             draft.note(findings)
             if site.asterisk_key not in draft.resources:
                 return self._nothing(draft, disabled)
-        files = self._renderer.files(objects, retained)
         return Plan(
             files=files,
             objects=objects,

@@ -1,12 +1,14 @@
 """From objects to the bytes of the files."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import groupby
 
 from dialplane.plan.digest import digest
 from dialplane.plan.escape import LINE_LIMIT, Unrenderable, plain
 from dialplane.plan.objects import DialplanContext, Mailbox, Objects, PjsipObject, PjsipType, Setting
 from dialplane.plan.templates import Templates
+from dialplane.resources.key import Key
 
 HEADER = "; Rendered by Dialplane from the manifests of this site: what is changed here by hand is overwritten.\n\n"
 
@@ -29,6 +31,22 @@ class Renderer:
         self._templates = templates
         self._texts: dict[PjsipObject | DialplanContext, str] = {}
 
+    def unrenderable(self, objects: Objects) -> dict[Key, Unrenderable]:
+        """Whose objects the templates cannot lay out, and why: asked only after `files` raised."""
+        found: dict[Key, Unrenderable] = {}
+        parts: list[tuple[Key, Objects]] = [(o.owner, Objects(pjsip=(o,))) for o in objects.pjsip]
+        parts += [(m.owner, Objects(mailboxes=(m,))) for m in objects.mailboxes]
+        parts += [(s.owner, Objects(settings=(s,))) for s in objects.settings]
+        for context in objects.contexts:
+            parts.append((context.owner, Objects(contexts=(replace(context, entries=()),))))
+            parts += [(e.owner, Objects(contexts=(replace(context, entries=(e,)),))) for e in context.entries]
+        for owner, part in parts:
+            try:
+                Renderer(self._templates).files(part)
+            except Unrenderable as error:
+                found.setdefault(owner, error)
+        return found
+
     def files(self, objects: Objects, retained: str = "") -> dict[str, str]:
         """Every file with its whole text.
 
@@ -37,7 +55,7 @@ class Renderer:
             retained: routines of an older version that live calls still run in, verbatim.
 
         Raises:
-            Unrenderable: a value that no file can express; the builders make sure that none is left.
+            Unrenderable: a value that no file can express; `unrenderable` says whose.
         """
         texts = self._texts
         self._texts = {}
