@@ -112,6 +112,20 @@ class Memory:
             del self.verified[key]
         return bool(refusals)
 
+    def blame_the_only_change(self, snapshot: Snapshot, plan: Plan) -> bool:
+        """Refuse the one version that is new in a plan whose dialplan Asterisk cannot read; False if there are more."""
+        known = self.verified
+        new = [k for k, v in plan.versions.items() if k not in known or known[k].version.revision != v.revision]
+        if len(new) != 1 or new[0] in self.refused or not self._may_refuse(new[0], snapshot):
+            return False
+        (key,) = new
+        end = SERVING if key in known else NOT_SERVED
+        message = f"Asterisk cannot read the dialplan with this version in it; {end}"
+        refusals = {key: Refusal(Version(snapshot.resources[key], referred(key, snapshot)), message)}
+        self._store.save(refused=refusals)
+        self.refused.update(refusals)
+        return True
+
     def _may_refuse(self, key: Key, snapshot: Snapshot) -> bool:
         """An Asterisk that was never verified stays in: without it the whole site would be left out."""
         resource = snapshot.resources.get(key)
