@@ -80,6 +80,11 @@ class Memory:
             self.refused = {key: self.refused[key] for key in same}
         return {key: self.verified[key].version if key in self.verified else None for key in same}
 
+    def reconsider(self) -> None:
+        """Give everything that was refused another try."""
+        self._store.save(forget_refused=self.refused)
+        self.refused = {}
+
     def judge(self, snapshot: Snapshot, plan: Plan, outcome: Outcome) -> bool:
         """Record what one attempt showed; returns whether Asterisk refused something that it had not refused before."""
         blamed = {key for key in outcome.mismatches if key is not None and self._may_refuse(key, snapshot)}

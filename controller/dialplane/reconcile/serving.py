@@ -81,9 +81,20 @@ class Serving:
             return await asyncio.to_thread(self._planner.plan, snapshot, held, self._retained)
 
     async def held(self, snapshot: Snapshot, plan: Plan) -> Plan:
-        """`plan`, made again if the memory, perhaps just opened, says that something in it was refused."""
-        memory = self._place.memory
-        return await self.planned(snapshot) if memory and memory.held(snapshot) else plan
+        """`plan`, made again if the memory, perhaps just opened, says that something in it was refused.
+
+        Or if something was that deserves another try.
+        """
+        memory, session = self._place.memory, self._place.session
+        if memory is None:
+            return plan
+        again = False
+        if session is not None and plan.pbx is not None:
+            pbx = snapshot.resources.get(plan.pbx.key)
+            again = memory.notes.changed(session.ami.started_at, pbx) and bool(memory.refused)
+            if again:
+                memory.reconsider()
+        return await self.planned(snapshot) if again or memory.held(snapshot) else plan
 
     async def write(self, snapshot: Snapshot, plan: Plan) -> Plan:
         """Only write; Asterisk, which is away, reads it when it comes back, or is told then.
@@ -153,8 +164,11 @@ class Serving:
             permit=self._permit,
             stand_in=stand_in,
         )
+        known = session.complete
         with metrics.phase.labels("converge").time():
             outcome = await converge(session, directory, task)
+        if self._place.watch is not None and (outcome.reloads or not known):
+            self._place.watch.resync.set()  # contacts that were dropped send no event (facts)
         for result in outcome.reloads:
             metrics.reloads.labels(result.module, result.status.name.lower()).inc()
             log.info("reloaded", module=result.module, result=result.status.name, ms=round(result.duration_ms, 1))

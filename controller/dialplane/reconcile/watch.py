@@ -11,7 +11,7 @@ import structlog
 
 from dialplane.asterisk.ami import AmiAddress
 from dialplane.asterisk.connection import AsteriskLink, Down, Up
-from dialplane.asterisk.errors import AsteriskError, Unreachable
+from dialplane.asterisk.errors import AsteriskError, NotConnectedYet, Unreachable
 from dialplane.asterisk.live import LiveState, follow
 from dialplane.asterisk.status import AsteriskStatus, asterisk_status
 from dialplane.reconcile import metrics
@@ -44,6 +44,8 @@ class Watch:
         self.fault: Unreachable | None = None
         self.live: LiveState | None = None
         self.status: AsteriskStatus | None = None
+        self.resync = asyncio.Event()
+        """Set it after what changes the live state without an event, such as a contact that was removed."""
         self._notify = notify
         self._grace = grace
         self._refresh = refresh
@@ -85,15 +87,14 @@ class Watch:
                         metrics.connected.set(1)
                         following = tasks.create_task(self._follow(self.session))
                         self._notify.connected()
+                    case Down(NotConnectedYet()):
+                        pass
                     case Down(reason):
-                        tried = self.session is not None or following is not None
                         if self.session is not None:
                             self._lost_at = time.monotonic()
                         self.session = None
                         metrics.connected.set(0)
-                        (log.warning if tried else log.info)(
-                            "asterisk is away", host=self.address.host, error=str(reason)
-                        )
+                        log.warning("asterisk is away", host=self.address.host, error=str(reason))
                         following = tasks.create_task(self._give_up(reason))
                         self._notify.changed()
 
@@ -109,7 +110,7 @@ class Watch:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     signs = tasks.create_task(self._vital_signs(session))
-                    async for change in follow(session.ami, self.live):
+                    async for change in follow(session.ami, self.live, resync=self.resync):
                         self.live = change.state
                         self._notify.changed()
                     signs.cancel()
