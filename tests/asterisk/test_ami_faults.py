@@ -234,7 +234,7 @@ async def test_a_refused_login() -> None:
 
 
 async def test_an_asterisk_that_never_boots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("odd_peer.BOOTED", b"")
+    monkeypatch.setattr("tests.asterisk.odd_peer.BOOTED", b"")
     async with odd_peer(silent) as (address, _):
         with pytest.raises(NotBooted, match="no FullyBooted within"):
             async with Ami.connect(address, timeout=0.2):

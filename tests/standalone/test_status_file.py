@@ -57,6 +57,7 @@ async def test_both_survive_a_restart(path: Path) -> None:
 async def test_a_resource_that_is_made_anew_takes_a_new_uid(path: Path) -> None:
     kept = status_file(path)
     first = kept.identify(manifest("101"), ALICE)
+    kept.settle([])
     await kept.publish({})
     second = kept.identify(manifest("101"), ALICE)
     assert second.uid != first.uid
@@ -69,6 +70,28 @@ async def test_nothing_is_written_where_nothing_changed(path: Path) -> None:
     await kept.publish({ALICE: ready(known.uid)})
     before = path.stat()
     await kept.publish({ALICE: ready(known.uid)})
+    assert path.stat() == before
+
+
+async def test_a_report_on_an_older_state_forgets_nothing_of_a_newer_one(path: Path) -> None:
+    kept = status_file(path)
+    known = kept.identify(manifest("101"), ALICE)
+    kept.settle([ALICE])
+    await kept.publish({})  # what was in force before there was an Alice
+    await kept.publish({ALICE: ready(known.uid)})
+    assert kept.entries[ALICE].status["conditions"][0]["status"] == "True"
+
+
+async def test_a_restart_on_the_same_site_writes_nothing(path: Path) -> None:
+    async def run() -> None:
+        kept = status_file(path)
+        known = kept.identify(manifest("101"), ALICE)
+        kept.note_source(SourceState("site", "abc"))
+        await kept.publish({ALICE: ready(known.uid)})
+
+    await run()
+    before = path.stat()
+    await run()
     assert path.stat() == before
 
 

@@ -42,18 +42,18 @@ def example_password(number: str) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def site(world: World) -> AsyncIterator[World]:
-    await world.carrier(username="example-account", password="example-carrier-password")
-    await world.carrier("second", lifetime=GRANTED_SECONDS)
-    manifests, secrets = office(world)
+async def site(fresh: World) -> AsyncIterator[World]:
+    await fresh.carrier(username="example-account", password="example-carrier-password")
+    await fresh.carrier("second", lifetime=GRANTED_SECONDS)
+    manifests, secrets = office(fresh)
     # What the example has not: a phone that may dial nothing, and a line without a catch-all.
     lift = extension("105", ())
-    second = world.trunk("second", inbound=[{"did": "+493066601104", "to": {"extension": "104"}}])
+    second = fresh.trunk("second", inbound=[{"did": "+493066601104", "to": {"extension": "104"}}])
     secrets["phone-105"] = {"username": "105", "password": example_password("105")}
     secrets["second"] = {"username": "second", "password": "secret-of-second"}
-    await world.door.apply([*manifests, lift, second], secrets)
-    await world.door.wait_ready()
-    yield world
+    await fresh.door.apply([*manifests, lift, second], secrets)
+    await fresh.door.wait_ready()
+    yield fresh
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -112,7 +112,7 @@ def phones(numbers: Iterable[str], **spec: Any) -> tuple[list[Manifest], dict[st
 
 
 @asynccontextmanager
-async def world(kind: str, directory: Path, get_server: GetServer, **options: Any) -> AsyncIterator[World]:
+async def start(kind: str, directory: Path, get_server: GetServer, **options: Any) -> AsyncIterator[World]:
     """Start all of it; the controller waits for manifests."""
     async with AsteriskInstance(directory / "asterisk") as asterisk:
         if kind == "kube":

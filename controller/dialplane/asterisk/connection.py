@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from dialplane.asterisk.ami import Ami, AmiAddress
-from dialplane.asterisk.errors import Unreachable
+from dialplane.asterisk.errors import NotConnectedYet, Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class AsteriskLink:
         self._events = events
         self._waits = (first_wait, longest_wait)
         self._connect_within = connect_within
-        self._state: Up | Down = Down(Unreachable(f"{address}: not connected yet"))
+        self._state: Up | Down = Down(NotConnectedYet(f"{address}: not connected yet"))
         self._changed = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 

@@ -25,6 +25,10 @@ class Unreachable(AsteriskError):
     """No connection: the operator checks that Asterisk runs and that host, port and TLS of `ami` are right."""
 
 
+class NotConnectedYet(Unreachable):
+    """Nobody has tried to connect so far: it says nothing about Asterisk."""
+
+
 class AuthenticationRefused(Unreachable):
     """AMI user or secret is wrong, or `permit` excludes this host: the operator corrects `credentialsSecretRef`."""
 

@@ -200,7 +200,8 @@ async def _controlled(options: Options) -> Standing | None:
                 task.result()  # none of them ends by itself: this raises
         if verdict is None or not verdict.done():
             return None
-        console().print(view(statuses.entries, statuses.source, served(loop.snapshot)))
+        if statuses.entries:
+            console().print(view(statuses.entries, statuses.source, served(loop.snapshot)))
         return verdict.result()
     finally:
         everything: list[asyncio.Task[Any]] = [*tasks, ending, *([verdict] if verdict else [])]

@@ -6,7 +6,7 @@ Every path in a plan is ours; every other file in the directory is somebody else
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,9 @@ FILE_MODE = 0o640
 KEYS = "keys"
 """The folder of certificates and keys: the one place where the set of our files varies."""
 
+OWN = ".dialplane"
+"""The folder of what Dialplane remembers of the files beside it; Asterisk reads nothing here."""
+
 TEMPORARY = ".dialplane-new"
 """The ending of a file that is being written."""
 
@@ -24,12 +27,18 @@ class ConfigDirectoryError(Exception):
     """The directory cannot be read or written: the operator must mend rights, disk or mount; the message says which."""
 
 
+class NotLeading(Exception):
+    """Another process holds the right to write: nothing more is written, and nothing is said of the site."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What one `write` did: the paths whose bytes changed and the paths that were removed."""
 
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    effective: tuple[str, ...] = ()
+    """Those that say something else now: a file of comments alone says what a missing one does."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -38,10 +47,20 @@ class Written:
 
 
 class ConfigDirectory:
-    """The config directory of one Asterisk (`Asterisk.spec.configDirectory`)."""
+    """The config directory of one Asterisk (`Asterisk.spec.configDirectory`).
 
-    def __init__(self, path: Path) -> None:
+    Writing goes on in a thread after its caller was cancelled: so `permit`, which raises `NotLeading`, is asked before
+    each file, and `close` ends it.
+    """
+
+    def __init__(self, path: Path, permit: Callable[[], None] = lambda: None) -> None:
         self.path = path
+        self._permit = permit
+        self._closed = False
+
+    def close(self) -> None:
+        """Let no further file be written."""
+        self._closed = True
 
     def read(self, paths: Iterable[str]) -> dict[str, str]:
         """The text of those of `paths` that exist; bytes that are not UTF-8 survive as surrogates.
@@ -52,7 +71,7 @@ class ConfigDirectory:
         found = {}
         for path in paths:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError), _explained(self.path / path, "read"):
-                found[path] = (self.path / path).read_text(encoding="utf-8", errors="surrogateescape")
+                found[path] = (self.path / path).read_bytes().decode("utf-8", errors="surrogateescape")
         return found
 
     def write(self, files: Mapping[str, str], *, prune: bool = True) -> Written:
@@ -65,20 +84,32 @@ class ConfigDirectory:
 
         Raises:
             ConfigDirectoryError: the directory is missing and cannot be made, read-only, full, or not ours to write.
+            NotLeading: the right to write was lost on the way.
+        """
+        todo = self.differing(files, prune=prune)
+        for path in todo.changed:
+            self.put(path, files[path])
+        for path in todo.removed:
+            self._may_write()
+            with contextlib.suppress(FileNotFoundError), _explained(self.path / path, "remove"):
+                (self.path / path).unlink()
+        return todo
+
+    def differing(self, files: Mapping[str, str], *, prune: bool = True) -> Written:
+        """What `write` would do.
+
+        Raises:
+            ConfigDirectoryError: a file is there but cannot be read.
         """
         now = self.read(files)
         changed = tuple(path for path in sorted(files) if now.get(path) != files[path])
-        for path in changed:
-            self._replace(path, files[path])
         removed = tuple(path for path in self._kept_keys() if prune and path not in files)
-        for path in removed:
-            with contextlib.suppress(FileNotFoundError), _explained(self.path / path, "remove"):
-                (self.path / path).unlink()
-        return Written(changed, removed)
+        effective = tuple(p for p in changed if _substance(now.get(p, "")) != _substance(files[p]))
+        return Written(changed, removed, effective + removed)
 
     def sweep(self) -> None:
         """Remove the temporary files that a killed process left behind."""
-        for folder in (self.path, self.path / KEYS):
+        for folder in (self.path, self.path / KEYS, self.path / OWN):
             with contextlib.suppress(OSError):
                 for path in folder.glob(f".*{TEMPORARY}"):
                     path.unlink(missing_ok=True)
@@ -98,8 +129,14 @@ class ConfigDirectory:
             return sorted(f"{KEYS}/{path.name}" for path in folder.iterdir() if path.suffix in {".crt", ".key"})
         return []
 
-    def _replace(self, path: str, text: str) -> None:
+    def put(self, path: str, text: str) -> None:
+        """Replace one file.
+
+        Raises:
+            ConfigDirectoryError, NotLeading: as `write`.
+        """
         target = self.path / path
+        self._may_write()
         with _explained(target, "write"):
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=TEMPORARY, dir=target.parent)
@@ -116,6 +153,11 @@ class ConfigDirectory:
                 raise
             _sync_folder(target.parent)
 
+    def _may_write(self) -> None:
+        if self._closed:
+            raise NotLeading("this site loop has ended")
+        self._permit()
+
 
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -125,11 +167,17 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _substance(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip() and not line.startswith(";")]
+
+
 @contextlib.contextmanager
 def _explained(path: Path, verb: str) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
-        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if verb != "write":
+            raise
+        raise ConfigDirectoryError(f"cannot write {path}: {error.strerror or error}") from error
     except OSError as error:
         raise ConfigDirectoryError(f"cannot {verb} {path}: {error.strerror or error}") from error

@@ -6,17 +6,16 @@ Asterisk's own "reloaded" counts for nothing (facts): only what it answers when 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
 from dialplane.asterisk.ami import Ami
-from dialplane.asterisk.contacts import contacts, drop_contacts
+from dialplane.asterisk.contacts import drop_contacts, registered_keys
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.readback import gone, read_back
 from dialplane.asterisk.reload import ReloadResult, reload, reloads_for
-from dialplane.plan.digest import digest
 from dialplane.plan.objects import (
     DialplanContext,
     Mailbox,
@@ -25,12 +24,14 @@ from dialplane.plan.objects import (
     gathered,
     owners,
 )
+from dialplane.plan.pjsip.asterisk import WITNESS
 from dialplane.plan.plan import Plan
 from dialplane.plan.render import EXTENSIONS, VOICEMAIL
 from dialplane.reconcile.config_dir import ConfigDirectory
+from dialplane.reconcile.revoked import Readable, Revoked
 from dialplane.resources.key import Key
 
-Readable = PjsipObject | DialplanContext | Mailbox
+DIALPLAN = "pbx_config.so"
 
 SETTLE_SECONDS = (0.1, 0.4)
 """Waits before an object that differs is asked for again: Asterisk starts registrations a moment after the reload."""
@@ -43,10 +44,27 @@ class Session:
     ami: Ami
     proven: dict[str, Readable] = field(default_factory=dict)
     """Every object that this Asterisk was asked for and has, by name."""
-    unread: set[str] = field(default_factory=set)
-    """Files that changed and that this Asterisk has not been told to read yet."""
+    read: set[str] = field(default_factory=set)
+    """Files that it has been told to read in this pass: once is enough."""
     complete: bool = False
-    """Whether strays (objects and contacts that nobody asked for) have been looked for."""
+    """Whether strays (contacts that nobody asked for) have been looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to make one Asterisk run."""
+
+    plan: Plan
+    unread: frozenset[str]
+    """Files that changed and that this Asterisk may not have read yet."""
+    earlier: Mapping[str, str]
+    """Names and digests of the objects this Asterisk had before, from earlier sessions."""
+    reload_seconds: float
+    """The hard limit of each reload."""
+    permit: Callable[[], None]
+    """Asked right before every action with an effect; raises `NotLeading`."""
+    stand_in: bool = False
+    """The plan's dialplan is refused as a whole and an older one serves in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,111 +73,103 @@ class Outcome:
 
     mismatches: Mapping[Key | None, tuple[Mismatch, ...]] = field(default_factory=dict)
     """By the resource to blame; None: nobody in particular."""
+    waiting: Mapping[Key, tuple[Mismatch, ...]] = field(default_factory=dict)
+    """By resource: lines that Asterisk lacks because it refuses the whole dialplan; whose fault that is is unknown."""
+    dialplan_refused: bool = False
+    """Asterisk cannot read extensions.conf to its end: it says so, or whole contexts are missing."""
     reloads: tuple[ReloadResult, ...] = ()
     undeleted: tuple[Mismatch, ...] = ()
     """Objects that should be gone and are not."""
-    restart_for: tuple[str, ...] = ()
-    """What only a restart of Asterisk brings into effect: files, and transports."""
+    sockets: tuple[str, ...] = ()
+    """Transports that only a restart of Asterisk brings into effect."""
     seconds: float = 0.0
 
+    @property
+    def lacking(self) -> frozenset[Key | None]:
+        """Whoever has something in the plan that Asterisk does not run."""
+        return frozenset((*self.mismatches, *self.waiting))
 
-async def converge(
-    session: Session, directory: ConfigDirectory, plan: Plan, earlier: Mapping[str, str], reload_seconds: float
-) -> Outcome:
-    """Make the Asterisk of `session` run `plan`, and say what it does not.
 
-    Args:
-        session: the connection and what was proven over it; updated.
-        directory: where the files are written.
-        plan: what to run.
-        earlier: names and digests of the objects this Asterisk had before, from earlier sessions.
-        reload_seconds: the hard limit of each reload.
+async def converge(session: Session, directory: ConfigDirectory, task: Task) -> Outcome:
+    """Make the Asterisk of `session` run the plan, and say what it does not.
 
     Raises:
         ConfigDirectoryError: a file cannot be written.
+        NotLeading: the right to write was lost.
         AsteriskError: the connection was lost, or an answer did not come in time: nothing is known then.
     """
     started = time.monotonic()
+    plan = task.plan
     written = await asyncio.to_thread(directory.write, plan.files)
-    session.unread.update(written.paths)
     wanted = plan.objects.readable()
-    reloads, restart_for = await _reload(session, frozenset(session.unread), reload_seconds)
-    session.unread.clear()
+    reloads = await _reload(session, task.unread | {*written.paths}, task)
 
     changed = {name: item for name, item in wanted.items() if session.proven.get(name) != item}
-    obsolete = _obsolete(session, wanted, earlier)
-    rekeyed = _rekeyed(session, wanted, earlier)
-    await _drop_revoked(session, wanted, rekeyed)
+    obsolete = _obsolete(session, wanted, task.earlier)
+    revoked = Revoked.of(session.proven, wanted, task.earlier)
+    await _drop_strays(session, wanted, revoked, task)
     answer = await _ask(session.ami, changed, obsolete, plan)
     if answer.found:
         # Asterisk may never have read files that were right on disk already: tell it once, then ask again.
-        files = _files_of(answer, changed, obsolete)
+        files = _files_of(answer, changed, obsolete, stand_in=task.stand_in)
         if set(reloads_for(files).modules) - {result.module for result in reloads}:
-            more, _ = await _reload(session, files, reload_seconds)
-            reloads += more
+            reloads += await _reload(session, files, task)
             answer = await _ask(session.ami, changed, obsolete, plan)
-    for wait in SETTLE_SECONDS:
+    broken = any(result.module == DIALPLAN and not result.succeeded for result in reloads)
+    broken |= not task.stand_in and any(m.missing and not m.field and _of_dialplan(m) for m in answer.differing)
+    for wait in () if broken else SETTLE_SECONDS:
         if not answer.found:
             break
         await asyncio.sleep(wait)
         answer = await _ask(session.ami, changed, obsolete, plan)
 
-    mismatches, sockets = _without_transports(answer.differing)
-    blamed = {m.owner for m in mismatches}
+    blamed, waiting = _blamed(answer.differing, whole=broken or task.stand_in)
+    kept = {id_ for id_ in revoked.rekeyed if (aor := wanted.get(f"aor/{id_}")) and not owners(aor) & blamed.keys()}
+    if kept:
+        task.permit()
+        await drop_contacts(session.ami, sorted(kept))
+    doubtful = {m.object for m in answer.shown}
     session.proven = {
         name: item
         for name, item in wanted.items()
-        if name not in changed or not (owners(item) & blamed or (None in blamed and isinstance(item, DialplanContext)))
+        if name not in changed or not (owners(item) & blamed.keys() or name.replace("/", " ", 1) in doubtful)
     }
-    kept = {id_ for id_ in rekeyed if (item := wanted.get(f"aor/{id_}")) is not None and item.owner not in blamed}
-    if kept:
-        await drop_contacts(session.ami, sorted(kept))
-    by_owner: dict[Key | None, list[Mismatch]] = defaultdict(list)
-    for mismatch in mismatches:
-        by_owner[mismatch.owner].append(mismatch)
+    if broken or None in blamed:
+        session.proven = {n: item for n, item in session.proven.items() if not isinstance(item, DialplanContext)}
     return Outcome(
-        mismatches={owner: tuple(found) for owner, found in by_owner.items()},
+        mismatches=blamed,
+        waiting=waiting,
+        dialplan_refused=broken,
         undeleted=answer.undeleted,
         reloads=reloads,
-        restart_for=restart_for + sockets,
+        sockets=answer.sockets,
         seconds=time.monotonic() - started,
     )
 
 
-def digests(items: Mapping[str, Readable], owner: Key) -> dict[str, str]:
-    """Name and digest of each object that `owner` alone wants: what a later session compares with."""
-    return {
-        name: object_digest(item)
-        for name, item in items.items()
-        if not isinstance(item, DialplanContext) and item.owner == owner
-    }
-
-
-def object_digest(item: Readable) -> str:
-    """Names the content of one object."""
-    match item:
-        case PjsipObject():
-            return digest(item.options)
-        case Mailbox():
-            return digest(item.pin, item.full_name, item.email, item.options)
-        case DialplanContext():
-            return digest(item.includes, [(e.extension, e.priority, e.application, e.arguments) for e in item.entries])
-
-
-async def _reload(
-    session: Session, files: frozenset[str], limit: float
-) -> tuple[tuple[ReloadResult, ...], tuple[str, ...]]:
-    needed = reloads_for(files)
-    results = [await reload(session.ami, module, timeout=limit) for module in needed.modules]
-    return tuple(results), needed.restart_for
+async def _reload(session: Session, files: Collection[str], task: Task) -> tuple[ReloadResult, ...]:
+    results = []
+    for module in reloads_for(files).modules:
+        task.permit()
+        results.append(await reload(session.ami, module, timeout=task.reload_seconds))
+    return tuple(results)
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """What Asterisk has otherwise, and what it should not have any more."""
 
-    differing: tuple[Mismatch, ...]
+    shown: tuple[Mismatch, ...]
     undeleted: tuple[Mismatch, ...]
+
+    @property
+    def differing(self) -> tuple[Mismatch, ...]:
+        """What a reload should have cured. A changed transport is not refused: its socket stays until a restart."""
+        return tuple(m for m in self.shown if not m.needs_restart)
+
+    @property
+    def sockets(self) -> tuple[str, ...]:
+        return tuple(sorted({m.object for m in self.shown if m.needs_restart}))
 
     @property
     def found(self) -> bool:
@@ -171,15 +181,26 @@ async def _ask(ami: Ami, changed: Mapping[str, Readable], obsolete: Mapping[str,
     if expected.contexts:
         expected = replace(expected, globals=plan.objects.globals)
     return _Answer(
-        await read_back(ami, expected) if changed else (),
+        _without_witnesses(await read_back(ami, expected)) if changed else (),
         await gone(ami, gathered(obsolete.values())) if obsolete else (),
     )
 
 
-def _files_of(answer: _Answer, changed: Mapping[str, Readable], obsolete: Mapping[str, Readable]) -> frozenset[str]:
+def _without_witnesses(found: tuple[Mismatch, ...]) -> tuple[Mismatch, ...]:
+    """What a witness lacks is its transport, which is told itself; nobody knows the witness."""
+    if not any(m.object.startswith("transport ") for m in found):
+        return found
+    return tuple(m for m in found if not m.object.startswith(f"endpoint {WITNESS}"))
+
+
+def _files_of(
+    answer: _Answer, changed: Mapping[str, Readable], obsolete: Mapping[str, Readable], *, stand_in: bool
+) -> frozenset[str]:
     """The files that what differs stands in."""
     blamed = {m.owner for m in answer.differing}
     files = {_file(item) for item in changed.values() if owners(item) & blamed}
+    if stand_in:
+        files.discard(EXTENSIONS)  # the older dialplan lacks what is new; that is no reason to read it again
     if None in blamed:
         files.add(EXTENSIONS)
     if answer.undeleted:
@@ -187,11 +208,23 @@ def _files_of(answer: _Answer, changed: Mapping[str, Readable], obsolete: Mappin
     return frozenset(files)
 
 
-def _without_transports(mismatches: Iterable[Mismatch]) -> tuple[tuple[Mismatch, ...], tuple[str, ...]]:
-    """A transport that differs is not refused: Asterisk keeps its old socket until it starts again (facts)."""
-    every = tuple(mismatches)
-    sockets = sorted({m.object for m in every if m.object.startswith("transport ")})
-    return tuple(m for m in every if m.object not in sockets), tuple(sockets)
+Blame = dict[Key | None, tuple[Mismatch, ...]]
+
+
+def _of_dialplan(mismatch: Mismatch) -> bool:
+    return mismatch.object.startswith("context ")
+
+
+def _blamed(differing: Iterable[Mismatch], *, whole: bool) -> tuple[Blame, dict[Key, tuple[Mismatch, ...]]]:
+    """Whom to blame, and who only waits for a dialplan that is refused as a whole."""
+    found: dict[Key | None, list[Mismatch]] = defaultdict(list)
+    waiting: dict[Key, list[Mismatch]] = defaultdict(list)
+    for mismatch in differing:
+        if whole and mismatch.owner is not None and _of_dialplan(mismatch):
+            waiting[mismatch.owner].append(mismatch)
+        else:
+            found[mismatch.owner].append(mismatch)
+    return {k: tuple(v) for k, v in found.items()}, {k: tuple(v) for k, v in waiting.items()}
 
 
 def _obsolete(session: Session, wanted: Mapping[str, Readable], earlier: Mapping[str, str]) -> dict[str, Readable]:
@@ -214,39 +247,15 @@ def _named(name: str) -> Readable:
     return PjsipObject(PjsipType(kind), id_, (), nobody)
 
 
-def _rekeyed(session: Session, wanted: Mapping[str, Readable], earlier: Mapping[str, str]) -> set[str]:
-    """Aors whose phones must register anew: their auth changed, or they are gone."""
-    found = set()
-    for name, item in session.proven.items():
-        kind, _, id_ = name.partition("/")
-        now = wanted.get(name)
-        revoked = (kind == "auth" and now != item) or (kind == "aor" and now is None)
-        if revoked or (kind == "endpoint" and now is not None and _networks(now) != _networks(item)):
-            found.add(id_)
-    for name, mark in earlier.items():
-        kind, _, id_ = name.partition("/")
-        now = wanted.get(name)
-        if name not in session.proven and (
-            (kind == "auth" and (now is None or object_digest(now) != mark)) or (kind == "aor" and now is None)
-        ):
-            found.add(id_)
-    return found
-
-
-def _networks(endpoint: Readable) -> tuple[object, ...]:
-    """Where its phones may be."""
-    assert isinstance(endpoint, PjsipObject)  # noqa: S101 -- by its name
-    return tuple(option for option in endpoint.options if option[0] in {"permit", "deny"})
-
-
-async def _drop_revoked(session: Session, wanted: Mapping[str, Readable], rekeyed: set[str]) -> None:
+async def _drop_strays(session: Session, wanted: Mapping[str, Readable], revoked: Revoked, task: Task) -> None:
     """Unbind the phones of aors that nobody asks for any more: Asterisk would go on ringing them (facts)."""
-    aors = {id_ for id_ in rekeyed if f"aor/{id_}" not in wanted}
+    aors = set(revoked.gone)
     if not session.complete:
-        aors |= {aor for aor in await contacts(session.ami) if f"aor/{aor}" not in wanted}
-        session.complete = True
+        aors |= {aor for aor, _ in await registered_keys(session.ami) if f"aor/{aor}" not in wanted}
     if aors:
+        task.permit()
         await drop_contacts(session.ami, sorted(aors))
+    session.complete = True
 
 
 def _file(item: Readable) -> str:

@@ -6,7 +6,9 @@ from typing import Self
 
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.plan.plan import Pbx, Plan, Secrets, Version
-from dialplane.reconcile.convergence import Outcome, digests
+from dialplane.reconcile.convergence import Outcome
+from dialplane.reconcile.notes import Notes
+from dialplane.reconcile.revoked import digests
 from dialplane.reconcile.verified import Refusal, Verified, VerifiedStore
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.key import Key
@@ -23,6 +25,8 @@ class Memory:
     def __init__(self, store: VerifiedStore, path: Path) -> None:
         self._store = store
         self.path = path
+        self._inode = path.stat().st_ino
+        self.notes = Notes(store)
         self.verified: dict[Key, Verified] = store.verified()
         self.refused: dict[Key, Refusal] = store.refused()
 
@@ -34,6 +38,14 @@ class Memory:
     def close(self) -> None:
         """Close the store."""
         self._store.close()
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody took the file away."""
+        try:
+            return self.path.stat().st_ino != self._inode
+        except OSError:
+            return True
 
     def objects(self) -> dict[str, str]:
         """Name and digest of every object that Asterisk was proven to have."""
@@ -68,9 +80,14 @@ class Memory:
             self.refused = {key: self.refused[key] for key in same}
         return {key: self.verified[key].version if key in self.verified else None for key in same}
 
+    def reconsider(self) -> None:
+        """Give everything that was refused another try."""
+        self._store.save(forget_refused=self.refused)
+        self.refused = {}
+
     def judge(self, snapshot: Snapshot, plan: Plan, outcome: Outcome) -> bool:
         """Record what one attempt showed; returns whether Asterisk refused something that it had not refused before."""
-        blamed = {key for key in outcome.mismatches if key is not None}
+        blamed = {key for key in outcome.mismatches if key is not None and self._may_refuse(key, snapshot)}
         refusals = {
             key: Refusal(
                 Version(snapshot.resources[key], referred(key, snapshot)),
@@ -83,7 +100,7 @@ class Memory:
         proofs = {
             key: Verified(version, digests(items, key))
             for key, version in plan.versions.items()
-            if key not in blamed
+            if key not in outcome.lacking
             and (key not in self.verified or self.verified[key].version.revision != version.revision)
         }
         still_there = bool(outcome.undeleted)
@@ -94,6 +111,25 @@ class Memory:
         for key in gone:
             del self.verified[key]
         return bool(refusals)
+
+    def blame_the_only_change(self, snapshot: Snapshot, plan: Plan) -> bool:
+        """Refuse the one version that is new in a plan whose dialplan Asterisk cannot read; False if there are more."""
+        known = self.verified
+        new = [k for k, v in plan.versions.items() if k not in known or known[k].version.revision != v.revision]
+        if len(new) != 1 or new[0] in self.refused or not self._may_refuse(new[0], snapshot):
+            return False
+        (key,) = new
+        end = SERVING if key in known else NOT_SERVED
+        message = f"Asterisk cannot read the dialplan with this version in it; {end}"
+        refusals = {key: Refusal(Version(snapshot.resources[key], referred(key, snapshot)), message)}
+        self._store.save(refused=refusals)
+        self.refused.update(refusals)
+        return True
+
+    def _may_refuse(self, key: Key, snapshot: Snapshot) -> bool:
+        """An Asterisk that was never verified stays in: without it the whole site would be left out."""
+        resource = snapshot.resources.get(key)
+        return key in self.verified or resource is None or not isinstance(resource.spec, AsteriskSpec)
 
 
 def referred(key: Key, snapshot: Snapshot) -> Secrets:

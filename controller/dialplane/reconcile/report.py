@@ -1,7 +1,7 @@
 """What each resource's status should say: pure, from a plan, the verdicts on it, and the live state."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,9 +52,40 @@ class Findings:
     last_reload: LastReload | None = None
 
 
-def reports(snapshot: Snapshot, plan: Plan, findings: Findings) -> dict[Key, Report]:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What belongs together: a snapshot, the plan made of it, and the verdict on that very plan."""
+
+    snapshot: Snapshot
+    plan: Plan
+    findings: Findings
+
+
+def reports(judged: Judged) -> dict[Key, Report]:
     """One report for every resource of the snapshot."""
-    return {key: _report(resource, plan, findings) for key, resource in snapshot.resources.items()}
+    return {key: _report(it, judged.plan, judged.findings) for key, it in judged.snapshot.resources.items()}
+
+
+def carried(
+    before: Judged | None,
+    snapshot: Snapshot,
+    plan: Plan,
+    refused: Mapping[Key, Refusal],
+    fault: Problem | None = None,
+) -> Judged:
+    """What an old verdict is worth for a plan that Asterisk has not been asked about: only what did not change."""
+    if before is None:
+        return Judged(snapshot, plan, Findings(fault=fault, refused=refused))
+    old, known = before.findings, before.plan.versions
+    same = {key for key, version in plan.versions.items() if key in known and known[key].revision == version.revision}
+    findings = replace(
+        old,
+        fault=fault,
+        verified=old.verified & same,
+        refused=refused,
+        unproven={key: message for key, message in old.unproven.items() if key in same},
+    )
+    return Judged(snapshot, plan, findings)
 
 
 def _report(resource: Resource, plan: Plan, findings: Findings) -> Report:

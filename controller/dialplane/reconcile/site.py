@@ -3,82 +3,41 @@
 It wakes for a changed snapshot, for a new connection to Asterisk, and for files that somebody else touched; live
 state alone only makes it report. One pass at a time, one reload at a time. No failure of Asterisk or of the directory
 ends it: the statuses say what is wrong, and it tries again.
+
+A report is made of one `Judged` as a whole: a snapshot with the plan made of it and the verdict on that plan. They are
+replaced together, so that no new generation is ever shown with an old one's verdict.
 """
 
 import asyncio
 import secrets
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+import traceback
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import structlog
-from pydantic import SecretStr
 
-from dialplane.asterisk.ami import AmiAddress
 from dialplane.asterisk.errors import AsteriskError
-from dialplane.asterisk.status import busy_contexts
-from dialplane.plan.dialplan.retained import retained, routines
-from dialplane.plan.objects import owners
-from dialplane.plan.plan import Pbx, Plan
+from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
-from dialplane.plan.render import EXTENSIONS
 from dialplane.plan.templates import Templates
 from dialplane.reconcile import metrics
-from dialplane.reconcile.config_dir import ConfigDirectory, ConfigDirectoryError
-from dialplane.reconcile.convergence import Outcome, Session, converge
-from dialplane.reconcile.memory import Memory
-from dialplane.reconcile.ports import CredentialsStore, Leadership, Source, StatusSink
+from dialplane.reconcile.config_dir import ConfigDirectoryError, NotLeading
+from dialplane.reconcile.place import Place
 from dialplane.reconcile.quiet import Quiet
-from dialplane.reconcile.report import Findings, LastReload, reports
-from dialplane.reconcile.watch import Notify, Watch
+from dialplane.reconcile.report import Findings, Judged, carried, reports
+from dialplane.reconcile.serving import Serving
+from dialplane.reconcile.settings import AmiDefaults, Ports, Timing
+from dialplane.reconcile.watch import Notify
 from dialplane.resources.extension import ExtensionSpec, generated_secret
-from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.snapshot import Snapshot
 
+__all__ = ["AmiDefaults", "Ports", "SiteLoop", "Timing"]
+
 log = structlog.get_logger(__name__)
 
-MEMORY: Final = Path(".dialplane/verified.db")
-"""Below the config directory: what was proven of the files beside it."""
-
-ATTEMPTS: Final = 4
-"""How often one pass goes back to verified versions, each time for something else that Asterisk refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class AmiDefaults:
-    """What stands in for what `Asterisk.spec.ami` leaves out (the variables `ASTERISK_AMI_*`)."""
-
-    host: str = "127.0.0.1"
-    port: int = 5038
-    username: str = ""
-    secret: SecretStr = field(default_factory=lambda: SecretStr(""))
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds. The defaults suit every site; tests shorten some."""
-
-    quiet: float = 0.1
-    longest_noise: float = 1.0
-    report_quiet: float = 0.05
-    reload_limit: float = 60.0
-    retry: float = 5.0
-    drift_check: float = 30.0
-    status_refresh: float = 60.0
-    lost_grace: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Everything around the loop."""
-
-    source: Source
-    sink: StatusSink
-    credentials: CredentialsStore
-    leadership: Leadership
+PBX = "Asterisk"
+LEADER_CHECK_SECONDS = 1.0
 
 
 class SiteLoop:
@@ -103,25 +62,24 @@ class SiteLoop:
             timing: waits and limits.
         """
         self._ports = ports
-        self._templates = templates
-        self._override = config_directory
-        self._defaults = defaults or AmiDefaults()
         self._timing = timing or Timing()
         self._planner = Planner(templates, str(config_directory) if config_directory else None)
         self._pass_due = Quiet(self._timing.quiet, self._timing.longest_noise)
         self._report_due = Quiet(self._timing.report_quiet, self._timing.longest_noise)
-        self._findings = Findings()
-        self._snapshot: Snapshot | None = None
-        self._plan = Plan()
-        self._pbx: Pbx | None = None
-        self._directory: ConfigDirectory | None = None
-        self._memory: Memory | None = None
-        self._watch: Watch | None = None
-        self._watching = AsyncExitStack()
-        self._signature: object = None
-        self._good_dialplan: str | None = None
-        self._retained = ""
-        self._taken = asyncio.Event()
+        self._place = Place(
+            override=config_directory,
+            defaults=defaults or AmiDefaults(),
+            timing=self._timing,
+            fingerprint=templates.fingerprint,
+            notify=Notify(self._pass_due.disturb, self._report_due.disturb),
+            permit=self._permit,
+        )
+        self._serving = Serving(self._place, self._planner, self._timing.reload_limit, self._permit)
+        self._judged: Judged | None = None
+        self._attempt: tuple[Snapshot, Plan] | None = None
+        self._concluded: float | None = None
+        self._failures = 0
+        self._again: asyncio.TimerHandle | None = None
         self.converged = asyncio.Event()
         """Set while the last pass ended well: what `/readyz` asks."""
         self.reported = asyncio.Event()
@@ -139,9 +97,9 @@ class SiteLoop:
                     await self._guarded_pass()
                     self._report_due.disturb()
         finally:
-            await self._watching.aclose()
-            if self._memory is not None:
-                self._memory.close()
+            if self._again is not None:
+                self._again.cancel()
+            await self._place.close()
 
     def disturb(self) -> None:
         """Ask for a pass."""
@@ -150,226 +108,185 @@ class SiteLoop:
     @property
     def snapshot(self) -> Snapshot:
         """What the last pass worked on; empty before the first."""
-        return self._snapshot or Snapshot("")
+        return self._judged.snapshot if self._judged else Snapshot("")
 
     @property
     def connected(self) -> bool:
         """Whether Asterisk is connected now."""
-        return self._watch is not None and self._watch.session is not None
+        return self._place.session is not None
 
     async def _watch_source(self) -> None:
         while True:
             await self._ports.source.changed()
-            self._taken.clear()
             self._pass_due.disturb()
-            await self._taken.wait()  # until then the source would say "changed" again and again
 
     async def _watch_drift(self) -> None:
         while True:
             await asyncio.sleep(self._timing.drift_check)
-            directory, known = self._directory, self._signature
-            if directory is None or known is None:
+            if self._serving.busy or self._failures:
                 continue
-            if await asyncio.to_thread(directory.signature, self._plan.files) != known:
-                log.warning("somebody else changed rendered files: putting them back", directory=str(directory.path))
+            if self._place.touched:
+                log.warning("somebody else changed rendered files: putting them back")
                 self._pass_due.disturb()
+            elif self._serving.retains:
+                self._pass_due.disturb()  # the calls in routines of an older version may be over
 
     async def _report(self) -> None:
         while True:
             await self._report_due.wait()
-            if self._snapshot is not None and self._ports.leadership.held():
-                with metrics.phase.labels("report").time():
-                    judged = self.converged.is_set()
-                    await self._ports.sink.publish(reports(self._snapshot, self._plan, self._current_findings()))
-                if judged:
-                    self.reported.set()
+            try:
+                judged = self._current()
+                if judged is not None and self._ports.leadership.held():
+                    with metrics.phase.labels("report").time():
+                        verdict = self.converged.is_set()
+                        await self._ports.sink.publish(reports(judged))
+                    if verdict:
+                        self.reported.set()
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
+                self._log_unforeseen("statuses could not be published", error)
+                asyncio.get_running_loop().call_later(self._timing.retry, self._report_due.disturb)
 
     async def _guarded_pass(self) -> None:
-        if not self._ports.leadership.held():
-            asyncio.get_running_loop().call_later(1, self._pass_due.disturb)
-            return
+        self._attempt = None
+        slow = asyncio.get_running_loop().call_later(self._timing.slow_pass, self._meanwhile)
         try:
+            self._permit()
             await self._pass()
-        except (AsteriskError, ConfigDirectoryError, OSError) as error:
-            self.converged.clear()
-            metrics.passes.labels("failed").inc()
-            log.warning("pass failed", error=str(error))
-            if self.connected or not isinstance(error, AsteriskError):
-                usable = isinstance(error, AsteriskError)
-                reason = Reason.READ_BACK_TIMEOUT if usable else Reason.CONFIG_DIRECTORY_UNUSABLE
-                self._findings = replace(self._findings, fault=Problem(reason, str(error)))
-                asyncio.get_running_loop().call_later(self._timing.retry, self._pass_due.disturb)
+        except NotLeading:
+            self._try_again(LEADER_CHECK_SECONDS)
+        except (ConfigDirectoryError, OSError) as error:
+            self._failed(Problem(Reason.CONFIG_DIRECTORY_UNUSABLE, str(error)))
+        except AsteriskError as error:
+            self._failed(Problem(Reason.READ_BACK_TIMEOUT, str(error)) if self.connected else None, str(error))
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
+            self._log_unforeseen("a pass failed", error)
+            message = f"the controller failed ({type(error).__name__}): its log says more"
+            self._failed(Problem(Reason.UNKNOWN, message))
+        finally:
+            slow.cancel()
+
+    @staticmethod
+    def _log_unforeseen(event: str, error: Exception) -> None:
+        """Its message and the variables around it may hold anything, a secret too: only what and where."""
+        log.error(event, error=type(error).__name__, at="".join(traceback.format_tb(error.__traceback__)))
+
+    def _failed(self, fault: Problem | None, message: str = "") -> None:
+        """What was proven of unchanged versions stays proven; without a fault the next connection decides."""
+        self.converged.clear()
+        metrics.passes.labels("failed").inc()
+        log.warning("pass failed", error=fault.message if fault else message)
+        snapshot, plan = self._attempt or (None, None)
+        if snapshot is None or plan is None:
+            old = self._judged or Judged(Snapshot(""), Plan(), Findings())
+            self._judged = replace(old, findings=replace(old.findings, fault=fault))
+        else:
+            self._judged = carried(self._judged, snapshot, plan, self._serving.refused, fault)
+        if fault is not None:
+            self._try_again(min(self._timing.retry * 2**self._failures, self._timing.longest_retry))
+            self._failures = min(self._failures + 1, 10)
+
+    def _try_again(self, seconds: float) -> None:
+        """One more pass, in a while; only one such promise at a time."""
+        if self._again is not None:
+            self._again.cancel()
+        self._again = asyncio.get_running_loop().call_later(seconds, self._pass_due.disturb)
 
     async def _pass(self) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        snapshot = self._snapshot = self._ports.source.snapshot()
-        self._taken.set()
+        snapshot = self._ports.source.snapshot()
         await self._generate_credentials(snapshot)
-        plan = self._plan = await self._planned(snapshot)
-        await self._follow_pbx(plan.pbx)
-        if self._directory is None or self._memory is None:
-            return  # no Asterisk now, none before
-        if self._memory.held(snapshot):
-            plan = self._plan = await self._planned(snapshot)
-        session = self._watch.session if self._watch else None
-        if session is None:
-            await asyncio.to_thread(self._directory.write, plan.files)
+        plan = await self._serving.planned(snapshot)
+        if plan.pbx is None and any(key.kind == PBX for key in snapshot.resources):
+            # Its manifest is broken, not gone: nobody asked to empty the Asterisk that runs.
+            self._conclude(carried(self._judged, snapshot, plan, self._serving.refused))
             return
-        self._retained = await self._routines_in_use(session, self._directory, plan)
-        if self._retained:
-            plan = self._plan = await self._planned(snapshot)
-        outcome = await self._converged(session, self._directory, plan)
-        for _ in range(ATTEMPTS):
-            if not self._memory.judge(snapshot, plan, outcome):
-                break
-            plan = self._plan = await self._planned(snapshot)
-            outcome = await self._converged(session, self._directory, plan)
-        if None in outcome.mismatches and self._good_dialplan is not None:
-            plan = self._plan = replace(plan, files={**plan.files, EXTENSIONS: self._good_dialplan})
-            await self._converged(session, self._directory, plan)
-        elif None not in outcome.mismatches:
-            self._good_dialplan = plan.files.get(EXTENSIONS)
-        self._signature = self._directory.signature(plan.files)
-        self._conclude(session, outcome)
+        self._attempt = snapshot, plan
+        await self._place.follow(plan.pbx)
+        if self._place.memory is None:
+            self._conclude(Judged(snapshot, plan, Findings()))  # no Asterisk now, none before
+            return
+        plan = await self._serving.held(snapshot, plan)
+        self._attempt = snapshot, plan
+        session = self._place.session
+        if session is None:
+            plan = await self._serving.write(snapshot, plan)
+            self._judged = carried(self._judged, snapshot, plan, self._serving.refused)
+            return
+        served = await self._serving.serve(session, snapshot, plan)
+        self._conclude(Judged(snapshot, served.plan, served.findings))
+        if served.unfinished:
+            self._try_again(self._timing.retry)
+        if self._place.watch is not None:
+            self._place.watch.verified()
         log.info(
             "pass done",
             resources=len(snapshot.resources),
-            served=len(self._findings.verified),
-            refused=len(self._memory.refused),
-            problems=len(plan.problems),
-            reloads=[result.module for result in outcome.reloads],
-            revision=plan.revision,
+            served=len(served.findings.verified),
+            refused=len(served.findings.refused),
+            problems=len(served.plan.problems),
+            reloads=served.modules,
+            revision=served.plan.revision,
             seconds=round(loop.time() - started, 3),
         )
 
-    async def _planned(self, snapshot: Snapshot) -> Plan:
-        held = self._memory.held(snapshot) if self._memory else {}
-        with metrics.phase.labels("plan").time():
-            return await asyncio.to_thread(self._planner.plan, snapshot, held, self._retained)
-
-    async def _routines_in_use(self, session: Session, directory: ConfigDirectory, plan: Plan) -> str:
-        """Routines of an older version that calls are still in; a reload without them would drop those calls."""
-        old = directory.read((EXTENSIONS,)).get(EXTENSIONS, "")
-        wanted = {context.name for context in plan.objects.contexts}
-        if not retained(old, routines(old), wanted):
-            return ""
-        return retained(old, await busy_contexts(session.ami), wanted)
-
-    async def _converged(self, session: Session, directory: ConfigDirectory, plan: Plan) -> Outcome:
-        assert self._memory is not None  # noqa: S101 -- opened with the directory
-        with metrics.phase.labels("converge").time():
-            outcome = await converge(session, directory, plan, self._memory.objects(), self._timing.reload_limit)
-        for result in outcome.reloads:
-            metrics.reloads.labels(result.module, result.status.name.lower()).inc()
-            log.info("reloaded", module=result.module, result=result.status.name, ms=round(result.duration_ms, 1))
-        if outcome.reloads:
-            differing = sum(map(len, outcome.mismatches.values()))
-            last = LastReload(
-                datetime.now(UTC),
-                tuple(result.module for result in outcome.reloads),
-                round(outcome.seconds * 1000),
-                f"{differing} differences from what was rendered" if differing else str(Reason.VERIFIED),
-            )
-            self._findings = replace(self._findings, last_reload=last)
-        return outcome
-
-    def _conclude(self, session: Session, outcome: Outcome) -> None:
-        """Turn the last attempt into findings."""
-        assert self._memory is not None  # noqa: S101 -- opened with the directory
-        unproven = {
-            key: "; ".join(f"{m.object}: {m.message}" for m in found)
-            for key, found in outcome.mismatches.items()
-            if key is not None
-        }
-        if None in outcome.mismatches and self._plan.pbx:
-            whole = "Asterisk does not take the dialplan as a whole; the last good one goes on serving"
-            unproven[self._plan.pbx.key] = whole
-        if outcome.undeleted:
-            there = "; ".join(m.object for m in outcome.undeleted)
-            log.warning("asterisk keeps what was deleted", objects=there)
-            unproven.update(dict.fromkeys(self._plan.disabled, f"still in Asterisk: {there}"))
-            asyncio.get_running_loop().call_later(self._timing.retry, self._pass_due.disturb)
-        lacking: set[Key] = set(unproven)
-        for name, item in self._plan.objects.readable().items():
-            if session.proven.get(name) != item:
-                lacking |= owners(item)
-        self._findings = replace(
-            self._findings,
-            fault=None,
-            verified=frozenset(self._plan.versions) - lacking,
-            refused=dict(self._memory.refused),
-            unproven=unproven,
-            restart_for=tuple(sorted({*self._findings.restart_for, *outcome.restart_for})),
-        )
+    def _conclude(self, judged: Judged) -> None:
+        self._judged = judged
+        if self._concluded is None:
+            self._concluded = asyncio.get_running_loop().time()
+        self._failures = 0
+        if self._again is not None:
+            self._again.cancel()
         self.converged.set()
         metrics.passes.labels("done").inc()
         metrics.last_pass.set_to_current_time()
-        metrics.count_problems(self._plan.problems)
-        metrics.count_resources(self._snapshot.resources if self._snapshot else {})
+        metrics.count_problems(judged.plan.problems)
+        metrics.count_resources(judged.snapshot.resources)
 
-    def _current_findings(self) -> Findings:
-        """The findings of the last pass with what the watch sees now."""
-        watch = self._watch
-        if watch is None:
-            return self._findings
-        fault = self._findings.fault
-        if watch.fault is not None:
-            fault = Problem(Reason.ASTERISK_UNREACHABLE, str(watch.fault))
-        return replace(
-            self._findings,
-            fault=fault,
-            live=watch.live,
-            asterisk=watch.status,
-            state=watch.state,
-            registrations=self._registrations(watch),
-        )
+    def _meanwhile(self) -> None:
+        """A pass takes long: say already what is new, and not verified yet."""
+        if self._concluded is not None and self._attempt is not None:
+            self._judged = carried(self._judged, *self._attempt, self._serving.refused)
+            self._report_due.disturb()
 
-    def _registrations(self, watch: Watch) -> int | None:
-        if watch.live is None:
+    def _current(self) -> Judged | None:
+        """What is to be reported now; None where a restarted controller does not know any better than the statuses."""
+        judged, watch = self._judged, self._place.watch
+        if judged is None:
             return None
-        numbers = {spec.number for _, spec in self._snapshot.of(ExtensionSpec)} if self._snapshot else set()
-        return sum(len(found) for aor, found in watch.live.contacts.items() if aor in numbers)
+        findings = judged.findings
+        fault = findings.fault
+        if watch is not None and watch.fault is not None and (not self.connected or fault is None):
+            fault = Problem(Reason.ASTERISK_UNREACHABLE, str(watch.fault))
+        if fault is None and (self._concluded is None or self._waits_for_live_state()):
+            return None
+        if watch is None:
+            return replace(judged, findings=replace(findings, fault=fault))
+        live = watch.live
+        numbers = {spec.number for _, spec in judged.snapshot.of(ExtensionSpec)}
+        phones = sum(len(found) for aor, found in live.contacts.items() if aor in numbers) if live else None
+        facts = self._serving.steady(watch.status)
+        seen = replace(findings, fault=fault, live=live, asterisk=facts, state=watch.state, registrations=phones)
+        return replace(judged, findings=seen)
+
+    def _waits_for_live_state(self) -> bool:
+        """Right after the start; without it every Registered would be Unknown for a moment."""
+        watch, loop = self._place.watch, asyncio.get_running_loop()
+        if watch is None or watch.session is None or self._concluded is None or (watch.live and watch.status):
+            return False
+        left = self._concluded + self._timing.lost_grace - loop.time()
+        if left > 0:
+            loop.call_later(left, self._report_due.disturb)
+        return left > 0
+
+    def _permit(self) -> None:
+        if not self._ports.leadership.held():
+            raise NotLeading("another process leads")
 
     async def _generate_credentials(self, snapshot: Snapshot) -> None:
         for resource, spec in snapshot.of(ExtensionSpec):
             name = generated_secret(resource.key.name)
             if spec.generate_credentials and name not in snapshot.secrets:
+                self._permit()
                 values = {"username": spec.number, "password": secrets.token_urlsafe(18)}
                 await self._ports.credentials.create(name, values, resource.key)
-
-    async def _follow_pbx(self, pbx: Pbx | None) -> None:
-        """Watch and write where the site says; a site without an Asterisk keeps the last one, to empty it."""
-        if pbx is None and self._pbx is None and self._override is not None:
-            self._open(self._override)
-            pbx = self._memory.pbx() if self._memory else None
-        if pbx is None:
-            return
-        self._pbx = pbx
-        self._open(self._override or Path(pbx.spec.config_directory))
-        address = self._address(pbx)
-        if self._watch is None or self._watch.address != address:
-            await self._watching.aclose()
-            notify = Notify(self._pass_due.disturb, self._report_due.disturb)
-            watch = Watch(address, notify, grace=self._timing.lost_grace, refresh=self._timing.status_refresh)
-            self._watch = await self._watching.enter_async_context(watch)
-
-    def _open(self, path: Path) -> None:
-        if self._directory is not None and self._directory.path == path:
-            return
-        if self._memory is not None:
-            self._memory.close()
-        directory = ConfigDirectory(path)
-        directory.sweep()
-        self._memory = Memory.open(path / MEMORY, self._templates.fingerprint)
-        self._directory = directory
-
-    def _address(self, pbx: Pbx) -> AmiAddress:
-        ami = pbx.spec.ami
-        return AmiAddress(
-            host=ami.host or self._defaults.host,
-            port=ami.port or self._defaults.port,
-            tls=ami.tls,
-            username=pbx.username or self._defaults.username,
-            secret=pbx.secret or self._defaults.secret,
-        )

@@ -7,18 +7,23 @@ do, and has their mode.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import structlog
 from pydantic import SecretStr
 
 from dialplane.plan.plan import Version
+from dialplane.reconcile.config_dir import ConfigDirectoryError
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import API_VERSION, parse
 
-SCHEMA_VERSION = 1
+log = structlog.get_logger(__name__)
+
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class VerifiedStore:
     """A small SQLite file beside the rendered files; one row per resource and verdict."""
 
     def __init__(self, path: Path, fingerprint: str) -> None:
+        self.path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         path.touch(mode=0o600)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
@@ -50,6 +56,8 @@ class VerifiedStore:
         if self._db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
             self._db.executescript(f"""
                 DROP TABLE IF EXISTS version;
+                DROP TABLE IF EXISTS note;
+                CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
                 CREATE TABLE version (
                     verdict TEXT, kind TEXT, name TEXT, body TEXT, fingerprint TEXT,
                     PRIMARY KEY (verdict, kind, name)
@@ -65,12 +73,23 @@ class VerifiedStore:
 
         Another `fingerprint` (of the templates) forgets what was refused. A damaged store is set aside: everything in
         it can be asked of Asterisk again.
+
+        Raises:
+            ConfigDirectoryError: it cannot be opened or made here.
         """
-        try:
-            return cls(path, fingerprint)
-        except sqlite3.DatabaseError:
-            path.replace(path.with_suffix(".damaged"))
-            return cls(path, fingerprint)
+        with _explained(path):
+            try:
+                store = cls(path, fingerprint)
+                _ = store.verified(), store.refused(), store.notes()
+            except sqlite3.OperationalError:
+                raise  # locked, full, read-only: there is nothing wrong with what is in it
+            except (sqlite3.DatabaseError, LookupError, ValueError, TypeError, AttributeError):
+                log.warning("damaged store set aside", path=str(path))
+                path.replace(path.with_suffix(".damaged"))
+                for rest in ("-wal", "-shm"):
+                    path.with_name(path.name + rest).unlink(missing_ok=True)
+                return cls(path, fingerprint)
+        return store
 
     def verified(self) -> dict[Key, Verified]:
         """Every version last proven to run."""
@@ -88,7 +107,11 @@ class VerifiedStore:
         forget_verified: Iterable[Key] = (),
         forget_refused: Iterable[Key] = (),
     ) -> None:
-        """Record verdicts, all of them or none."""
+        """Record verdicts, all of them or none.
+
+        Raises:
+            ConfigDirectoryError: they cannot be written.
+        """
         rows = [
             ("verified", key, {**_body(proof.version), "objects": dict(proof.objects)})
             for key, proof in (verified or {}).items()
@@ -100,8 +123,7 @@ class VerifiedStore:
         gone = [("verified", key) for key in forget_verified] + [("refused", key) for key in forget_refused]
         if not rows and not gone:
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             self._db.executemany(
                 "DELETE FROM version WHERE verdict = ? AND kind = ? AND name = ?",
                 [(verdict, key.kind, key.name) for verdict, key in gone],
@@ -110,10 +132,31 @@ class VerifiedStore:
                 "INSERT OR REPLACE INTO version VALUES (?, ?, ?, ?, ?)",
                 [(verdict, key.kind, key.name, json.dumps(body), self._fingerprint) for verdict, key, body in rows],
             )
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+
+    def notes(self) -> dict[str, str]:
+        """Whatever else is to be remembered, by name."""
+        return dict(self._db.execute("SELECT name, value FROM note"))
+
+    def note(self, notes: Mapping[str, str]) -> None:
+        """Record notes.
+
+        Raises:
+            ConfigDirectoryError: they cannot be written.
+        """
+        if notes:
+            with self._transaction():
+                self._db.executemany("INSERT OR REPLACE INTO note VALUES (?, ?)", list(notes.items()))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _explained(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     def close(self) -> None:
         """Close the file."""
@@ -124,11 +167,21 @@ class VerifiedStore:
             yield Key(kind, name), json.loads(body)
 
 
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigDirectoryError(f"cannot keep {path}: {error.strerror or error}") from error
+    except sqlite3.Error as error:
+        raise ConfigDirectoryError(f"cannot keep {path}: {error}") from error
+
+
 def _body(version: Version) -> dict[str, Any]:
     resource = version.resource
     assert resource.spec is not None, "an invalid resource is never rendered"  # noqa: S101 -- the planner's promise
     return {
-        "spec": resource.spec.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "spec": resource.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True),
         "annotations": dict(resource.annotations),
         "created": resource.created,
         "secrets": {

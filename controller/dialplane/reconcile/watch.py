@@ -1,6 +1,7 @@
 """Keeps an eye on one Asterisk: the connection, what changes by itself, and its vital signs."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -10,13 +11,15 @@ import structlog
 
 from dialplane.asterisk.ami import AmiAddress
 from dialplane.asterisk.connection import AsteriskLink, Down, Up
-from dialplane.asterisk.errors import AsteriskError, Unreachable
+from dialplane.asterisk.errors import AsteriskError, NotConnectedYet, Unreachable
 from dialplane.asterisk.live import LiveState, follow
 from dialplane.asterisk.status import AsteriskStatus, asterisk_status
 from dialplane.reconcile import metrics
 from dialplane.reconcile.convergence import Session
 
 log = structlog.get_logger(__name__)
+
+FOLLOW_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +34,22 @@ class Watch:
     """Watches the Asterisk at `address`; enter it to begin, leave it to stop.
 
     `session` is None while there is no connection. `fault` says why only after `grace` seconds without one: what was
-    proven a moment ago still counts, and a blip must not rewrite every status of the site.
+    proven a moment ago still counts, and a blip must not rewrite every status of the site. Once said it stands until
+    `verified` is called: the Asterisk that answers now may be another one.
     """
 
     def __init__(self, address: AmiAddress, notify: Notify, *, grace: float, refresh: float) -> None:
         self.address = address
         self.session: Session | None = None
-        self.fault: Unreachable | None = Unreachable("not connected yet")
+        self.fault: Unreachable | None = None
         self.live: LiveState | None = None
         self.status: AsteriskStatus | None = None
+        self.resync = asyncio.Event()
+        """Set it after what changes the live state without an event, such as a contact that was removed."""
         self._notify = notify
         self._grace = grace
         self._refresh = refresh
+        self._lost_at = time.monotonic()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -51,6 +58,11 @@ class Watch:
         if self.session is not None:
             return "Normal"
         return "Unknown" if self.status is None else "Error"
+
+    def verified(self) -> None:
+        """The site was verified on this connection."""
+        if self.session is not None:
+            self.fault = None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name=f"watch {self.address.host}:{self.address.port}")
@@ -71,36 +83,40 @@ class Watch:
                     following.cancel()
                 match state:
                     case Up(ami):
-                        self.session, self.fault = Session(ami), None
+                        self.session = Session(ami)
                         metrics.connected.set(1)
                         following = tasks.create_task(self._follow(self.session))
                         self._notify.connected()
+                    case Down(NotConnectedYet()):
+                        pass
                     case Down(reason):
-                        metrics.connected.set(0)
-                        tried = self.session is not None or following is not None
+                        if self.session is not None:
+                            self._lost_at = time.monotonic()
                         self.session = None
-                        (log.warning if tried else log.info)(
-                            "asterisk is away", host=self.address.host, error=str(reason)
-                        )
+                        metrics.connected.set(0)
+                        log.warning("asterisk is away", host=self.address.host, error=str(reason))
                         following = tasks.create_task(self._give_up(reason))
                         self._notify.changed()
 
     async def _give_up(self, reason: Unreachable) -> None:
         if self.fault is None:
-            await asyncio.sleep(self._grace)
+            await asyncio.sleep(self._lost_at + self._grace - time.monotonic())
         self.fault, self.live = reason, None
         self._notify.changed()
 
     async def _follow(self, session: Session) -> None:
-        """Live state and vital signs as long as the connection lasts; a fault of either is the connection's end."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._vital_signs(session))
-                async for change in follow(session.ami, self.live):
-                    self.live = change.state
-                    self._notify.changed()
-        except* AsteriskError as errors:
-            log.info("stopped following asterisk", error=str(errors.exceptions[0]))
+        """Live state and vital signs as long as the connection lasts; after a fault of either, both anew in a while."""
+        while True:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    signs = tasks.create_task(self._vital_signs(session))
+                    async for change in follow(session.ami, self.live, resync=self.resync):
+                        self.live = change.state
+                        self._notify.changed()
+                    signs.cancel()
+            except* AsteriskError as errors:
+                log.info("stopped following asterisk", error=str(errors.exceptions[0]))
+            await asyncio.sleep(FOLLOW_AGAIN_SECONDS)
 
     async def _vital_signs(self, session: Session) -> None:
         while True:

@@ -58,6 +58,9 @@ class Ledger(Protocol):
     def identify(self, manifest: Mapping[str, Any], key: Key) -> Identity:
         """The identity of the resource that `manifest` now describes."""
 
+    def settle(self, keys: Iterable[Key]) -> None:
+        """These are all the resources of a state that was read as a whole; the others are gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -115,9 +118,12 @@ class SiteReader:
                 assembly.add(manifest)
         found = [finding for content in contents for finding in content.findings]
         assembly.findings.extend(found)
-        return assembly.site(
+        site = assembly.site(
             broken=any(content.broken for content in contents), secrets=secrets or {}, generated=generated or {}
         )
+        if self._ledger is not None and not site.broken:
+            self._ledger.settle(site.snapshot.resources)
+        return site
 
 
 class _Assembly:

@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,16 +123,18 @@ class StatusFile:
         self._dirty = False
         self._source: dict[str, Any] = {}
         self._entries: dict[Key, Entry] = {}
+        self._read: set[Key] = set()
         self._writing = asyncio.Lock()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            self._entries = dict(read_statuses(path).resources)
+            kept = read_statuses(path)
+            self._entries, self._source = dict(kept.resources), dict(kept.source)
         except StatusUnreadable as error:
             if path.exists():
-                kept = path.with_suffix(".unreadable")
+                aside = path.with_suffix(".unreadable")
                 with contextlib.suppress(OSError):
-                    path.replace(kept)
-                _LOG.error("status file unreadable", path=str(path), error=str(error), moved_to=str(kept))
+                    path.replace(aside)
+                _LOG.error("status file unreadable", path=str(path), error=str(error), moved_to=str(aside))
 
     @property
     def entries(self) -> Mapping[Key, Entry]:
@@ -152,6 +154,7 @@ class StatusFile:
             for name, value in (_mapping(manifest.get("metadata")).get("annotations") or {}).items()
             if isinstance(value, str)
         }
+        self._read.add(key)
         entry = self._entries.get(key)
         if entry is None:
             entry = Entry(str(uuid.uuid4()), 1, _timestamp(self._clock()), spec, annotations)
@@ -163,10 +166,17 @@ class StatusFile:
             self._dirty = True
         return Identity(entry.uid, entry.generation, entry.created_at)
 
+    def settle(self, keys: Iterable[Key]) -> None:
+        """See `site.Ledger`."""
+        self._read = set(keys)
+
     async def publish(self, reports: Mapping[Key, Report]) -> None:
-        """See `ports.StatusSink`. Resources without a report are gone, and forgotten."""
+        """See `ports.StatusSink`. Resources without a report are gone, and forgotten.
+
+        But not those of a newer state that was just read: its own reports follow.
+        """
         now = self._clock()
-        for key in [key for key in self._entries if key not in reports]:
+        for key in [key for key in tuple(self._entries) if key not in reports and key not in self._read]:
             del self._entries[key]
             self._dirty = True
         for key, report in reports.items():
@@ -183,13 +193,15 @@ class StatusFile:
 
     def note_source(self, state: SourceState) -> None:
         """Keep what is known of the source; written by the next `flush`."""
-        self._source = {
+        source = {
             "origin": state.origin,
             "revision": state.revision,
             "stale": state.stale,
             "findings": [{"level": str(finding.level), "text": str(finding)} for finding in state.findings[:100]],
         }
-        self._dirty = True
+        if source != self._source:
+            self._source = source
+            self._dirty = True
 
     async def flush(self) -> None:
         """Write the file if anything changed. A failure is logged, and made good by the next call."""

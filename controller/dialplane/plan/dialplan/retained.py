@@ -31,10 +31,16 @@ def routines(rendered: str) -> frozenset[str]:
     return frozenset(name for name in _sections(rendered) if _ROUTINE.fullmatch(name))
 
 
+def entered(rendered: str) -> frozenset[str]:
+    """The routines that a new call may get into: those that a context which is no routine leads to."""
+    outside = (text for name, text in _sections(rendered).items() if not _ROUTINE.fullmatch(name))
+    return frozenset(name for text in outside for name in _ROUTINE.findall(text))
+
+
 def _sections(text: str) -> dict[str, str]:
     found = list(_SECTION.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
-    return {match["name"]: text[match.start() : end] for match, end in zip(found, ends, strict=True)}
+    starts = [*(match.start() for match in found), len(text)]
+    return {match["name"]: text[match.start() : end] for match, end in zip(found, starts[1:], strict=True)}
 
 
 def _reached(start: Collection[str], leads_to: dict[str, set[str]]) -> set[str]:

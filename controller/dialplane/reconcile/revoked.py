@@ -1,0 +1,71 @@
+"""Whose phones must register anew; and how objects are told apart from one session to the next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from dialplane.plan.digest import digest
+from dialplane.plan.objects import DialplanContext, Mailbox, PjsipObject
+from dialplane.resources.key import Key
+
+Readable = PjsipObject | DialplanContext | Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """Aors whose bound phones have lost their right to be there."""
+
+    rekeyed: frozenset[str]
+    """Still wanted, but with another auth, or for phones of other networks."""
+    gone: frozenset[str]
+    """Not wanted any more."""
+
+    @classmethod
+    def of(cls, proven: Mapping[str, Readable], wanted: Mapping[str, Readable], earlier: Mapping[str, str]) -> Self:
+        """Compare what Asterisk had, by this session's proof or by an earlier one's digests, with what is wanted."""
+        found = {
+            name.partition("/")[2]
+            for name in {*proven, *earlier}
+            if _lost(name.partition("/")[0], proven.get(name), wanted.get(name), earlier.get(name, ""))
+        }
+        gone = frozenset(id_ for id_ in found if f"aor/{id_}" not in wanted)
+        return cls(frozenset(found) - gone, gone)
+
+
+def digests(items: Mapping[str, Readable], owner: Key) -> dict[str, str]:
+    """Name and digest of each object that `owner` alone wants: what a later session compares with."""
+    return {
+        name: mark(item)
+        for name, item in items.items()
+        if not isinstance(item, DialplanContext) and item.owner == owner
+    }
+
+
+def mark(item: Readable) -> str:
+    """Names the content of one object."""
+    match item:
+        case PjsipObject():
+            return digest(item.options)
+        case Mailbox():
+            return digest(item.pin, item.full_name, item.email, item.options)
+        case DialplanContext():
+            return digest(item.includes, [(e.extension, e.priority, e.application, e.arguments) for e in item.entries])
+
+
+def _lost(kind: str, before: Readable | None, now: Readable | None, earlier: str) -> bool:
+    """Whether the change of one object takes its phones' right away."""
+    match kind:
+        case "auth":
+            return now is None or (mark(now) != earlier if before is None else now != before)
+        case "aor":
+            return now is None
+        case "endpoint":  # the networks that its phones may be in; only known within a session
+            return (
+                isinstance(before, PjsipObject) and isinstance(now, PjsipObject) and _networks(before) != _networks(now)
+            )
+        case _:
+            return False
+
+
+def _networks(endpoint: PjsipObject) -> tuple[object, ...]:
+    return tuple(option for option in endpoint.options if option[0] in {"permit", "deny"})

@@ -1,0 +1,223 @@
+"""Making one Asterisk run what a snapshot asks, as far as it takes it: attempts, and what each refusal means."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from dialplane.asterisk.status import AsteriskStatus, busy_contexts
+from dialplane.plan.dialplan.retained import entered, retained, routines
+from dialplane.plan.plan import Plan
+from dialplane.plan.planner import Planner
+from dialplane.plan.render import EXTENSIONS
+from dialplane.reconcile import metrics
+from dialplane.reconcile.config_dir import ConfigDirectory
+from dialplane.reconcile.convergence import Outcome, Session, Task, converge
+from dialplane.reconcile.memory import Memory
+from dialplane.reconcile.place import Place
+from dialplane.reconcile.report import Findings, LastReload
+from dialplane.reconcile.verified import Refusal
+from dialplane.resources.key import Key
+from dialplane.resources.problem import Reason
+from dialplane.resources.snapshot import Snapshot
+
+log = structlog.get_logger(__name__)
+
+ATTEMPTS: Final = 5
+"""How often one pass goes back to verified versions, each time for something else that Asterisk refused."""
+
+WHOLE = "Asterisk does not take the dialplan as a whole; the last good one goes on serving"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How a pass ended."""
+
+    plan: Plan
+    findings: Findings
+    modules: tuple[str, ...]
+    unfinished: bool
+    """Another pass may bring more."""
+
+
+class Serving:
+    """Makes the Asterisk of a place run plans; one at a time."""
+
+    def __init__(self, place: Place, planner: Planner, reload_seconds: float, permit: Callable[[], None]) -> None:
+        self._place = place
+        self._planner = planner
+        self._reload_seconds = reload_seconds
+        self._permit = permit
+        self._retained = ""
+        self._last_reload: LastReload | None = None
+        self.busy = False
+        """While files are being written: their looks say nothing."""
+
+    @property
+    def refused(self) -> Mapping[Key, Refusal]:
+        """What Asterisk refused, as far as nobody changed it."""
+        return dict(self._place.memory.refused) if self._place.memory else {}
+
+    def steady(self, facts: AsteriskStatus | None) -> AsteriskStatus | None:
+        """With a start time that is the same over every connection: Asterisk tells its age to a second only."""
+        memory = self._place.memory
+        if facts is None or memory is None:
+            return facts
+        return replace(facts, started_at=memory.notes.started(facts.started_at))
+
+    @property
+    def retains(self) -> bool:
+        """Whether routines of an older version are kept for calls in them."""
+        return bool(self._retained)
+
+    async def planned(self, snapshot: Snapshot) -> Plan:
+        """The plan, with verified versions in place of refused ones."""
+        memory = self._place.memory
+        held = memory.held(snapshot) if memory else {}
+        with metrics.phase.labels("plan").time():
+            return await asyncio.to_thread(self._planner.plan, snapshot, held, self._retained)
+
+    async def held(self, snapshot: Snapshot, plan: Plan) -> Plan:
+        """`plan`, made again if the memory, perhaps just opened, says that something in it was refused.
+
+        Or if something was that deserves another try.
+        """
+        memory, session = self._place.memory, self._place.session
+        if memory is None:
+            return plan
+        again = False
+        if session is not None and plan.pbx is not None:
+            pbx = snapshot.resources.get(plan.pbx.key)
+            again = memory.notes.changed(session.ami.started_at, pbx) and bool(memory.refused)
+            if again:
+                memory.reconsider()
+        return await self.planned(snapshot) if again or memory.held(snapshot) else plan
+
+    async def write(self, snapshot: Snapshot, plan: Plan) -> Plan:
+        """Only write; Asterisk, which is away, reads it when it comes back, or is told then.
+
+        It may be the connection alone that is away. So every routine that calls may be in is kept.
+        """
+        directory, memory = self._opened()
+        old = directory.read((EXTENSIONS,)).get(EXTENSIONS, "")
+        kept = retained(old, routines(old), {context.name for context in plan.objects.contexts})
+        if kept != self._retained:
+            self._retained = kept
+            plan = await self.planned(snapshot)
+        plan = memory.notes.stand_in(plan) or plan
+        self.busy = True
+        try:
+            memory.notes.writing(await asyncio.to_thread(directory.differing, plan.files))
+            await asyncio.to_thread(directory.write, plan.files)
+        finally:
+            self._place.sign(plan.files)
+            self.busy = False
+        return plan
+
+    async def serve(self, session: Session, snapshot: Snapshot, plan: Plan) -> Served:
+        """Make the Asterisk of `session` run `plan`.
+
+        Raises:
+            ConfigDirectoryError, NotLeading, AsteriskError: as `converge`.
+        """
+        directory, memory = self._opened()
+        if self._place.touched:
+            session.proven.clear()  # whoever changed the files may have had Asterisk read them
+        self.busy = True
+        try:
+            plan = await self._with_routines_in_use(session, directory, snapshot, plan)
+            reloads: list[str] = []
+            session.read.clear()
+            for _ in range(ATTEMPTS):
+                serving = memory.notes.stand_in(plan)
+                outcome = await self._attempt(session, directory, memory, serving or plan, stand_in=serving is not None)
+                reloads += [result.module for result in outcome.reloads]
+                again = memory.judge(snapshot, serving or plan, outcome)
+                if outcome.dialplan_refused and serving is None:
+                    if not memory.blame_the_only_change(snapshot, plan):
+                        memory.notes.refuse_dialplan(plan)
+                    again = True
+                elif serving is None and None not in outcome.mismatches:
+                    memory.notes.take_dialplan(plan)
+                if not again:
+                    break
+                plan = await self.planned(snapshot)
+            memory.notes.all_read()
+            plan = serving or plan
+        finally:
+            self._place.sign(plan.files)
+            self.busy = False
+        findings = self._findings(session, memory, plan, outcome, stand_in=serving is not None)
+        return Served(plan, findings, tuple(reloads), again or bool(outcome.undeleted))
+
+    async def _attempt(
+        self, session: Session, directory: ConfigDirectory, memory: Memory, plan: Plan, *, stand_in: bool
+    ) -> Outcome:
+        memory.notes.writing(await asyncio.to_thread(directory.differing, plan.files))
+        task = Task(
+            plan=plan,
+            unread=memory.notes.unread(session.ami.started_at) - session.read,
+            earlier=memory.objects(),
+            reload_seconds=self._reload_seconds,
+            permit=self._permit,
+            stand_in=stand_in,
+        )
+        known = session.complete
+        with metrics.phase.labels("converge").time():
+            outcome = await converge(session, directory, task)
+        session.read |= task.unread
+        if self._place.watch is not None and (outcome.reloads or not known):
+            self._place.watch.resync.set()  # contacts that were dropped send no event (facts)
+        for result in outcome.reloads:
+            metrics.reloads.labels(result.module, result.status.name.lower()).inc()
+            log.info("reloaded", module=result.module, result=result.status.name, ms=round(result.duration_ms, 1))
+        if outcome.reloads:
+            differing = sum(map(len, (*outcome.mismatches.values(), *outcome.waiting.values())))
+            self._last_reload = LastReload(
+                datetime.now(UTC),
+                tuple(dict.fromkeys(result.module for result in outcome.reloads)),
+                round(outcome.seconds * 1000),
+                f"{differing} differences from what was rendered" if differing else str(Reason.VERIFIED),
+            )
+        return outcome
+
+    async def _with_routines_in_use(
+        self, session: Session, directory: ConfigDirectory, snapshot: Snapshot, plan: Plan
+    ) -> Plan:
+        """The plan with the routines of an older version that calls are in, or may get into before the reload."""
+        old = directory.read((EXTENSIONS,)).get(EXTENSIONS, "")
+        wanted = {context.name for context in plan.objects.contexts}
+        kept = ""
+        if retained(old, routines(old), wanted):
+            kept = retained(old, entered(old) | set(await busy_contexts(session.ami)), wanted)
+        if kept == self._retained:
+            return plan
+        self._retained = kept
+        return await self.planned(snapshot)
+
+    def _findings(self, session: Session, memory: Memory, plan: Plan, outcome: Outcome, *, stand_in: bool) -> Findings:
+        unproven = {key: "; ".join(map(str, found)) for key, found in outcome.mismatches.items() if key is not None} | {
+            key: f"{WHOLE}; {'; '.join(map(str, found))}" for key, found in outcome.waiting.items()
+        }
+        if plan.pbx and (stand_in or outcome.dialplan_refused or None in outcome.mismatches):
+            unproven[plan.pbx.key] = WHOLE
+        if outcome.undeleted:
+            there = "; ".join(m.object for m in outcome.undeleted)
+            log.warning("asterisk keeps what was deleted", objects=there)
+            unproven.update(dict.fromkeys(plan.disabled, f"still in Asterisk: {there}"))
+        return Findings(
+            verified=frozenset(plan.versions) - unproven.keys(),
+            refused=dict(memory.refused),
+            unproven=unproven,
+            restart_for=(*memory.notes.restart_for(session.ami.started_at), *outcome.sockets),
+            last_reload=self._last_reload,
+        )
+
+    def _opened(self) -> tuple[ConfigDirectory, Memory]:
+        directory, memory = self._place.directory, self._place.memory
+        assert directory is not None  # noqa: S101 -- the caller follows the place first
+        assert memory is not None  # noqa: S101 -- likewise
+        return directory, memory

@@ -1,0 +1,58 @@
+"""What a site loop is given: the front door around it, and its waits."""
+
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from dialplane.asterisk.ami import AmiAddress
+from dialplane.plan.plan import Pbx
+from dialplane.reconcile.ports import CredentialsStore, Leadership, Source, StatusSink
+
+
+@dataclass(frozen=True, slots=True)
+class AmiDefaults:
+    """What stands in for what `Asterisk.spec.ami` leaves out (the variables `ASTERISK_AMI_*`)."""
+
+    host: str = "127.0.0.1"
+    port: int = 5038
+    username: str = ""
+    secret: SecretStr = field(default_factory=lambda: SecretStr(""))
+
+    def address(self, pbx: Pbx) -> AmiAddress:
+        """Where to reach that Asterisk."""
+        ami = pbx.spec.ami
+        return AmiAddress(
+            host=ami.host or self.host,
+            port=ami.port or self.port,
+            tls=ami.tls,
+            username=pbx.username or self.username,
+            secret=pbx.secret or self.secret,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds. The defaults suit every site; tests shorten some."""
+
+    quiet: float = 0.1
+    longest_noise: float = 1.0
+    report_quiet: float = 0.05
+    reload_limit: float = 60.0
+    retry: float = 5.0
+    """Before a failed pass is tried again; doubles up to `longest_retry`."""
+    longest_retry: float = 60.0
+    drift_check: float = 30.0
+    status_refresh: float = 60.0
+    lost_grace: float = 10.0
+    slow_pass: float = 2.0
+    """A pass that takes longer says in between what it does not know yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything around the loop."""
+
+    source: Source
+    sink: StatusSink
+    credentials: CredentialsStore
+    leadership: Leadership

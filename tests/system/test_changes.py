@@ -1,0 +1,203 @@
+"""What changes in a running site, through both doors: passwords, deletions, impostors, one bad resource, a storm."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.system.doors import condition, is_false, is_true
+from tests.system.world import CARRIER_HOST, World, password_of, phones
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ALL = ("internal", "local", "national", "international")
+STORM = 500
+STORM_RELOADS = 3
+QUALIFY_SECONDS = 5
+REFUSED = {401, 403}
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def site(fresh: World) -> AsyncIterator[World]:
+    await fresh.carrier()
+    await fresh.carrier("wired")
+    extensions, secrets = phones(("101", "102", "103"), permissions=ALL)
+    trunk = fresh.trunk(inbound=[{"did": "+49301", "to": {"extension": "101"}}], qualifySeconds=QUALIFY_SECONDS)
+    wired = fresh.trunk(
+        "wired",
+        registration={"enabled": False},
+        qualifySeconds=QUALIFY_SECONDS,
+        matchNetworks=[f"{CARRIER_HOST}/32"],
+        inbound=[{"did": "+49302", "to": {"extension": "101"}}],
+    )
+    secrets |= {name: {"username": name, "password": f"secret-of-{name}"} for name in ("carrier", "wired")}
+    await fresh.door.apply([fresh.pbx(), *extensions, trunk, wired], secrets)
+    await fresh.door.wait_ready()
+    yield fresh
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def running(site: World) -> AsyncIterator[World]:
+    yield site
+    await site.quiet()
+
+
+async def test_a_changed_password_is_live_and_the_old_phone_is_cut_off(running: World) -> None:
+    caller, old = await running.registered("101"), await running.registered("102")
+    await running.door.until("Extension", "e102", is_true("Registered"))
+    assert (await caller.ask("call", number="102"))["code"] == 200
+    await caller.ask("hangup")
+    before = len(old.events)
+
+    await running.door.apply([], {"phone-102": {"username": "102", "password": "brand-new"}})
+    status = await running.door.until("Extension", "e102", is_false("Registered"))
+    assert status["contacts"] == []
+
+    assert (await caller.ask("call", number="102"))["code"] not in {0, 200}
+    assert not [event for event in old.events[before:] if event["event"] == "call" and event["state"] != "ended"]
+    assert (await old.ask("register"))["code"] in REFUSED
+    new = await running.phone("102", "brand-new", name="102-new")
+    assert (await new.ask("register"))["code"] == 200
+    assert (await caller.ask("call", number="102"))["code"] == 200
+    await new.event("call", state="answered")
+    await caller.ask("hangup")
+    await running.door.until("Extension", "e102", is_true("Registered"))
+
+
+async def test_a_changed_trunk_password_registers_anew(running: World) -> None:
+    carrier = running.carriers["carrier"]
+    await running.door.until("SipTrunk", "carrier", is_true("Registered"))
+    before = len(carrier.events)
+    await carrier.ask("account", username="carrier", password="another")
+    await running.door.apply([], {"carrier": {"username": "carrier", "password": "another"}})
+    seen = await carrier.event("register", after=before, code=200, expires=3600)
+    assert seen["right"]
+    assert not [event for event in carrier.events[before:] if event["event"] == "register" and not event["right"]]
+    await running.door.until("SipTrunk", "carrier", is_true("Registered"))
+
+
+@pytest.mark.parametrize("trunk", ["carrier", "wired"])
+async def test_nobody_calls_in_under_the_name_of_a_trunk(running: World, trunk: str) -> None:
+    callee = await running.registered("101")
+    before = len(callee.events)
+    did = {"carrier": "+49301", "wired": "+49302"}[trunk]
+    impostor = await running.phone("impostor", "guess", user=trunk, name=f"impostor-{trunk}")
+    for number in (did, "101"):
+        call = await impostor.ask("call", number=number, from_user=trunk)
+        assert call["code"] in REFUSED
+    assert not [event for event in callee.events[before:] if event["event"] == "call"]
+
+
+async def test_a_line_known_by_its_address_comes_in(running: World) -> None:
+    callee = await running.registered("101")
+    before = len(callee.events)
+    call = await running.carriers["wired"].ask("call", number="+49302", from_user="+441234567890")
+    assert call["code"] == 200
+    assert (await callee.event("call", after=before, state="answered"))["other"] == "+441234567890"
+    await running.carriers["wired"].ask("hangup")
+
+
+async def test_a_deleted_extension_is_gone_with_its_phone(running: World) -> None:
+    caller, leaver = await running.registered("101"), await running.registered("103")
+    before, calls = len(leaver.events), (await caller.ask("call", number="103"))["code"]
+    assert calls == 200
+    await caller.ask("hangup")
+    await leaver.event("call", after=before, state="ended")
+    before = len(leaver.events)
+
+    await running.door.delete("Extension", "e103")
+    await gone(running, "103")
+
+    assert (await caller.ask("call", number="103"))["code"] == 404
+    assert not [event for event in leaver.events[before:] if event["event"] == "call"]
+    assert (await leaver.ask("register"))["code"] in REFUSED
+    assert ("Extension", "e103") not in await running.door.seen()
+
+
+async def test_one_bad_resource_among_fifty_harms_none_of_the_others(running: World) -> None:
+    numbers = [str(number) for number in range(200, 250)]
+    extensions, secrets = phones(numbers)
+    del secrets["phone-225"]
+    await running.door.apply(extensions, secrets)
+    names = [("Extension", f"e{number}") for number in numbers]
+    good = [name for name in names if name != ("Extension", "e225")]
+    await running.door.wait_ready(*good)
+    status = await running.door.until("Extension", "e225", is_false("Ready"))
+    for kind in ("Accepted", "Ready"):
+        found = condition({"status": status}, kind)
+        assert (found["status"], found["reason"]) == ("False", "SecretMissing")
+        assert "phone-225" in found["message"]
+    assert (await (await running.phone("201")).ask("register"))["code"] == 200
+    assert (await (await running.phone("225")).ask("register"))["code"] in REFUSED
+
+    # A Secret that comes later heals it without anybody touching the resource.
+    await running.door.apply([], {"phone-225": {"username": "225", "password": password_of("225")}})
+    await running.door.wait_ready(("Extension", "e225"))
+    assert (await running.phones["225"].ask("register"))["code"] == 200
+
+
+async def test_a_storm_of_extensions_takes_few_reloads(
+    running: World, record_property: Callable[[str, object], None]
+) -> None:
+    numbers = [str(number) for number in range(3000, 3000 + STORM)]
+    extensions, secrets = phones(numbers)
+    await running.door.apply([], secrets)
+    reloads, counted = len(running.reloads), await running.door.metric("dialplane_reloads_total")
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    await running.door.apply_at_once(extensions)
+    applied = clock() - started
+    await running.door.wait_ready(*(("Extension", f"e{number}") for number in numbers), limit_seconds=60)
+    record_property("storm_applied_seconds", round(applied, 1))
+    record_property("storm_ready_seconds", round(clock() - started, 1))
+    seen = running.reloads[reloads:]
+    record_property("storm_reloads", seen)
+    assert len([module for module in seen if module.startswith("res_pjsip")]) <= STORM_RELOADS, seen
+    assert await running.door.metric("dialplane_reloads_total") - counted == len(seen)
+
+
+async def test_a_restarted_controller_on_an_unchanged_site_does_nothing(running: World) -> None:
+    await running.door.wait_ready()
+    for trunk in ("carrier", "wired"):
+        await running.door.until("SipTrunk", trunk, is_true("Reachable"))
+    await settled(running)
+    writes, reloads = await running.door.writes(), len(running.reloads)
+    assert await running.door.stop() == 0
+    await running.door.start()
+    await running.door.said(r"pass done.*\n")
+    await asyncio.sleep(4)  # long enough for anything that it would do at its start
+    assert running.reloads[reloads:] == []
+    assert await running.door.metric("dialplane_reloads_total") == 0
+    assert await running.door.writes() == writes
+
+
+async def test_a_killed_controller_takes_up_what_happened_meanwhile(running: World) -> None:
+    await running.door.kill()
+    await running.door.delete("Extension", "e102")
+    (extra,), secrets = phones(("104",))
+    await running.door.apply([extra], secrets)
+    await running.door.start()
+    await running.door.wait_ready(("Extension", "e104"))
+    await gone(running, "102")
+    assert (await (await running.phone("104")).ask("register"))["code"] == 200
+    leaver = await running.phone("102", "brand-new", name="102-new")
+    assert (await leaver.ask("register"))["code"] in REFUSED
+
+
+async def gone(world: World, endpoint: str) -> None:
+    """Return when Asterisk has no such endpoint."""
+    async with asyncio.timeout(20):
+        while "Unable to find" not in (answer := await world.asterisk.console(f"pjsip show endpoint {endpoint}")):
+            assert endpoint in answer
+            await asyncio.sleep(0.1)
+
+
+async def settled(world: World, seconds: float = 1.5) -> None:
+    """Return when no status was written for so long."""
+    before: Any = None
+    async with asyncio.timeout(20):
+        while before != (now := await world.door.writes()):
+            before = now
+            await asyncio.sleep(seconds)
