@@ -221,6 +221,17 @@ async def test_quiet_waits_for_the_last_change_but_not_for_ever() -> None:
             await Quiet().wait()
 
 
+async def test_a_storm_is_given_longer() -> None:
+    quiet, loop = Quiet(0.1, 0.2, storm=0.6), asyncio.get_running_loop()
+    started = loop.time()
+    waiting = asyncio.create_task(quiet.wait())
+    while not waiting.done():
+        for _ in range(10):
+            quiet.disturb()
+        await asyncio.sleep(0.01)
+    assert 0.5 <= loop.time() - started < 1.0
+
+
 def test_what_a_template_cannot_lay_out_is_its_owners_problem(tmp_path: Path) -> None:
     transport = {"name": "udp", "protocol": "udp", "bind": "127.0.0.1:5060"}
     given = [
