@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from dialplane.plan.checks import CHECKS
+from dialplane.plan.checks import EXCLUDING, PARTIAL
 from dialplane.plan.dialplan import dialplan, mailboxes
 from dialplane.plan.digest import digest
 from dialplane.plan.draft import Draft, Finding, eldest_first
@@ -16,7 +16,7 @@ from dialplane.plan.pjsip.extension import extension_objects
 from dialplane.plan.pjsip.options import REVISION
 from dialplane.plan.pjsip.trunk import trunk_objects
 from dialplane.plan.plan import Pbx, Plan, Secrets, Version
-from dialplane.plan.render import DIALPLAN_REVISION, Renderer, dialplan_revision
+from dialplane.plan.render import DIALPLAN_REVISION, Renderer, dialplan_revision, unrenderable
 from dialplane.plan.settings import certificates, settings
 from dialplane.plan.site import Site
 from dialplane.plan.templates import Templates
@@ -55,19 +55,18 @@ class Planner:
             The plan; a pure function of the arguments: whatever their order, the same bytes.
         """
         draft, disabled = _draft(snapshot, held or {})
-        for check in CHECKS:
-            draft.note(list(check(draft)))
-        if draft.asterisk is None or draft.asterisk_key not in draft.resources:
-            return self._nothing(draft, disabled)
-        while True:
+        for check in EXCLUDING:
+            draft.note(check(draft))
+        while draft.asterisk_key in draft.resources:
             site = _site(snapshot.namespace, draft, self._config_directory)
             objects, findings = _objects(site)
-            if not findings:
-                break
-            draft.note(findings)
-            if site.asterisk_key not in draft.resources:
-                return self._nothing(draft, disabled)
-        files = self._renderer.files(objects, retained)
+            files, unfit = self._renderer.files(objects, retained)
+            if not draft.note((*findings, *unfit)):
+                break  # nobody went, so this is what is served; else there are fewer each time
+        else:
+            return self._nothing(draft, disabled)
+        for check in PARTIAL:
+            draft.note(check(draft))
         return Plan(
             files=files,
             objects=objects,
@@ -80,7 +79,10 @@ class Planner:
 
     def _nothing(self, draft: Draft, disabled: frozenset[Key]) -> Plan:
         """The plan of a site without an Asterisk: files that empty the one that was there."""
-        return Plan(files=self._renderer.files(Objects()), problems=_frozen(draft.problems), disabled=disabled)
+        message = f"{draft.asterisk_key} has problems of its own; mend them first"
+        draft.note([(key, Problem(Reason.ASTERISK_MISSING, message)) for key in draft.resources])
+        files, _ = self._renderer.files(Objects())
+        return Plan(files=files, problems=_frozen(draft.problems), disabled=disabled)
 
 
 def _draft(snapshot: Snapshot, held: Mapping[Key, Version | None]) -> tuple[Draft, frozenset[Key]]:
@@ -131,7 +133,7 @@ def _objects(site: Site) -> tuple[Objects, list[Finding]]:
         try:
             pjsip += _marked(list(build()), site.pepper)
         except Unrenderable as error:
-            findings.append((key, Problem(Reason.INVALID, f"a value {error}", "spec")))
+            findings.append((key, unrenderable(error)))
     contexts = dialplan(site)
     order = list(PjsipType)
     pjsip.sort(key=lambda o: (order.index(o.type), o.id))

@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 
 from dialplane.plan.objects import PjsipObject, PjsipType
-from dialplane.plan.pjsip.options import Options, options, repeated
+from dialplane.plan.pjsip.options import Options, codecs, options, repeated
 from dialplane.plan.site import Site
 from dialplane.resources.asterisk import Transport
 
 KEEP_ALIVE_SECONDS = 90
+
+WITNESS = "dp_witness_"
+"""Begins the name of a transport's witness; `_` stands in no name of a manifest."""
+
+NOWHERE = "dp-nowhere"
+"""A context that does not exist."""
 
 
 def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
@@ -27,6 +33,15 @@ def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
         yield PjsipObject(
             PjsipType.TRANSPORT, transport.name, _transport(transport, site.asterisk.config_directory), key
         )
+        yield PjsipObject(PjsipType.ENDPOINT, f"{WITNESS}{transport.name}", _witness(transport), key)
+
+
+def _witness(transport: Transport) -> Options:
+    """An endpoint that nobody can be: Asterisk shows a transport only beside an endpoint that names it.
+
+    Without it a socket that could not be opened, its port being taken, would go unnoticed.
+    """
+    return (("transport", transport.name), ("identify_by", "ip"), ("context", NOWHERE), *codecs(("ulaw",)))
 
 
 def _transport(transport: Transport, directory: str) -> Options:
