@@ -8,6 +8,8 @@ from testbed import debian
 from testbed.cache import BuildError
 from tests.testbed.archive import SUITE, Archive, Key
 
+pytestmark = pytest.mark.usefixtures("private_cache", "archive")
+
 
 @pytest.fixture
 def private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -28,7 +30,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive
 
 
 def test_a_suite_signed_by_nobody_we_know_is_refused(
-    private_cache: Path, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    private_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stranger = Key.make(tmp_path, "stranger")
     stranger.close()
@@ -55,7 +57,7 @@ def test_a_machine_that_trusts_anything_does_not_make_us_do_so(private_cache: Pa
     assert "Invoke" not in settings
 
 
-def test_a_program_of_an_unpacked_tree_runs_by_the_trees_own_loader(private_cache: Path, archive: Archive) -> None:
+def test_a_program_of_an_unpacked_tree_runs_by_the_trees_own_loader(private_cache: Path) -> None:
     root = debian.tree("small", SUITE, ["small"])
     subprocess.run(debian.command(root, "usr/bin/true"), capture_output=True, check=True, timeout=60)
     listed = (root / "packages.txt").read_text()
@@ -66,7 +68,7 @@ def test_a_program_of_an_unpacked_tree_runs_by_the_trees_own_loader(private_cach
     assert private_cache in root.parents
 
 
-def test_a_tree_is_there_without_the_archive_once_it_was_made(private_cache: Path, archive: Archive) -> None:
+def test_a_tree_is_there_without_the_archive_once_it_was_made(archive: Archive) -> None:
     root = debian.tree("small", SUITE, ["small"])
     archive.root.rename(archive.root.with_name("away"))
     assert debian.tree("small", SUITE, ["small"]) == root

@@ -1,22 +1,16 @@
 """Snapshot to plan."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping
 
 from dialplane.plan.checks import EXCLUDING, PARTIAL
 from dialplane.plan.dialplan import dialplan, mailboxes
 from dialplane.plan.digest import digest
 from dialplane.plan.draft import Draft, Finding, eldest_first
-from dialplane.plan.escape import Unrenderable, escape
-from dialplane.plan.objects import Objects, PjsipObject, PjsipType
-from dialplane.plan.pjsip.asterisk import asterisk_objects
-from dialplane.plan.pjsip.extension import extension_objects
-from dialplane.plan.pjsip.options import REVISION
-from dialplane.plan.pjsip.trunk import trunk_objects
+from dialplane.plan.objects import Objects
+from dialplane.plan.pjsip.builder import Builder
 from dialplane.plan.plan import Pbx, Plan, Secrets, Version
-from dialplane.plan.render import DIALPLAN_REVISION, Renderer, dialplan_revision, unrenderable
+from dialplane.plan.render import DIALPLAN_REVISION, Renderer, dialplan_revision
 from dialplane.plan.settings import certificates, settings
 from dialplane.plan.site import Site
 from dialplane.plan.templates import Templates
@@ -35,10 +29,11 @@ PEPPER_BYTES = 64
 
 
 class Planner:
-    """Plans one site, again and again; remembers nothing but the texts of what did not change."""
+    """Plans one site, again and again; remembers nothing but the objects and texts of what did not change."""
 
     def __init__(self, templates: Templates, config_directory: str | None = None) -> None:
         """Plan with these templates; `config_directory` stands in for what `Asterisk.spec.configDirectory` says."""
+        self._builder = Builder()
         self._renderer = Renderer(templates)
         self._config_directory = config_directory
 
@@ -59,7 +54,7 @@ class Planner:
             draft.note(check(draft))
         while draft.asterisk_key in draft.resources:
             site = _site(snapshot.namespace, draft, self._config_directory)
-            objects, findings = _objects(site)
+            objects, findings = self._objects(site)
             files, unfit = self._renderer.files(objects, retained)
             if not draft.note((*findings, *unfit)):
                 break  # nobody went, so this is what is served; else there are fewer each time
@@ -76,6 +71,20 @@ class Planner:
             pbx=_pbx(site),
             revision=digest(sorted(files.items()), pepper=site.pepper),
         )
+
+    def _objects(self, site: Site) -> tuple[Objects, list[Finding]]:
+        """Everything that Asterisk should hold, and the findings about what cannot be rendered."""
+        pjsip, findings = self._builder.objects(site)
+        contexts = dialplan(site)
+        objects = Objects(
+            pjsip=pjsip,
+            contexts=contexts,
+            globals={DIALPLAN_REVISION: dialplan_revision(contexts)},
+            mailboxes=mailboxes(site),
+            settings=tuple(settings(site)),
+            certificates=tuple(certificates(site)),
+        )
+        return objects, findings
 
     def _nothing(self, draft: Draft, disabled: frozenset[Key]) -> Plan:
         """The plan of a site without an Asterisk: files that empty the one that was there."""
@@ -121,43 +130,6 @@ def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
         secrets=draft.secrets,
         pepper=pepper.encode("utf-8", "surrogateescape")[:PEPPER_BYTES],
     )
-
-
-def _objects(site: Site) -> tuple[Objects, list[Finding]]:
-    """Everything that Asterisk should hold, or the findings about what cannot be rendered."""
-    findings: list[Finding] = []
-    pjsip: list[PjsipObject] = list(asterisk_objects(site))
-    builders = [(key, partial(extension_objects, site, key, spec)) for key, spec in site.extensions]
-    builders += [(key, partial(trunk_objects, site, key, spec)) for key, spec in site.trunks]
-    for key, build in builders:
-        try:
-            pjsip += _marked(list(build()), site.pepper)
-        except Unrenderable as error:
-            findings.append((key, unrenderable(error)))
-    contexts = dialplan(site)
-    order = list(PjsipType)
-    pjsip.sort(key=lambda o: (order.index(o.type), o.id))
-    objects = Objects(
-        pjsip=tuple(pjsip),
-        contexts=contexts,
-        globals={DIALPLAN_REVISION: dialplan_revision(contexts)},
-        mailboxes=mailboxes(site),
-        settings=tuple(settings(site)),
-        certificates=tuple(certificates(site)),
-    )
-    return objects, findings
-
-
-def _marked(objects: list[PjsipObject], pepper: bytes) -> Iterable[PjsipObject]:
-    """The objects of one resource, its endpoint marked with the revision of them all."""
-    mark = digest(*((o.type, o.id, o.options) for o in objects), pepper=pepper)
-    for item in objects:
-        for _, value in item.options:
-            escape(value)
-        if item.type is PjsipType.ENDPOINT:
-            yield replace(item, options=(*item.options, ("set_var", f"{REVISION}={mark}")))
-        else:
-            yield item
 
 
 def _versions(draft: Draft, objects: Objects, pepper: bytes) -> dict[Key, Version]:

@@ -24,6 +24,7 @@ from dialplane.plan.objects import (
     gathered,
     owners,
 )
+from dialplane.plan.pjsip.asterisk import WITNESS
 from dialplane.plan.plan import Plan
 from dialplane.plan.render import EXTENSIONS, VOICEMAIL
 from dialplane.reconcile.config_dir import ConfigDirectory
@@ -43,6 +44,8 @@ class Session:
     ami: Ami
     proven: dict[str, Readable] = field(default_factory=dict)
     """Every object that this Asterisk was asked for and has, by name."""
+    read: set[str] = field(default_factory=set)
+    """Files that it has been told to read in this pass: once is enough."""
     complete: bool = False
     """Whether strays (contacts that nobody asked for) have been looked for."""
 
@@ -73,7 +76,7 @@ class Outcome:
     waiting: Mapping[Key, tuple[Mismatch, ...]] = field(default_factory=dict)
     """By resource: lines that Asterisk lacks because it refuses the whole dialplan; whose fault that is is unknown."""
     dialplan_refused: bool = False
-    """Asterisk cannot read extensions.conf at all."""
+    """Asterisk cannot read extensions.conf to its end: it says so, or whole contexts are missing."""
     reloads: tuple[ReloadResult, ...] = ()
     undeleted: tuple[Mismatch, ...] = ()
     """Objects that should be gone and are not."""
@@ -112,14 +115,15 @@ async def converge(session: Session, directory: ConfigDirectory, task: Task) -> 
         if set(reloads_for(files).modules) - {result.module for result in reloads}:
             reloads += await _reload(session, files, task)
             answer = await _ask(session.ami, changed, obsolete, plan)
-    for wait in SETTLE_SECONDS:
+    broken = any(result.module == DIALPLAN and not result.succeeded for result in reloads)
+    broken |= not task.stand_in and any(m.missing and not m.field and _of_dialplan(m) for m in answer.differing)
+    for wait in () if broken else SETTLE_SECONDS:
         if not answer.found:
             break
         await asyncio.sleep(wait)
         answer = await _ask(session.ami, changed, obsolete, plan)
 
-    broken = any(result.module == DIALPLAN and not result.succeeded for result in reloads)
-    blamed, waiting = _blamed(answer.differing, whole=broken or task.stand_in, stand_in=task.stand_in)
+    blamed, waiting = _blamed(answer.differing, whole=broken or task.stand_in)
     kept = {id_ for id_ in revoked.rekeyed if (aor := wanted.get(f"aor/{id_}")) and not owners(aor) & blamed.keys()}
     if kept:
         task.permit()
@@ -177,9 +181,16 @@ async def _ask(ami: Ami, changed: Mapping[str, Readable], obsolete: Mapping[str,
     if expected.contexts:
         expected = replace(expected, globals=plan.objects.globals)
     return _Answer(
-        await read_back(ami, expected) if changed else (),
+        _without_witnesses(await read_back(ami, expected)) if changed else (),
         await gone(ami, gathered(obsolete.values())) if obsolete else (),
     )
+
+
+def _without_witnesses(found: tuple[Mismatch, ...]) -> tuple[Mismatch, ...]:
+    """What a witness lacks is its transport, which is told itself; nobody knows the witness."""
+    if not any(m.object.startswith("transport ") for m in found):
+        return found
+    return tuple(m for m in found if not m.object.startswith(f"endpoint {WITNESS}"))
 
 
 def _files_of(
@@ -200,21 +211,19 @@ def _files_of(
 Blame = dict[Key | None, tuple[Mismatch, ...]]
 
 
-def _blamed(
-    differing: Iterable[Mismatch], *, whole: bool, stand_in: bool
-) -> tuple[Blame, dict[Key, tuple[Mismatch, ...]]]:
-    """Whom to blame, and who only waits: of a dialplan refused as a whole, a single changed resource is the culprit."""
+def _of_dialplan(mismatch: Mismatch) -> bool:
+    return mismatch.object.startswith("context ")
+
+
+def _blamed(differing: Iterable[Mismatch], *, whole: bool) -> tuple[Blame, dict[Key, tuple[Mismatch, ...]]]:
+    """Whom to blame, and who only waits for a dialplan that is refused as a whole."""
     found: dict[Key | None, list[Mismatch]] = defaultdict(list)
     waiting: dict[Key, list[Mismatch]] = defaultdict(list)
     for mismatch in differing:
-        if whole and mismatch.owner is not None and mismatch.object.startswith("context "):
+        if whole and mismatch.owner is not None and _of_dialplan(mismatch):
             waiting[mismatch.owner].append(mismatch)
         else:
             found[mismatch.owner].append(mismatch)
-    if len(waiting) == 1 and not stand_in:
-        for owner, those in waiting.items():
-            found[owner] += those
-        waiting.clear()
     return {k: tuple(v) for k, v in found.items()}, {k: tuple(v) for k, v in waiting.items()}
 
 
