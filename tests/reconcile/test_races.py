@@ -66,6 +66,7 @@ async def test_leadership_lost_in_the_middle_of_a_pass_ends_every_effect(tmp_pat
         async with asyncio.timeout(10):
             while rig.leader.after > 0:
                 await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)  # what was permitted a moment ago is done
         before = {path.name: path.stat().st_mtime_ns for path in rig.config.glob("*.conf")}
         reloads, told = len(rig.reloads), len(rig.sink.history)
         await asyncio.sleep(1.5)
