@@ -7,7 +7,6 @@ middle of it would cost Asterisk reloads that the next one repeats.
 import asyncio
 import time
 
-
 STORM = 30
 """So many disturbances since the last return are a storm."""
 
