@@ -1,7 +1,7 @@
 """Debounce: many changes, one pass.
 
-A few changes wait a second at the most. A storm (hundreds of manifests applied at once) is given longer: each pass in the
-middle of it would cost Asterisk reloads that the next one repeats.
+A few changes wait a second at the most. A storm (hundreds of manifests applied at once) is given longer: each pass in
+the middle of it would cost Asterisk reloads that the next one repeats.
 """
 
 import asyncio
