@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dialplane.resources.conditions import ConditionType
 from dialplane.resources.key import Key
 from tests.reconcile.site_rig import Manifest, Rig, extension, extensions
 from tests.reconcile.test_rejected import CASES, bad_when, trunk
@@ -115,6 +116,7 @@ async def test_a_new_key_unbinds_the_phone_before_the_status_says_ready(tmp_path
         await rig.settled()
         assert bound_when_ready
         assert all("101" not in bound for bound in bound_when_ready)
+        await rig.until(lambda: rig.sink.every(Key("Extension", "e101"), ConditionType.REGISTERED)[-1][1] == "False", 5)
         assert (await phone.ask("register"))["code"] in {401, 403}
         assert await rig.registers("101", "another")
 
