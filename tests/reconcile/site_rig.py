@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
+from dialplane.plan.pjsip.asterisk import WITNESS
 from dialplane.reconcile.site import AmiDefaults, Ports, SiteLoop, Timing
 from dialplane.reconcile.template_dir import load
 from dialplane.resources.conditions import Condition, ConditionType, Report, status_of
@@ -304,11 +305,12 @@ class Rig:
 
     async def endpoints(self) -> set[str]:
         lines = (await self.asterisk.console("pjsip list endpoints")).splitlines()
-        return {
+        names = {
             line.split()[1].partition("/")[0]
             for line in lines
             if line.strip().startswith("Endpoint:") and "<" not in line.split()[1]
         }
+        return {name for name in names if not name.startswith(WITNESS)}
 
     def _templates(self, overrides: Mapping[str, str]) -> Path | None:
         if not overrides:

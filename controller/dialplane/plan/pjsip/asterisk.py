@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 
+from dialplane.plan.dialplan.contexts import END
 from dialplane.plan.objects import PjsipObject, PjsipType
-from dialplane.plan.pjsip.options import Options, options, repeated
+from dialplane.plan.pjsip.options import Options, codecs, options, repeated
 from dialplane.plan.site import Site
 from dialplane.resources.asterisk import Transport
 
 KEEP_ALIVE_SECONDS = 90
+WITNESS = "dp_transport_"
+"""Asterisk shows a transport beside an endpoint that names it, and nowhere else: each gets one of this name, which no
+resource can have. It has no auth, aor or identify, so that no request is ever taken for its own."""
 
 
 def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
@@ -27,6 +31,11 @@ def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
         yield PjsipObject(
             PjsipType.TRANSPORT, transport.name, _transport(transport, site.asterisk.config_directory), key
         )
+        yield PjsipObject(PjsipType.ENDPOINT, f"{WITNESS}{transport.name}", _witness(transport), key)
+
+
+def _witness(transport: Transport) -> Options:
+    return options(("context", END), ("transport", transport.name), ("identify_by", "ip")) + codecs(("ulaw",))
 
 
 def _transport(transport: Transport, directory: str) -> Options:
