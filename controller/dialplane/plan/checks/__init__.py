@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from dialplane.plan.checks.conflicts import (
     duplicate_dids,
+    duplicate_names,
     duplicate_networks,
     duplicate_numbers,
     duplicate_registrations,
@@ -23,6 +24,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (
     overlapping_binds,
     transports,
     duplicate_numbers,
+    duplicate_names,
     duplicate_networks,
     duplicate_registrations,
     duplicate_dids,
