@@ -32,9 +32,10 @@ def manifest(kind: str, name: str, **spec: Any) -> Manifest:
     return {"apiVersion": "dialplane.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
-def extension(number: str, **spec: Any) -> Manifest:
-    account = {"credentialsSecretRef": {"name": f"phone-{number}"}}
-    return manifest("Extension", f"e{number}", **({"number": number} | account | spec))
+def extension(name: str, **spec: Any) -> Manifest:
+    """An extension of that number, unless `spec` gives another."""
+    account = {"credentialsSecretRef": {"name": f"phone-{name}"}}
+    return manifest("Extension", f"e{name}", **({"number": name} | account | spec))
 
 
 def key_of(given: Manifest) -> Key:
@@ -78,9 +79,9 @@ class Source:
 
     async def changed(self) -> None:
         await self._dirty.wait()
+        self._dirty.clear()
 
     def snapshot(self) -> Snapshot:
-        self._dirty.clear()
         self.snapshots += 1
         resources = [parse(one) for one in self.manifests.values()]
         wrapped = {name: {k: SecretStr(v) for k, v in values.items()} for name, values in self.secrets.items()}
@@ -304,13 +305,10 @@ class Rig:
         return {line.split("/")[3].partition(";")[0] for line in lines if line.startswith("/registrar/contact/")}
 
     async def endpoints(self) -> set[str]:
+        """Their names, without the transports' witnesses."""
         lines = (await self.asterisk.console("pjsip list endpoints")).splitlines()
-        names = {
-            line.split()[1].partition("/")[0]
-            for line in lines
-            if line.strip().startswith("Endpoint:") and "<" not in line.split()[1]
-        }
-        return {name for name in names if not name.startswith(WITNESS)}
+        names = {line.split()[1].partition("/")[0] for line in lines if line.strip().startswith("Endpoint:")}
+        return {name for name in names if "<" not in name and not name.startswith(WITNESS)}
 
     def _templates(self, overrides: Mapping[str, str]) -> Path | None:
         if not overrides:

@@ -178,9 +178,12 @@ async def test_a_refused_version_is_never_ready_and_the_one_before_serves(tmp_pa
         assert await shown(rig, name) == before
         if case.kind == "Extension":
             assert await rig.registers("101", "secret-101")
+        # The Asterisk that started anew is asked again to take the new version, and refuses it again.
+        await rig.until(lambda: rig.loop.connected, 20)
         await rig.settled()
         await asyncio.sleep(1)
         assert all(status != "True" for generation, status, _ in rig.sink.every(key) if generation == 2)
+        assert await shown(rig, name) == before
 
         await rig.listen()
         rig.sink.history.clear()

@@ -385,7 +385,7 @@ class Kube(Door):
         return await asyncio.to_thread(read)
 
     async def writes(self) -> Any:
-        return {name: seen["metadata"]["resourceVersion"] for name, seen in (await self.seen()).items()}
+        return {n: (seen["metadata"]["resourceVersion"], seen["status"]) for n, seen in (await self.seen()).items()}
 
 
 def install_crds(server: ApiServer) -> None:

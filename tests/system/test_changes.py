@@ -15,6 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ALL = ("internal", "local", "national", "international")
 STORM = 500
 STORM_RELOADS = 3
+QUALIFY_SECONDS = 5
 REFUSED = {401, 403}
 
 
@@ -23,10 +24,11 @@ async def site(fresh: World) -> AsyncIterator[World]:
     await fresh.carrier()
     await fresh.carrier("wired")
     extensions, secrets = phones(("101", "102", "103"), permissions=ALL)
-    trunk = fresh.trunk(inbound=[{"did": "+49301", "to": {"extension": "101"}}])
+    trunk = fresh.trunk(inbound=[{"did": "+49301", "to": {"extension": "101"}}], qualifySeconds=QUALIFY_SECONDS)
     wired = fresh.trunk(
         "wired",
         registration={"enabled": False},
+        qualifySeconds=QUALIFY_SECONDS,
         matchNetworks=[f"{CARRIER_HOST}/32"],
         inbound=[{"did": "+49302", "to": {"extension": "101"}}],
     )
@@ -158,6 +160,8 @@ async def test_a_storm_of_extensions_takes_few_reloads(
 
 async def test_a_restarted_controller_on_an_unchanged_site_does_nothing(running: World) -> None:
     await running.door.wait_ready()
+    for trunk in ("carrier", "wired"):
+        await running.door.until("SipTrunk", trunk, is_true("Reachable"))
     await settled(running)
     writes, reloads = await running.door.writes(), len(running.reloads)
     assert await running.door.stop() == 0
@@ -178,7 +182,8 @@ async def test_a_killed_controller_takes_up_what_happened_meanwhile(running: Wor
     await running.door.wait_ready(("Extension", "e104"))
     await gone(running, "102")
     assert (await (await running.phone("104")).ask("register"))["code"] == 200
-    assert (await running.phones["102-new"].ask("register"))["code"] in REFUSED
+    leaver = await running.phone("102", "brand-new", name="102-new")
+    assert (await leaver.ask("register"))["code"] in REFUSED
 
 
 async def gone(world: World, endpoint: str) -> None:

@@ -88,7 +88,7 @@ NUMBERS = [
 def dialplan() -> str:
     made = [schedule(name, **spec) for name, spec in SCHEDULES.items()]
     found = contexts(site([extension("101")], schedules=made, timeZone="Europe/Berlin"))
-    text = Renderer(load()).files(Objects(contexts=tuple(found.values())))["extensions.conf"]
+    text = Renderer(load()).files(Objects(contexts=tuple(found.values())))[0]["extensions.conf"]
     text = text.replace("Set(LOCAL(now)=${EPOCH})", "Set(LOCAL(now)=${CLOCK})")
     text = text.replace("dp-internal,101,dp-end,s))", "test-open,s,test-closed,s))")
     lines = [

@@ -1,42 +1,52 @@
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from testbed import debian
 from testbed.cache import BuildError
+from tests.testbed.archive import SUITE, Archive, Key
 
-SMALL = "hostname"
+pytestmark = pytest.mark.usefixtures("private_cache", "archive")
 
 
 @pytest.fixture
 def private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    return cache
 
 
 @pytest.fixture
-def strangers_keyring(tmp_path: Path) -> Path:
-    """A keyring with a key that signed nothing of Debian's."""
-    home = tmp_path / "gnupg"
-    home.mkdir(mode=0o700)
-    stranger = "stranger@example.org"
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", ""]
-    subprocess.run([*gpg, "--quick-gen-key", stranger, "ed25519"], check=True, capture_output=True)
-    keyring = tmp_path / "stranger.gpg"
-    subprocess.run([*gpg, "--output", str(keyring), "--export"], check=True, capture_output=True)
-    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False, capture_output=True)
-    return keyring
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    """An archive that this machine is told to trust."""
+    key = Key.make(tmp_path, "archive-key")
+    made = Archive(tmp_path, key)
+    monkeypatch.setenv("DIALPLANE_DEBIAN_MIRROR", made.url)
+    monkeypatch.setenv("DIALPLANE_DEBIAN_KEYRING", str(key.keyring))
+    yield made
+    key.close()
 
 
 def test_a_suite_signed_by_nobody_we_know_is_refused(
-    private_cache: Path, strangers_keyring: Path, monkeypatch: pytest.MonkeyPatch
+    private_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DIALPLANE_DEBIAN_KEYRING", str(strangers_keyring))
+    stranger = Key.make(tmp_path, "stranger")
+    stranger.close()
+    monkeypatch.setenv("DIALPLANE_DEBIAN_KEYRING", str(stranger.keyring))
     with pytest.raises(BuildError, match=r"NO_PUBKEY|not signed"):
-        debian.tree("small", "bookworm", [SMALL])
+        debian.tree("small", SUITE, ["small"])
     assert not list(private_cache.rglob("*.deb"))
     assert not list(private_cache.rglob("*_Packages*"))
+
+
+def test_a_package_that_is_not_the_signed_one_is_refused(private_cache: Path, archive: Archive) -> None:
+    package = next(archive.root.rglob("small_1.0_amd64.deb"))
+    package.write_bytes(package.read_bytes()[:-1] + b"x")
+    with pytest.raises(BuildError, match=r"[Hh]ash"):
+        debian.tree("small", SUITE, ["small"])
+    assert not list(private_cache.rglob("packages.txt"))
 
 
 def test_a_machine_that_trusts_anything_does_not_make_us_do_so(private_cache: Path) -> None:
@@ -48,12 +58,17 @@ def test_a_machine_that_trusts_anything_does_not_make_us_do_so(private_cache: Pa
 
 
 def test_a_program_of_an_unpacked_tree_runs_by_the_trees_own_loader(private_cache: Path) -> None:
-    root = debian.tree("small", "bookworm", [SMALL])
-    done = subprocess.run(debian.command(root, "bin/hostname", "--version"), capture_output=True, text=True, check=True)
-    assert "hostname" in done.stdout + done.stderr
+    root = debian.tree("small", SUITE, ["small"])
+    subprocess.run(debian.command(root, "usr/bin/true"), capture_output=True, check=True, timeout=60)
     listed = (root / "packages.txt").read_text()
-    assert "hostname_" in listed
-    assert "libc6_" in listed
+    assert "small_" in listed
+    assert "small-libc_" in listed
     absolute = [path for path in root.rglob("*") if path.is_symlink() and path.readlink().is_absolute()]
     assert absolute == []
     assert private_cache in root.parents
+
+
+def test_a_tree_is_there_without_the_archive_once_it_was_made(archive: Archive) -> None:
+    root = debian.tree("small", SUITE, ["small"])
+    archive.root.rename(archive.root.with_name("away"))
+    assert debian.tree("small", SUITE, ["small"]) == root

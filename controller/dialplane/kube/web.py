@@ -60,7 +60,7 @@ def listen(address: str) -> socket.socket:
     try:
         return socket.create_server((host.strip("[]"), int(port)), family=_family(host), backlog=128)
     except (OSError, ValueError) as error:
-        raise FatalError(f"cannot listen on {address!r}: {error}; set another address with --listen") from error
+        raise FatalError(f"cannot listen on {address!r}: {error}; set another one with --metrics-address") from error
 
 
 def _family(host: str) -> socket.AddressFamily:

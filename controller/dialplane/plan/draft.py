@@ -36,12 +36,19 @@ class Draft:
         """The resources of one kind that are still in, eldest first."""
         return [(k, r.spec) for k, r in self.resources.items() if isinstance(r.spec, spec_type)]
 
-    def note(self, findings: Iterable[Finding]) -> None:
-        """Take the findings in; whoever has one that is not partial is out from now on."""
-        for key, problem in findings:
-            self.problems.setdefault(key, []).append(problem)
+    def note(self, findings: Iterable[Finding]) -> bool:
+        """Take the findings in; whoever has one that is not partial is out from now on. Returns whether anybody went.
+
+        A check that looks at the draft has found all before it is changed. What was noted before is not noted again.
+        """
+        before = len(self.resources)
+        for key, problem in list(findings):
+            known = self.problems.setdefault(key, [])
+            if problem not in known:
+                known.append(problem)
             if not problem.partial:
                 self.resources.pop(key, None)
+        return len(self.resources) < before
 
 
 def eldest_first(resources: Iterable[Resource]) -> list[Resource]:

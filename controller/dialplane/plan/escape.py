@@ -14,6 +14,8 @@ from pydantic import SecretStr
 
 LINE_LIMIT = 8_000
 """Bytes in one line; Asterisk skips lines of 8 KB and more."""
+VALUE_LIMIT = LINE_LIMIT - 100
+"""Bytes in one value: the option's name and ` = ` stand before it."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -40,8 +42,8 @@ def escape(value: object) -> str:
     if text != text.strip(" "):
         raise Unrenderable("begins or ends with a blank, which Asterisk would drop")
     escaped = text.replace(";", r"\;")
-    if len(escaped) > LINE_LIMIT // 8 and len(escaped.encode()) > LINE_LIMIT:
-        raise Unrenderable(f"is longer than the {LINE_LIMIT} bytes a line may have")
+    if len(escaped) > VALUE_LIMIT // 8 and len(escaped.encode()) > VALUE_LIMIT:
+        raise Unrenderable(f"is longer than the {VALUE_LIMIT:,} bytes a value may have")
     return escaped
 
 

@@ -1,20 +1,14 @@
 """Snapshot to plan."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping
 
-from dialplane.plan.checks import CHECKS
+from dialplane.plan.checks import EXCLUDING, PARTIAL
 from dialplane.plan.dialplan import dialplan, mailboxes
 from dialplane.plan.digest import digest
 from dialplane.plan.draft import Draft, Finding, eldest_first
-from dialplane.plan.escape import Unrenderable, escape
-from dialplane.plan.objects import Objects, PjsipObject, PjsipType
-from dialplane.plan.pjsip.asterisk import asterisk_objects
-from dialplane.plan.pjsip.extension import extension_objects
-from dialplane.plan.pjsip.options import REVISION
-from dialplane.plan.pjsip.trunk import trunk_objects
+from dialplane.plan.objects import Objects
+from dialplane.plan.pjsip.builder import Builder
 from dialplane.plan.plan import Pbx, Plan, Secrets, Version
 from dialplane.plan.render import DIALPLAN_REVISION, Renderer, dialplan_revision
 from dialplane.plan.settings import certificates, settings
@@ -35,10 +29,11 @@ PEPPER_BYTES = 64
 
 
 class Planner:
-    """Plans one site, again and again; remembers nothing but the texts of what did not change."""
+    """Plans one site, again and again; remembers nothing but the objects and texts of what did not change."""
 
     def __init__(self, templates: Templates, config_directory: str | None = None) -> None:
         """Plan with these templates; `config_directory` stands in for what `Asterisk.spec.configDirectory` says."""
+        self._builder = Builder()
         self._renderer = Renderer(templates)
         self._config_directory = config_directory
 
@@ -55,19 +50,18 @@ class Planner:
             The plan; a pure function of the arguments: whatever their order, the same bytes.
         """
         draft, disabled = _draft(snapshot, held or {})
-        for check in CHECKS:
-            draft.note(list(check(draft)))
-        if draft.asterisk is None or draft.asterisk_key not in draft.resources:
-            return self._nothing(draft, disabled)
-        while True:
+        for check in EXCLUDING:
+            draft.note(check(draft))
+        while draft.asterisk_key in draft.resources:
             site = _site(snapshot.namespace, draft, self._config_directory)
-            objects, findings = _objects(site)
-            if not findings:
-                break
-            draft.note(findings)
-            if site.asterisk_key not in draft.resources:
-                return self._nothing(draft, disabled)
-        files = self._renderer.files(objects, retained)
+            objects, findings = self._objects(site)
+            files, unfit = self._renderer.files(objects, retained)
+            if not draft.note((*findings, *unfit)):
+                break  # nobody went, so this is what is served; else there are fewer each time
+        else:
+            return self._nothing(draft, disabled)
+        for check in PARTIAL:
+            draft.note(check(draft))
         return Plan(
             files=files,
             objects=objects,
@@ -78,9 +72,26 @@ class Planner:
             revision=digest(sorted(files.items()), pepper=site.pepper),
         )
 
+    def _objects(self, site: Site) -> tuple[Objects, list[Finding]]:
+        """Everything that Asterisk should hold, and the findings about what cannot be rendered."""
+        pjsip, findings = self._builder.objects(site)
+        contexts = dialplan(site)
+        objects = Objects(
+            pjsip=pjsip,
+            contexts=contexts,
+            globals={DIALPLAN_REVISION: dialplan_revision(contexts)},
+            mailboxes=mailboxes(site),
+            settings=tuple(settings(site)),
+            certificates=tuple(certificates(site)),
+        )
+        return objects, findings
+
     def _nothing(self, draft: Draft, disabled: frozenset[Key]) -> Plan:
         """The plan of a site without an Asterisk: files that empty the one that was there."""
-        return Plan(files=self._renderer.files(Objects()), problems=_frozen(draft.problems), disabled=disabled)
+        message = f"{draft.asterisk_key} has problems of its own; mend them first"
+        draft.note([(key, Problem(Reason.ASTERISK_MISSING, message)) for key in draft.resources])
+        files, _ = self._renderer.files(Objects())
+        return Plan(files=files, problems=_frozen(draft.problems), disabled=disabled)
 
 
 def _draft(snapshot: Snapshot, held: Mapping[Key, Version | None]) -> tuple[Draft, frozenset[Key]]:
@@ -119,43 +130,6 @@ def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
         secrets=draft.secrets,
         pepper=pepper.encode("utf-8", "surrogateescape")[:PEPPER_BYTES],
     )
-
-
-def _objects(site: Site) -> tuple[Objects, list[Finding]]:
-    """Everything that Asterisk should hold, or the findings about what cannot be rendered."""
-    findings: list[Finding] = []
-    pjsip: list[PjsipObject] = list(asterisk_objects(site))
-    builders = [(key, partial(extension_objects, site, key, spec)) for key, spec in site.extensions]
-    builders += [(key, partial(trunk_objects, site, key, spec)) for key, spec in site.trunks]
-    for key, build in builders:
-        try:
-            pjsip += _marked(list(build()), site.pepper)
-        except Unrenderable as error:
-            findings.append((key, Problem(Reason.INVALID, f"a value {error}", "spec")))
-    contexts = dialplan(site)
-    order = list(PjsipType)
-    pjsip.sort(key=lambda o: (order.index(o.type), o.id))
-    objects = Objects(
-        pjsip=tuple(pjsip),
-        contexts=contexts,
-        globals={DIALPLAN_REVISION: dialplan_revision(contexts)},
-        mailboxes=mailboxes(site),
-        settings=tuple(settings(site)),
-        certificates=tuple(certificates(site)),
-    )
-    return objects, findings
-
-
-def _marked(objects: list[PjsipObject], pepper: bytes) -> Iterable[PjsipObject]:
-    """The objects of one resource, its endpoint marked with the revision of them all."""
-    mark = digest(*((o.type, o.id, o.options) for o in objects), pepper=pepper)
-    for item in objects:
-        for _, value in item.options:
-            escape(value)
-        if item.type is PjsipType.ENDPOINT:
-            yield replace(item, options=(*item.options, ("set_var", f"{REVISION}={mark}")))
-        else:
-            yield item
 
 
 def _versions(draft: Draft, objects: Objects, pepper: bytes) -> dict[Key, Version]:

@@ -62,11 +62,6 @@ class Site:
         username = self.secret(owner, name, "username").get_secret_value()
         return Credentials(username, self.secret(owner, name, "password"))
 
-    def protocol(self, transport: str | None) -> str:
-        """The protocol of a transport; of the first one where none is named."""
-        every = self.asterisk.transports
-        return str(next((t.protocol for t in every if t.name == transport), every[0].protocol))
-
 
 def credentials_secret(owner: Key, spec: HasCredentials) -> str | None:
     """The name of the Secret that holds the credentials: as referred to, or the one the controller makes."""

@@ -4,6 +4,7 @@ A template lays out one piece of a file (one PJSIP section, one dialplan context
 decided; whatever it prints goes through `escape`. Users may replace any of them by a file of the same name.
 """
 
+import re
 from collections.abc import Mapping
 
 from jinja2 import DictLoader, StrictUndefined, Template
@@ -11,15 +12,25 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dialplane.plan.digest import digest
 from dialplane.plan.escape import argument, finalize, section
+from dialplane.plan.objects import PjsipType
+
+_TYPED = re.compile(r"pjsip_.*\.j2")
+_OF_TYPES = frozenset(f"pjsip_{kind}.conf.j2" for kind in PjsipType)
+"""Templates for the objects of one type; a user may have them, we ship none."""
 
 
 class Templates:
     """The templates by name, compiled once.
 
     `sources` maps a template's name (`pjsip.conf.j2`) to its text; reading them from disk is the caller's work.
+
+    Raises:
+        ValueError: a template for a type of object that is not rendered: a misspelt name would silently do nothing.
     """
 
     def __init__(self, sources: Mapping[str, str]) -> None:
+        if unknown := sorted(name for name in sources if _TYPED.match(name) and name not in _OF_TYPES):
+            raise ValueError(f"{', '.join(unknown)} lays out nothing: there are {', '.join(sorted(_OF_TYPES))}")
         self._environment = ImmutableSandboxedEnvironment(
             loader=DictLoader(dict(sources)),
             undefined=StrictUndefined,

@@ -73,7 +73,7 @@ class Outcome:
     waiting: Mapping[Key, tuple[Mismatch, ...]] = field(default_factory=dict)
     """By resource: lines that Asterisk lacks because it refuses the whole dialplan; whose fault that is is unknown."""
     dialplan_refused: bool = False
-    """Asterisk cannot read extensions.conf at all."""
+    """Asterisk cannot read extensions.conf to its end: it says so, or whole contexts are missing."""
     reloads: tuple[ReloadResult, ...] = ()
     undeleted: tuple[Mismatch, ...] = ()
     """Objects that should be gone and are not."""
@@ -112,14 +112,15 @@ async def converge(session: Session, directory: ConfigDirectory, task: Task) -> 
         if set(reloads_for(files).modules) - {result.module for result in reloads}:
             reloads += await _reload(session, files, task)
             answer = await _ask(session.ami, changed, obsolete, plan)
-    for wait in SETTLE_SECONDS:
+    broken = any(result.module == DIALPLAN and not result.succeeded for result in reloads)
+    broken |= not task.stand_in and any(m.missing and not m.field and _of_dialplan(m) for m in answer.differing)
+    for wait in () if broken else SETTLE_SECONDS:
         if not answer.found:
             break
         await asyncio.sleep(wait)
         answer = await _ask(session.ami, changed, obsolete, plan)
 
-    broken = any(result.module == DIALPLAN and not result.succeeded for result in reloads)
-    blamed, waiting = _blamed(answer.differing, whole=broken or task.stand_in, stand_in=task.stand_in)
+    blamed, waiting = _blamed(answer.differing, whole=broken or task.stand_in)
     kept = {id_ for id_ in revoked.rekeyed if (aor := wanted.get(f"aor/{id_}")) and not owners(aor) & blamed.keys()}
     if kept:
         task.permit()
@@ -200,21 +201,19 @@ def _files_of(
 Blame = dict[Key | None, tuple[Mismatch, ...]]
 
 
-def _blamed(
-    differing: Iterable[Mismatch], *, whole: bool, stand_in: bool
-) -> tuple[Blame, dict[Key, tuple[Mismatch, ...]]]:
-    """Whom to blame, and who only waits: of a dialplan refused as a whole, a single changed resource is the culprit."""
+def _of_dialplan(mismatch: Mismatch) -> bool:
+    return mismatch.object.startswith("context ")
+
+
+def _blamed(differing: Iterable[Mismatch], *, whole: bool) -> tuple[Blame, dict[Key, tuple[Mismatch, ...]]]:
+    """Whom to blame, and who only waits for a dialplan that is refused as a whole."""
     found: dict[Key | None, list[Mismatch]] = defaultdict(list)
     waiting: dict[Key, list[Mismatch]] = defaultdict(list)
     for mismatch in differing:
-        if whole and mismatch.owner is not None and mismatch.object.startswith("context "):
+        if whole and mismatch.owner is not None and _of_dialplan(mismatch):
             waiting[mismatch.owner].append(mismatch)
         else:
             found[mismatch.owner].append(mismatch)
-    if len(waiting) == 1 and not stand_in:
-        for owner, those in waiting.items():
-            found[owner] += those
-        waiting.clear()
     return {k: tuple(v) for k, v in found.items()}, {k: tuple(v) for k, v in waiting.items()}
 
 

@@ -80,6 +80,11 @@ class Memory:
             self.refused = {key: self.refused[key] for key in same}
         return {key: self.verified[key].version if key in self.verified else None for key in same}
 
+    def reconsider(self) -> None:
+        """Give everything that was refused another try."""
+        self._store.save(forget_refused=self.refused)
+        self.refused = {}
+
     def judge(self, snapshot: Snapshot, plan: Plan, outcome: Outcome) -> bool:
         """Record what one attempt showed; returns whether Asterisk refused something that it had not refused before."""
         blamed = {key for key in outcome.mismatches if key is not None and self._may_refuse(key, snapshot)}
@@ -106,6 +111,20 @@ class Memory:
         for key in gone:
             del self.verified[key]
         return bool(refusals)
+
+    def blame_the_only_change(self, snapshot: Snapshot, plan: Plan) -> bool:
+        """Refuse the one version that is new in a plan whose dialplan Asterisk cannot read; False if there are more."""
+        known = self.verified
+        new = [k for k, v in plan.versions.items() if k not in known or known[k].version.revision != v.revision]
+        if len(new) != 1 or new[0] in self.refused or not self._may_refuse(new[0], snapshot):
+            return False
+        (key,) = new
+        end = SERVING if key in known else NOT_SERVED
+        message = f"Asterisk cannot read the dialplan with this version in it; {end}"
+        refusals = {key: Refusal(Version(snapshot.resources[key], referred(key, snapshot)), message)}
+        self._store.save(refused=refusals)
+        self.refused.update(refusals)
+        return True
 
     def _may_refuse(self, key: Key, snapshot: Snapshot) -> bool:
         """An Asterisk that was never verified stays in: without it the whole site would be left out."""

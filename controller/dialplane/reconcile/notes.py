@@ -13,9 +13,11 @@ from dialplane.plan.plan import Plan
 from dialplane.plan.render import DIALPLAN_REVISION, EXTENSIONS, HEADER
 from dialplane.reconcile.config_dir import Written
 from dialplane.reconcile.verified import VerifiedStore
+from dialplane.resources.manifest import Resource
 
 _UNREAD, _RESTART, _STARTED = "unread", "restart_for", "started"
 _GOOD, _REFUSED = "dialplan_good", "dialplan_refused"
+_CIRCUMSTANCE = "circumstance"
 _MARK = re.compile(rf"^{DIALPLAN_REVISION} = (\w+)$", re.MULTILINE)
 _SURE = timedelta(seconds=1)
 """Asterisk tells its age in whole seconds."""
@@ -33,6 +35,7 @@ class Notes:
         self._started = datetime.fromisoformat(kept[_STARTED]) if _STARTED in kept else None
         self._good = kept.get(_GOOD, "")
         self._refused = kept.get(_REFUSED, "")
+        self._circumstance = kept.get(_CIRCUMSTANCE, "")
 
     def writing(self, todo: Written) -> None:
         """Note, before the first byte is written, what Asterisk will have to read."""
@@ -66,6 +69,17 @@ class Notes:
             self._started = told
             self._store.note({_STARTED: told.isoformat()})
         return self._started
+
+    def changed(self, started: datetime, pbx: Resource | None) -> bool:
+        """Whether what was refused deserves another try: Asterisk started anew, or its own manifest changed.
+
+        A registration, say, is refused for as long as the port of its transport is taken.
+        """
+        now = digest(str(self.started(started)), pbx.spec.model_dump_json() if pbx and pbx.spec else "")
+        before, self._circumstance = self._circumstance, now
+        if now != before:
+            self._store.note({_CIRCUMSTANCE: now})
+        return bool(before) and now != before
 
     def refuse_dialplan(self, plan: Plan) -> None:
         """Asterisk cannot read this plan's extensions.conf at all."""

@@ -14,7 +14,9 @@ class Source(Protocol):
     async def changed(self) -> None:
         """Return when something may have changed since the last `snapshot`; at once if none was taken yet.
 
-        Returns only after the first complete view of the site exists (the barrier): never with a half-read site.
+        Once for each change, so that the loop sees when they cease: called again before `snapshot` it waits for the
+        next one (or returns after a second or more, as a reminder). Returns only after the first complete view of the
+        site exists (the barrier): never with a half-read site.
         """
 
     def snapshot(self) -> Snapshot:

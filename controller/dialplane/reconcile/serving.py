@@ -81,21 +81,41 @@ class Serving:
             return await asyncio.to_thread(self._planner.plan, snapshot, held, self._retained)
 
     async def held(self, snapshot: Snapshot, plan: Plan) -> Plan:
-        """`plan`, made again if the memory, perhaps just opened, says that something in it was refused."""
-        memory = self._place.memory
-        return await self.planned(snapshot) if memory and memory.held(snapshot) else plan
+        """`plan`, made again if the memory, perhaps just opened, says that something in it was refused.
 
-    async def write(self, plan: Plan) -> None:
-        """Only write; Asterisk, which is away, reads it when it comes back, or is told then."""
+        Or if something was that deserves another try.
+        """
+        memory, session = self._place.memory, self._place.session
+        if memory is None:
+            return plan
+        again = False
+        if session is not None and plan.pbx is not None:
+            pbx = snapshot.resources.get(plan.pbx.key)
+            again = memory.notes.changed(session.ami.started_at, pbx) and bool(memory.refused)
+            if again:
+                memory.reconsider()
+        return await self.planned(snapshot) if again or memory.held(snapshot) else plan
+
+    async def write(self, snapshot: Snapshot, plan: Plan) -> Plan:
+        """Only write; Asterisk, which is away, reads it when it comes back, or is told then.
+
+        It may be the connection alone that is away. So every routine that calls may be in is kept.
+        """
         directory, memory = self._opened()
+        old = directory.read((EXTENSIONS,)).get(EXTENSIONS, "")
+        kept = retained(old, routines(old), {context.name for context in plan.objects.contexts})
+        if kept != self._retained:
+            self._retained = kept
+            plan = await self.planned(snapshot)
         plan = memory.notes.stand_in(plan) or plan
         self.busy = True
         try:
             memory.notes.writing(await asyncio.to_thread(directory.differing, plan.files))
             await asyncio.to_thread(directory.write, plan.files)
-            self._place.sign(plan.files)
         finally:
+            self._place.sign(plan.files)
             self.busy = False
+        return plan
 
     async def serve(self, session: Session, snapshot: Snapshot, plan: Plan) -> Served:
         """Make the Asterisk of `session` run `plan`.
@@ -114,19 +134,20 @@ class Serving:
                 serving = memory.notes.stand_in(plan)
                 outcome = await self._attempt(session, directory, memory, serving or plan, stand_in=serving is not None)
                 reloads += [result.module for result in outcome.reloads]
-                refused = memory.judge(snapshot, serving or plan, outcome)
-                if outcome.dialplan_refused:
-                    memory.notes.refuse_dialplan(serving or plan)
+                again = memory.judge(snapshot, serving or plan, outcome)
+                if outcome.dialplan_refused and serving is None:
+                    if not memory.blame_the_only_change(snapshot, plan):
+                        memory.notes.refuse_dialplan(plan)
+                    again = True
                 elif serving is None and None not in outcome.mismatches:
                     memory.notes.take_dialplan(plan)
-                again = refused or (outcome.dialplan_refused and serving is None)
                 if not again:
                     break
                 plan = await self.planned(snapshot)
             memory.notes.all_read()
             plan = serving or plan
-            self._place.sign(plan.files)
         finally:
+            self._place.sign(plan.files)
             self.busy = False
         findings = self._findings(session, memory, plan, outcome, stand_in=serving is not None)
         return Served(plan, findings, tuple(reloads), again or bool(outcome.undeleted))

@@ -10,6 +10,7 @@ replaced together, so that no new generation is ever shown with an old one's ver
 
 import asyncio
 import secrets
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,7 +80,6 @@ class SiteLoop:
         self._concluded: float | None = None
         self._failures = 0
         self._again: asyncio.TimerHandle | None = None
-        self._taken = asyncio.Event()
         self.converged = asyncio.Event()
         """Set while the last pass ended well: what `/readyz` asks."""
         self.reported = asyncio.Event()
@@ -118,14 +118,12 @@ class SiteLoop:
     async def _watch_source(self) -> None:
         while True:
             await self._ports.source.changed()
-            self._taken.clear()
             self._pass_due.disturb()
-            await self._taken.wait()  # until then the source would say "changed" again and again
 
     async def _watch_drift(self) -> None:
         while True:
             await asyncio.sleep(self._timing.drift_check)
-            if self._serving.busy:
+            if self._serving.busy or self._failures:
                 continue
             if self._place.touched:
                 log.warning("somebody else changed rendered files: putting them back")
@@ -144,8 +142,8 @@ class SiteLoop:
                         await self._ports.sink.publish(reports(judged))
                     if verdict:
                         self.reported.set()
-            except Exception:
-                log.exception("statuses could not be published")
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
+                self._log_unforeseen("statuses could not be published", error)
                 asyncio.get_running_loop().call_later(self._timing.retry, self._report_due.disturb)
 
     async def _guarded_pass(self) -> None:
@@ -160,13 +158,17 @@ class SiteLoop:
             self._failed(Problem(Reason.CONFIG_DIRECTORY_UNUSABLE, str(error)))
         except AsteriskError as error:
             self._failed(Problem(Reason.READ_BACK_TIMEOUT, str(error)) if self.connected else None, str(error))
-        except Exception as error:
-            log.exception("pass failed in a way that nobody foresaw")
-            # The message of an unknown error may hold anything, a secret too.
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
+            self._log_unforeseen("a pass failed", error)
             message = f"the controller failed ({type(error).__name__}): its log says more"
             self._failed(Problem(Reason.UNKNOWN, message))
         finally:
             slow.cancel()
+
+    @staticmethod
+    def _log_unforeseen(event: str, error: Exception) -> None:
+        """Its message and the variables around it may hold anything, a secret too: only what and where."""
+        log.error(event, error=type(error).__name__, at="".join(traceback.format_tb(error.__traceback__)))
 
     def _failed(self, fault: Problem | None, message: str = "") -> None:
         """What was proven of unchanged versions stays proven; without a fault the next connection decides."""
@@ -193,7 +195,6 @@ class SiteLoop:
         loop = asyncio.get_running_loop()
         started = loop.time()
         snapshot = self._ports.source.snapshot()
-        self._taken.set()
         await self._generate_credentials(snapshot)
         plan = await self._serving.planned(snapshot)
         if plan.pbx is None and any(key.kind == PBX for key in snapshot.resources):
@@ -209,7 +210,7 @@ class SiteLoop:
         self._attempt = snapshot, plan
         session = self._place.session
         if session is None:
-            await self._serving.write(plan)
+            plan = await self._serving.write(snapshot, plan)
             self._judged = carried(self._judged, snapshot, plan, self._serving.refused)
             return
         served = await self._serving.serve(session, snapshot, plan)

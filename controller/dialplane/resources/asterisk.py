@@ -203,6 +203,10 @@ class AsteriskSpec(Spec):
     restart: Restart = Restart()
     """How restarts go about."""
 
+    def protocol(self, transport: str | None) -> Protocol:
+        """The protocol of a transport; of the first one where none is named."""
+        return next((t.protocol for t in self.transports if t.name == transport), self.transports[0].protocol)
+
 
 class LastReload(Part):
     """The last reload that the controller asked for."""

@@ -49,7 +49,7 @@ def small_site() -> Site:
 
 
 def rendered(of: Site) -> str:
-    return Renderer(load()).files(Objects(contexts=dialplan(of)))["extensions.conf"]
+    return Renderer(load()).files(Objects(contexts=dialplan(of)))[0]["extensions.conf"]
 
 
 def test_a_small_site_renders_as_in_the_golden_file() -> None:

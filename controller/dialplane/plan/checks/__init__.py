@@ -1,7 +1,8 @@
 """What must hold across the whole site.
 
-Each check is a pure function from a draft to findings; `CHECKS` runs them in order, each on what the ones before it
-left in. A new check is a function here and a row in its test table.
+Each check is a pure function from a draft to findings. `EXCLUDING` checks run first, in order, each on what the ones
+before it left in: what they find takes a resource out. `PARTIAL` checks run last, once it is settled who is served, and
+take nobody out. A new check is a function here and a row in its test table.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +20,9 @@ from dialplane.plan.checks.references import route_targets, schedule_loops, tran
 from dialplane.plan.checks.secrets import secrets
 from dialplane.plan.draft import Draft, Finding
 
-CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (
+Check = Callable[[Draft], Iterable[Finding]]
+
+EXCLUDING: tuple[Check, ...] = (
     secrets,
     overlapping_binds,
     transports,
@@ -28,8 +31,11 @@ CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (
     duplicate_networks,
     duplicate_registrations,
     duplicate_dids,
-    route_targets,
     schedule_loops,
+)
+
+PARTIAL: tuple[Check, ...] = (
+    route_targets,
     trunks,
     dialled_numbers,
     forwards,

@@ -4,8 +4,9 @@ from collections.abc import Hashable, Iterable, Iterator
 from ipaddress import ip_address, ip_network
 
 from dialplane.plan.draft import Draft, Finding
-from dialplane.plan.pjsip.trunk import identified_by
+from dialplane.plan.pjsip.trunk import identified_by, registration_uris
 from dialplane.resources.asterisk import Transport
+from dialplane.resources.destination import Destination
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
@@ -39,40 +40,43 @@ def duplicate_networks(draft: Draft) -> Iterator[Finding]:
     """A caller's address must tell which trunk it is."""
     known: list[tuple[Key, str]] = []
     for key, spec in draft.of(SipTrunkSpec):
+        networks = identified_by(spec)
         clash = next(
-            ((text, who, other) for text in identified_by(spec) for who, other in known if _overlap(text, other)), None
+            ((i, who, other) for i, text in enumerate(networks) for who, other in known if _overlap(text, other)), None
         )
         if clash is None:
-            known += [(key, text) for text in identified_by(spec)]
+            known += [(key, text) for text in networks]
         else:
-            text, who, other = clash
-            message = f"{text} overlaps {other} of {who}: a call from there could be either trunk's"
-            yield key, Problem(Reason.CONFLICT, message, "spec.matchNetworks")
+            index, who, other = clash
+            message = f"{networks[index]} overlaps {other} of {who}: a call from there could be either trunk's"
+            field = f"spec.matchNetworks[{index}]" if spec.match_networks else "spec.host"
+            yield key, Problem(Reason.CONFLICT, message, field)
 
 
 def duplicate_registrations(draft: Draft) -> Iterator[Finding]:
     """Asterisk's registration events name only the account and the server, so that the pair must be one trunk's."""
-    claims = []
+    if draft.asterisk is None:
+        return
+    claims: list[tuple[Key, Hashable, str]] = []
     for key, spec in draft.of(SipTrunkSpec):
         if spec.registers and spec.credentials_secret_ref:
             user = draft.secrets[key][spec.credentials_secret_ref.name]["username"].get_secret_value()
-            account = (user, spec.host, spec.port, spec.transport)
-            claims.append((key, account, "spec.credentialsSecretRef"))
+            claims.append((key, registration_uris(draft.asterisk, spec, user), "spec.credentialsSecretRef"))
     yield from _claimed({}, claims, "the same account at the same carrier is registered by {who}")
 
 
 def duplicate_dids(draft: Draft) -> Iterator[Finding]:
     """A number may come in over two trunks, but must lead to one place."""
-    known: dict[str, tuple[Key, object]] = {}
+    known: dict[str, tuple[Key, Destination]] = {}
     for key, spec in draft.of(SipTrunkSpec):
-        for index, route in enumerate(spec.inbound):
-            if route.did == "*":
-                continue
-            who, to = known.setdefault(route.did, (key, route.to))
-            if to != route.to:
-                message = f"{route.did} goes elsewhere in {who}; a number leads to one place"
-                yield key, Problem(Reason.CONFLICT, message, f"spec.inbound[{index}].did")
-                break
+        routes = {route.did: (key, route.to) for route in spec.inbound if route.did != "*"}
+        clash = next((did for did, (_, to) in routes.items() if did in known and known[did][1] != to), None)
+        if clash is None:
+            known = routes | known
+        else:
+            index = [route.did for route in spec.inbound].index(clash)
+            message = f"{clash} goes elsewhere in {known[clash][0]}; a number leads to one place"
+            yield key, Problem(Reason.CONFLICT, message, f"spec.inbound[{index}].did")
 
 
 def overlapping_binds(draft: Draft) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 A route that leads nowhere is a partial problem: that number is refused, the rest of the trunk goes on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dialplane.plan.draft import Draft, Finding
 from dialplane.resources.destination import Destination, FinalDestination
@@ -50,20 +50,14 @@ def route_targets(draft: Draft) -> Iterator[Finding]:
 def schedule_loops(draft: Draft) -> Iterator[Finding]:
     """A schedule that leads to itself, over others too, would never let a call go."""
     leads = {
-        key.name: [to.schedule for to in (spec.when_open, spec.when_closed) if to.schedule]
+        key.name: {"whenOpen": spec.when_open.schedule, "whenClosed": spec.when_closed.schedule}
         for key, spec in draft.of(ScheduleSpec)
     }
     for key, _ in draft.of(ScheduleSpec):
-        seen: set[str] = set()
-        ahead = list(leads[key.name])
-        while ahead:
-            name = ahead.pop()
-            if name == key.name:
-                yield key, Problem(Reason.INVALID, "the schedule leads back to itself", "spec.whenOpen")
-                break
-            if name not in seen:
-                seen.add(name)
-                ahead += leads.get(name, [])
+        for field, first in leads[key.name].items():
+            if key.name in _reached(first, leads):
+                message = "the schedule leads back to itself"
+                yield key, Problem(Reason.INVALID, message, f"spec.{field}.schedule")
 
 
 def trunks(draft: Draft) -> Iterator[Finding]:
@@ -71,11 +65,25 @@ def trunks(draft: Draft) -> Iterator[Finding]:
     if draft.asterisk is None or draft.asterisk_key is None or draft.asterisk.emergency is None:
         return
     known = {key.name for key, _ in draft.of(SipTrunkSpec)}
-    for index, name in enumerate(draft.asterisk.emergency.trunks):
+    named = draft.asterisk.emergency.trunks
+    rest = "emergency calls use the others" if known.intersection(named) else "emergency calls fail"
+    for index, name in enumerate(named):
         if name not in known:
-            message = f"no SipTrunk {name!r} is served; emergency calls use the others"
+            message = f"no SipTrunk {name!r} is served; {rest}"
             field = f"spec.emergency.trunks[{index}]"
             yield draft.asterisk_key, Problem(Reason.REFERENCE_MISSING, message, field, partial=True)
+
+
+def _reached(first: str | None, leads: Mapping[str, Mapping[str, str | None]]) -> set[str]:
+    """The schedules that a call may get to from `first` on."""
+    reached: set[str] = set()
+    ahead = [first]
+    while ahead:
+        name = ahead.pop()
+        if name is not None and name not in reached:
+            reached.add(name)
+            ahead += leads.get(name, {}).values()
+    return reached
 
 
 class _Targets:

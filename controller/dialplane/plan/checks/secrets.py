@@ -58,10 +58,8 @@ def _account(draft: Draft, key: Key, spec: ExtensionSpec) -> Iterator[Finding]:
     name = credentials_secret(key, spec)
     held = draft.secrets[key].get(name or "")
     if held is not None and (user := held.get("username")) is not None and user.get_secret_value() != spec.number:
-        yield (
-            key,
-            _invalid(f"Secret {name!r}: username must be the number {spec.number!r}", "spec.credentialsSecretRef"),
-        )
+        field = "spec.generateCredentials" if spec.generate_credentials else "spec.credentialsSecretRef"
+        yield key, _invalid(f"Secret {name!r}: username must be the number {spec.number!r}", field)
     box = spec.voicemail
     if box and box.enabled and box.pin_secret_ref:
         pin = draft.secrets[key].get(box.pin_secret_ref.name, {}).get(box.pin_secret_ref.key)

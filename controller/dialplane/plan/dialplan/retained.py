@@ -39,8 +39,8 @@ def entered(rendered: str) -> frozenset[str]:
 
 def _sections(text: str) -> dict[str, str]:
     found = list(_SECTION.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
-    return {match["name"]: text[match.start() : end] for match, end in zip(found, ends, strict=True)}
+    starts = [*(match.start() for match in found), len(text)]
+    return {match["name"]: text[match.start() : end] for match, end in zip(found, starts[1:], strict=True)}
 
 
 def _reached(start: Collection[str], leads_to: dict[str, set[str]]) -> set[str]:

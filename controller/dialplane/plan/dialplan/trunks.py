@@ -95,7 +95,7 @@ def _row(site: Site, spec: SipTrunkSpec) -> str:
     most = str(spec.max_channels) if spec.max_channels else ""
     columns = listed([most, *_writing(spec.caller_id_policy), spec.caller_id or ""], separator=":")
     # The last column may hold colons, and `;` or brackets, as only a checked host and port can.
-    return f"{columns}:{server_address(site, spec)}"
+    return f"{columns}:{server_address(site.asterisk, spec)}"
 
 
 def _writing(policy: CallerIdPolicy) -> list[str]:

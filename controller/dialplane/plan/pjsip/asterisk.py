@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 
-from dialplane.plan.dialplan.contexts import END
 from dialplane.plan.objects import PjsipObject, PjsipType
 from dialplane.plan.pjsip.options import Options, codecs, options, repeated
 from dialplane.plan.site import Site
 from dialplane.resources.asterisk import Transport
 
 KEEP_ALIVE_SECONDS = 90
-WITNESS = "dp_transport_"
-"""Asterisk shows a transport beside an endpoint that names it, and nowhere else: each gets one of this name, which no
-resource can have. It has no auth, aor or identify, so that no request is ever taken for its own."""
+
+WITNESS = "dp_witness_"
+"""Begins the name of a transport's witness; `_` stands in no name of a manifest."""
+
+NOWHERE = "dp-nowhere"
+"""A context that does not exist."""
 
 
 def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
@@ -35,7 +37,11 @@ def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
 
 
 def _witness(transport: Transport) -> Options:
-    return options(("context", END), ("transport", transport.name), ("identify_by", "ip")) + codecs(("ulaw",))
+    """An endpoint that nobody can be: Asterisk shows a transport only beside an endpoint that names it.
+
+    Without it a socket that could not be opened, its port being taken, would go unnoticed.
+    """
+    return (("transport", transport.name), ("identify_by", "ip"), ("context", NOWHERE), *codecs(("ulaw",)))
 
 
 def _transport(transport: Transport, directory: str) -> Options:

@@ -30,8 +30,8 @@ def extension_objects(site: Site, key: Key, spec: ExtensionSpec) -> Iterator[Pjs
         number,
         options(
             ("max_contacts", spec.max_contacts),
-            ("remove_existing", spec.max_contacts == 1),
-            ("remove_unavailable", spec.max_contacts > 1),
+            ("remove_existing", True),  # else one phone too many is refused; unreachable ones go first
+            ("remove_unavailable", True),
             ("qualify_frequency", QUALIFY_SECONDS),
             ("default_expiration", 3600),
             ("minimum_expiration", 60),

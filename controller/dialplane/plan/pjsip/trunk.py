@@ -14,6 +14,7 @@ from dialplane.plan.objects import PjsipObject, PjsipType, Value
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
 from dialplane.plan.pjsip.uri import server_uri
 from dialplane.plan.site import Credentials, Site
+from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.key import Key
 from dialplane.resources.sip_trunk import Registration, SipTrunkSpec
 
@@ -36,7 +37,7 @@ def trunk_objects(site: Site, key: Key, spec: SipTrunkSpec) -> Iterator[PjsipObj
         PjsipType.AOR,
         key.name,
         options(
-            ("contact", server_uri(site, spec, "")),
+            ("contact", server_uri(site.asterisk, spec, "")),
             ("qualify_frequency", spec.qualify_seconds),
             ("outbound_proxy", _proxy(spec)),
         ),
@@ -65,9 +66,9 @@ def identified_by(spec: SipTrunkSpec) -> tuple[str, ...]:
         return ()
 
 
-def registration_uris(site: Site, spec: SipTrunkSpec, username: str) -> tuple[str, str]:
+def registration_uris(asterisk: AsteriskSpec, spec: SipTrunkSpec, username: str) -> tuple[str, str]:
     """The client and the server URI: the pair by which Asterisk's events name a registration."""
-    return server_uri(site, spec, username), server_uri(site, spec, "")
+    return server_uri(asterisk, spec, username), server_uri(asterisk, spec, "")
 
 
 def _endpoint(site: Site, key: Key, spec: SipTrunkSpec, auth: str | None) -> Options:
@@ -97,7 +98,7 @@ def _endpoint(site: Site, key: Key, spec: SipTrunkSpec, auth: str | None) -> Opt
 def _registration(
     site: Site, key: Key, spec: SipTrunkSpec, registration: Registration, username: str, auth: str
 ) -> Options:
-    client_uri, uri = registration_uris(site, spec, username)
+    client_uri, uri = registration_uris(site.asterisk, spec, username)
     pairs: tuple[tuple[str, Value | int | bool | None], ...] = (
         ("server_uri", uri),
         ("client_uri", client_uri),

@@ -1,0 +1,145 @@
+"""What Asterisk is given for a site that says everything. `DIALPLANE_GOLDEN=write pytest …` writes the files anew."""
+
+import os
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from dialplane.plan.objects import PjsipType
+from dialplane.plan.planner import Planner
+from dialplane.plan.render import FILES
+from dialplane.reconcile.template_dir import load
+from dialplane.resources.snapshot import Snapshot
+from tests.plan.office import manifest, snapshot
+from tests.plan.reader import read
+from tests.plan.rich import ASTERISK, CARRIER, DESK, MANIFESTS, SECRETS, rich
+
+GOLDEN = Path(__file__).with_name("golden")
+PLANNER = Planner(load())
+PLAN = PLANNER.plan(rich())
+SHOWN = [path for path in FILES if path != "extensions.conf"]
+"""The dialplan has a golden file of its own."""
+
+
+@pytest.mark.parametrize("path", SHOWN)
+def test_a_rich_site_is_rendered_as_it_stands_here(path: str) -> None:
+    golden = GOLDEN / path
+    if os.environ.get("DIALPLANE_GOLDEN") == "write":
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(PLAN.files[path])
+    assert PLAN.files[path] == golden.read_text()
+
+
+def test_the_rich_site_has_no_problem_and_says_every_field_of_its_kinds() -> None:
+    assert PLAN.problems == {}
+    for kind, spec, left_out in (
+        ("Asterisk", ASTERISK, {"ami", "ari", "configDirectory", "restart"}),
+        ("Extension", DESK, {"generateCredentials", "webrtc"}),
+        ("SipTrunk", CARRIER, {"enabled"}),
+    ):
+        resource = next(r for k, r in rich().resources.items() if k.kind == kind)
+        fields = {info.alias for info in type(resource.spec).model_fields.values()}
+        assert fields - set(spec) == left_out
+
+
+def test_certificates_are_written_as_the_secret_holds_them() -> None:
+    for name in ("tls", "browsers"):
+        assert PLAN.files[f"keys/{name}.crt"] == SECRETS["tls"]["tls.crt"]
+        assert PLAN.files[f"keys/{name}.key"] == SECRETS["tls"]["tls.key"]
+    assert sorted(path for path in PLAN.files if path.startswith("keys/")) == [
+        f"keys/{name}.{end}" for name in ("browsers", "tls") for end in ("crt", "key")
+    ]
+
+
+def test_asterisk_reads_back_every_option_of_every_object() -> None:
+    for kind in PjsipType:
+        lines = read(PLAN.files[kind.file]).lines
+        found = {
+            section: [(line.name, line.value) for line in group]
+            for section, group in groupby(lines, key=lambda line: line.section)
+        }
+        wanted = {
+            f"[{o.id}]": [
+                ("type", str(kind)),
+                *((n, v if isinstance(v, str) else v.get_secret_value()) for n, v in o.options),
+            ]
+            for o in PLAN.objects.pjsip
+            if o.type == kind
+        }
+        assert found == wanted
+
+
+def _endpoint(of: Snapshot, number: str) -> dict[str, str]:
+    objects = PLANNER.plan(of).objects.pjsip
+    (endpoint,) = (o for o in objects if o.type is PjsipType.ENDPOINT and o.id == number)
+    return {name: str(value) for name, value in endpoint.options}
+
+
+def _auth(password: str) -> str:
+    site = snapshot(MANIFESTS, {**SECRETS, "carrier": {"username": "account", "password": password}})
+    (auth,) = (o for o in PLANNER.plan(site).objects.pjsip if o.type is PjsipType.AUTH and o.owner.kind == "SipTrunk")
+    return auth.id
+
+
+def test_a_rotated_password_of_a_trunk_takes_a_new_auth_and_the_old_one_its_old_name() -> None:
+    assert _auth("one") == _auth("one") != _auth("two")
+
+
+def test_the_name_of_an_auth_depends_on_the_site_so_that_no_table_of_guesses_helps() -> None:
+    def name(ami: str) -> str:
+        account = {"credentialsSecretRef": {"name": "ami"}}
+        manifests = [manifest("Asterisk", "pbx", {**ASTERISK, "ami": account}), *MANIFESTS[1:]]
+        site = snapshot(manifests, {**SECRETS, "ami": {"username": "dialplane", "password": ami}})
+        (auth,) = (
+            o for o in PLANNER.plan(site).objects.pjsip if o.type is PjsipType.AUTH and o.owner.name == "carrier"
+        )
+        return auth.id
+
+    assert name("one") != name("two")
+
+
+def test_a_changed_password_changes_the_mark_of_its_endpoint_alone() -> None:
+    other = snapshot(MANIFESTS, {**SECRETS, "desk": {**SECRETS["desk"], "password": "other"}})
+    assert _endpoint(rich(), "101")["set_var"] != _endpoint(other, "101")["set_var"]
+    assert _endpoint(rich(), "102")["set_var"] == _endpoint(other, "102")["set_var"]
+
+
+def test_one_of_the_phones_changes_and_no_other_revision() -> None:
+    changed = [*MANIFESTS[:1], manifest("Extension", "desk", {**DESK, "displayName": "Ada"}), *MANIFESTS[2:]]
+    before, after = PLAN.versions, PLANNER.plan(snapshot(changed, SECRETS)).versions
+    assert {key.name for key in before if before[key].revision != after[key].revision} == {"desk"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "networks"),
+    [
+        ({"host": "192.0.2.1"}, ["192.0.2.1"]),
+        ({"host": "2001:db8::1"}, ["2001:db8::1"]),
+        ({"host": "sip.example.com"}, []),
+        ({"host": "sip.example.com", "matchNetworks": ["192.0.2.0/24"]}, ["192.0.2.0/24"]),
+        ({"host": "192.0.2.1", "matchNetworks": ["198.51.100.0/24"]}, ["198.51.100.0/24"]),
+        ({"host": "192.0.2.1", "registration": {}, "credentialsSecretRef": {"name": "carrier"}}, []),
+    ],
+    ids=["address", "IPv6", "name", "networks", "networks instead", "registers"],
+)
+def test_a_trunk_is_known_by_its_networks_never_by_a_name(spec: dict[str, object], networks: list[str]) -> None:
+    site = snapshot([manifest("Asterisk", "pbx", {}), manifest("SipTrunk", "a", spec)], SECRETS)
+    found = [o for o in PLANNER.plan(site).objects.pjsip if o.type is PjsipType.IDENTIFY]
+    assert [value for o in found for name, value in o.options if name == "match"] == networks
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "transport", "uri"),
+    [
+        ("sip.example.com", None, None, "sip:sip.example.com"),
+        ("sip.example.com", 5070, "udp", "sip:sip.example.com:5070"),
+        ("2001:db8::1", None, "tcp", "sip:[2001:db8::1];transport=tcp"),
+        ("2001:db8::1", 5071, "tls", "sip:[2001:db8::1]:5071;transport=tls"),
+    ],
+)
+def test_the_carriers_address(host: str, port: int | None, transport: str | None, uri: str) -> None:
+    spec = {"host": host} | ({"port": port} if port else {}) | ({"transport": transport} if transport else {})
+    site = snapshot([MANIFESTS[0], manifest("SipTrunk", "a", spec)], SECRETS)
+    (aor,) = (o for o in PLANNER.plan(site).objects.pjsip if o.type is PjsipType.AOR)
+    assert dict(aor.options)["contact"] == uri
