@@ -157,7 +157,7 @@ async def test_get_shows_the_columns_of_the_kind(tmp_path: Path) -> None:
     await _statuses(tmp_path)
     ended = dialplane("get", "exten", "--state-dir", ".", cwd=tmp_path)
     assert [re.split(r" {2,}", line)[:3] for line in ended.stdout.splitlines()] == [
-        ["NAME", "NUMBER", "NAME"],
+        ["NAME", "NUMBER", "DISPLAY"],
         ["alice", "101", "Alice"],
         ["bob", "101", "Bob"],
     ]

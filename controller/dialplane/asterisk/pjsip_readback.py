@@ -122,11 +122,12 @@ class _Search:
             endpoint = _value(wanted, "endpoint")
             if endpoint in self._complaints:
                 message = f"endpoint {endpoint}: {self._complaints[endpoint]}"
+        hint = "is its port taken, its address not this machine's? " if wanted.type is PjsipType.TRANSPORT else ""
         return Mismatch(
             wanted.owner,
             f"{wanted.type} {wanted.id}",
             "",
-            f"not in Asterisk, which refused it: see its log{f' ({message})' if message else ''}",
+            f"not in Asterisk, which refused it: {hint}see its log{f' ({message})' if message else ''}",
             missing=True,
             # Asterisk could not listen there: that blames no version of the manifest, which is to go on serving.
             needs_restart=wanted.type is PjsipType.TRANSPORT,

@@ -24,6 +24,7 @@ from dialplane.plan.objects import (
     gathered,
     owners,
 )
+from dialplane.plan.pjsip.asterisk import WITNESS
 from dialplane.plan.plan import Plan
 from dialplane.plan.render import EXTENSIONS, VOICEMAIL
 from dialplane.reconcile.config_dir import ConfigDirectory
@@ -43,6 +44,8 @@ class Session:
     ami: Ami
     proven: dict[str, Readable] = field(default_factory=dict)
     """Every object that this Asterisk was asked for and has, by name."""
+    read: set[str] = field(default_factory=set)
+    """Files that it has been told to read in this pass: once is enough."""
     complete: bool = False
     """Whether strays (contacts that nobody asked for) have been looked for."""
 
@@ -178,9 +181,16 @@ async def _ask(ami: Ami, changed: Mapping[str, Readable], obsolete: Mapping[str,
     if expected.contexts:
         expected = replace(expected, globals=plan.objects.globals)
     return _Answer(
-        await read_back(ami, expected) if changed else (),
+        _without_witnesses(await read_back(ami, expected)) if changed else (),
         await gone(ami, gathered(obsolete.values())) if obsolete else (),
     )
+
+
+def _without_witnesses(found: tuple[Mismatch, ...]) -> tuple[Mismatch, ...]:
+    """What a witness lacks is its transport, which is told itself; nobody knows the witness."""
+    if not any(m.object.startswith("transport ") for m in found):
+        return found
+    return tuple(m for m in found if not m.object.startswith(f"endpoint {WITNESS}"))
 
 
 def _files_of(

@@ -130,6 +130,7 @@ class Serving:
         try:
             plan = await self._with_routines_in_use(session, directory, snapshot, plan)
             reloads: list[str] = []
+            session.read.clear()
             for _ in range(ATTEMPTS):
                 serving = memory.notes.stand_in(plan)
                 outcome = await self._attempt(session, directory, memory, serving or plan, stand_in=serving is not None)
@@ -158,7 +159,7 @@ class Serving:
         memory.notes.writing(await asyncio.to_thread(directory.differing, plan.files))
         task = Task(
             plan=plan,
-            unread=memory.notes.unread(session.ami.started_at),
+            unread=memory.notes.unread(session.ami.started_at) - session.read,
             earlier=memory.objects(),
             reload_seconds=self._reload_seconds,
             permit=self._permit,
@@ -167,6 +168,7 @@ class Serving:
         known = session.complete
         with metrics.phase.labels("converge").time():
             outcome = await converge(session, directory, task)
+        session.read |= task.unread
         if self._place.watch is not None and (outcome.reloads or not known):
             self._place.watch.resync.set()  # contacts that were dropped send no event (facts)
         for result in outcome.reloads:

@@ -139,7 +139,7 @@ _ALL: Final[Iterable[Kind]] = (
         status=ExtensionStatus,
         columns=(
             Column("Number", ".spec.number"),
-            Column("Name", ".spec.displayName"),
+            Column("Display", ".spec.displayName"),
             _condition("Registered", "Registered"),
             _READY,
             _AGE,
