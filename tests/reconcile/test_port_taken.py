@@ -26,5 +26,7 @@ async def test_a_port_that_is_taken_is_told_and_heals_when_asterisk_starts_anew(
             assert trunk is not None
             assert trunk.status == Truth.FALSE
         await rig.asterisk.restart()
-        await rig.until(lambda: rig.says("alpha", "Verified", "SipTrunk") and rig.says("pbx", "Verified", "Asterisk"), 30)
+        await rig.until(
+            lambda: rig.says("alpha", "Verified", "SipTrunk") and rig.says("pbx", "Verified", "Asterisk"), 30
+        )
         assert await rig.registers("101", "secret-101")

@@ -17,7 +17,6 @@ from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.normalise import field_of, same
 from dialplane.asterisk.pipeline import each
 from dialplane.plan.objects import PjsipObject, PjsipType, Value
-from dialplane.plan.pjsip.asterisk import WITNESS
 
 Id = tuple[PjsipType, str]
 _TYPES = {str(t): t for t in PjsipType}
@@ -129,8 +128,6 @@ class _Search:
             "",
             f"not in Asterisk, which refused it: {hint}see its log{f' ({message})' if message else ''}",
             missing=True,
-            # Asterisk could not listen there: that blames no version of the manifest, which is to go on serving.
-            needs_restart=wanted.type is PjsipType.TRANSPORT,
         )
 
     def _endpoints(self) -> list[str]:
@@ -152,8 +149,7 @@ class _Search:
             self._complaints[name] = refusal.message
             self._take(refusal.items)
             wanted = self.wanted.get((PjsipType.ENDPOINT, name))
-            # The witness of a transport is sound; it is the transport that is missing, and is reported as such.
-            if wanted is not None and not name.startswith(WITNESS) and (PjsipType.ENDPOINT, name) not in self.unseen:
+            if wanted is not None and (PjsipType.ENDPOINT, name) not in self.unseen:
                 self.found.append(_differs(wanted, "transport", refusal.message))
 
     async def _list(self, action: str) -> None:

@@ -15,7 +15,7 @@ from dialplane.resources.sip_trunk import SipTrunkSpec
 GENERATING = "has not been made by the controller yet"
 
 # What Asterisk takes before the `@` of a SIP address without escapes (RFC 3261, `user`), with `#`, which it lets pass.
-_SIP_USER = re.compile(r"[A-Za-z0-9_.!~*'()&=+$,;?/#-]{1,80}")
+_SIP_USER = re.compile(r"[A-Za-z0-9_.!~*'()&=+$,;?/#-]+")
 _PIN = re.compile(r"[0-9]{4,10}")
 
 
@@ -73,7 +73,7 @@ def _registering(draft: Draft, key: Key, spec: SipTrunkSpec) -> Iterator[Finding
     user = draft.secrets[key].get(name, {}).get("username")
     if user is not None and user.get_secret_value() and not _SIP_USER.fullmatch(user.get_secret_value()):
         message = (
-            f"Secret {name!r}: username must be a SIP user of up to 80 letters, digits and . _ + * -, as it stands in "
+            f"Secret {name!r}: username must be a SIP user of letters, digits and . _ + * -, as it stands in "
             "the address that registers; @ and what follows it is not part of it"
         )
         yield key, _invalid(message, "spec.credentialsSecretRef")
