@@ -28,6 +28,13 @@ class StoppedEarlyError(RuntimeError):
     """A child ended although it was needed; the message carries the end of its output."""
 
 
+def tail(output: Path, lines: int = 20) -> str:
+    """The last lines a program wrote, for the message of an error; empty before it wrote any."""
+    with suppress(FileNotFoundError):
+        return "\n".join(output.read_text(errors="replace").splitlines()[-lines:])
+    return ""
+
+
 @dataclass
 class Child:
     """One running program whose output goes to a file."""
@@ -72,9 +79,7 @@ class Child:
 
     def tail(self, lines: int = 20) -> str:
         """The end of what it wrote."""
-        with suppress(FileNotFoundError):
-            return "\n".join(self.output.read_text(errors="replace").splitlines()[-lines:])
-        return ""
+        return tail(self.output, lines)
 
     def check(self) -> None:
         """Raise StoppedEarlyError if it has ended."""

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from testbed.process import StoppedEarlyError, die_with_parent
+from testbed.process import StoppedEarlyError, die_with_parent, tail
 
 _SECONDS_BETWEEN_QUESTIONS = 0.05
 
@@ -83,11 +83,9 @@ class Component:
                 self._process.kill()
             self._process.wait()
 
-    def tail(self, lines: int = 15) -> str:
+    def tail(self) -> str:
         """The end of its log, for the message of an error."""
-        with suppress(FileNotFoundError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-        return ""
+        return tail(self.log)
 
     def _fork(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as output:

@@ -53,7 +53,7 @@ class Pbx:
     async def hold(self, objects: Objects, *, transports: bool = True) -> tuple[Mismatch, ...]:
         """Render, write, reload what differs, read everything back."""
         objects = self.whole(objects) if transports else objects
-        await self.write({k: v for k, v in self._renderer.files(objects).items() if k in RELOADED})
+        await self.write({k: v for k, v in self._renderer.files(objects)[0].items() if k in RELOADED})
         return await read_back(self.ami, objects)
 
     def whole(self, objects: Objects) -> Objects:

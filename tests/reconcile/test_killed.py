@@ -92,7 +92,7 @@ async def test_fifty_kills_in_the_middle_of_an_apply(tmp_path: Path) -> None:
                 numbers = {one["spec"]["number"] for one in sites[now][1:]}
                 assert await rig.endpoints() == numbers
                 await rig.end()
-        logging.getLogger("figures").info(f"{POINTS} kills, {mixed} of them between two files; {seconds:.1f} s")
+        logging.getLogger("figures").warning("%s kills, %s of them between two files; %.1f s", POINTS, mixed, seconds)
 
 
 async def test_what_a_killed_controller_wrote_is_read_by_asterisk_after_all(tmp_path: Path) -> None:

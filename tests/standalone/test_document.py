@@ -69,3 +69,26 @@ def test_hostile_text_is_refused_quickly(text: str) -> None:
     with pytest.raises(BrokenYaml):
         list(documents(text))
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("ä: b\n\tc: d\n", 2, "a tab: indent with spaces"),
+        ("ä: 1\nö: @b\n", 2, "text may not start with @: quote it"),
+        ("a: ü\nc: \x07\n", 2, "the character U+0007 may not stand in YAML: remove it"),
+        ("a:\n  - [1, 2\n", 2, "a bracket that is opened here is never closed: close it"),
+        ("a:\n  - [\n\n", 2, "a bracket that is opened here is never closed: close it"),
+        ("a:\n  - {b: c\n", 2, "a bracket that is opened here is never closed: close it"),
+        ("a: [b}\n", 1, "a list or mapping in brackets that is opened here goes wrong: check it"),
+        ("a: b\nc: 'd\n---\ne: f\n", 2, "a quote that is opened here is never closed: close it"),
+        ("a:\n  b: 1\n c: 2\n", 3, "the indentation does not fit the lines above: align it"),
+        ("- a\nb: c\n", 2, "the indentation does not fit the lines above: align it"),
+        ("a: b\nc\nd: e\n", 3, "a key without ':' after it: add it"),
+        ("a: b\nc: d: e\n", 2, "a ':' where none may be: check the indentation, or quote text"),
+    ],
+)
+def test_what_is_broken_is_said_with_its_line_and_cure(text: str, line: int, said: str) -> None:
+    with pytest.raises(BrokenYaml) as caught:
+        list(documents(text))
+    assert (caught.value.line, str(caught.value).removeprefix("broken YAML: ")) == (line, said)

@@ -220,6 +220,10 @@ class Door(ABC):
         seen = await self._until(lambda all_: key in all_ and check(all_[key]), f"{kind}/{name}", limit_seconds)
         return dict(seen[key].get("status", {}))
 
+    async def until_absent(self, kind: str, name: str, *, limit_seconds: float = 20) -> None:
+        """Wait until the door does not show it any more."""
+        await self._until(lambda all_: (kind, name) not in all_, f"{kind}/{name} gone", limit_seconds)
+
     def is_judged(self, name: Name, seen: Seen) -> bool:  # noqa: ARG002 -- one door looks closer
         """Whether the status speaks of what was applied last."""
         return is_current(seen)

@@ -1,6 +1,7 @@
 """What changes in a running site, through both doors: passwords, deletions, impostors, one bad resource, a storm."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -8,13 +9,14 @@ import pytest
 import pytest_asyncio
 
 from tests.system.doors import condition, is_false, is_true
-from tests.system.world import CARRIER_HOST, World, password_of, phones
+from tests.system.world import CARRIER_HOST, World, password_of, phones, rings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ALL = ("internal", "local", "national", "international")
 STORM = 500
 STORM_RELOADS = 3
+NOISE_SECONDS = 1.0
 QUALIFY_SECONDS = 5
 REFUSED = {401, 403}
 
@@ -56,7 +58,7 @@ async def test_a_changed_password_is_live_and_the_old_phone_is_cut_off(running: 
     assert status["contacts"] == []
 
     assert (await caller.ask("call", number="102"))["code"] not in {0, 200}
-    assert not [event for event in old.events[before:] if event["event"] == "call" and event["state"] != "ended"]
+    assert not rings(old, before)
     assert (await old.ask("register"))["code"] in REFUSED
     new = await running.phone("102", "brand-new", name="102-new")
     assert (await new.ask("register"))["code"] == 200
@@ -87,7 +89,7 @@ async def test_nobody_calls_in_under_the_name_of_a_trunk(running: World, trunk: 
     for number in (did, "101"):
         call = await impostor.ask("call", number=number, from_user=trunk)
         assert call["code"] in REFUSED
-    assert not [event for event in callee.events[before:] if event["event"] == "call"]
+    assert not rings(callee, before)
 
 
 async def test_a_line_known_by_its_address_comes_in(running: World) -> None:
@@ -111,9 +113,9 @@ async def test_a_deleted_extension_is_gone_with_its_phone(running: World) -> Non
     await gone(running, "103")
 
     assert (await caller.ask("call", number="103"))["code"] == 404
-    assert not [event for event in leaver.events[before:] if event["event"] == "call"]
+    assert not rings(leaver, before)
     assert (await leaver.ask("register"))["code"] in REFUSED
-    assert ("Extension", "e103") not in await running.door.seen()
+    await running.door.until_absent("Extension", "e103")
 
 
 async def test_one_bad_resource_among_fifty_harms_none_of_the_others(running: World) -> None:
@@ -138,6 +140,24 @@ async def test_one_bad_resource_among_fifty_harms_none_of_the_others(running: Wo
     assert (await running.phones["225"].ask("register"))["code"] == 200
 
 
+async def test_an_asterisk_that_is_away_is_said_and_taken_up_again(running: World) -> None:
+    door, phone = running.door, await running.phone("101")
+    assert await door.stop() == 0
+    await running.asterisk.stop(limit_seconds=2)  # with lines registered it takes its time: let it crash
+    await door.start()
+    # Nobody has asked Asterisk: Ready is not True any more, and nothing is called wrong.
+    status = await door.until("Extension", "e101", lambda seen: condition(seen, "Ready")["status"] == "Unknown")
+    assert condition({"status": status}, "Ready")["reason"] == "AsteriskUnreachable"
+    assert condition({"status": status}, "Accepted")["status"] == "True"
+    await door.delete("Extension", "e249")
+    await running.asterisk.start()
+    await running.listen()
+    await door.wait_ready(limit_seconds=60)
+    await gone(running, "249")
+    assert (await phone.ask("register"))["code"] == 200
+    await door.until("Extension", "e101", is_true("Registered"))
+
+
 async def test_a_storm_of_extensions_takes_few_reloads(
     running: World, record_property: Callable[[str, object], None]
 ) -> None:
@@ -154,7 +174,9 @@ async def test_a_storm_of_extensions_takes_few_reloads(
     record_property("storm_ready_seconds", round(clock() - started, 1))
     seen = running.reloads[reloads:]
     record_property("storm_reloads", seen)
-    assert len([module for module in seen if module.startswith("res_pjsip")]) <= STORM_RELOADS, seen
+    # The controller waits for quiet, but a second at most: a busy API server takes longer to take them all.
+    rounds = 1 + math.ceil(applied / NOISE_SECONDS)
+    assert len(seen) <= (STORM_RELOADS if applied < NOISE_SECONDS * 0.8 else 2 * rounds), (applied, seen)
     assert await running.door.metric("dialplane_reloads_total") - counted == len(seen)
 
 

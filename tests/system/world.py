@@ -87,6 +87,11 @@ class World:
         account = {"credentialsSecretRef": {"name": name}, "registration": {"retrySeconds": 10}}
         return manifest("SipTrunk", name, **({"host": host, "port": port} | account | spec))
 
+    async def listen(self) -> None:
+        """Hear an Asterisk that was started again."""
+        await self.ami.close()
+        self.ami = await self.asterisk.ami()
+
     async def quiet(self) -> None:
         """Return when no channel is left."""
         async with asyncio.timeout(15):
@@ -109,6 +114,12 @@ def phones(numbers: Iterable[str], **spec: Any) -> tuple[list[Manifest], dict[st
     wanted = tuple(numbers)
     accounts = {f"phone-{n}": {"username": n, "password": password_of(n)} for n in wanted}
     return [extension(n, **spec) for n in wanted], accounts
+
+
+def rings(phone: Peer, after: int) -> list[dict[str, Any]]:
+    """The calls that came to the phone since then, by the first event of each."""
+    calls = [event for event in phone.events[after:] if event["event"] == "call" and not event["outgoing"]]
+    return [event for event in calls if event["state"] == "ringing"]
 
 
 @asynccontextmanager

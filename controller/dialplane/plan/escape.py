@@ -66,9 +66,9 @@ def argument(value: str) -> str:
 
 def plain(value: object) -> str:
     """The bare text of a value: a secret is revealed here, at the last moment, and nowhere before."""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    return value if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return value
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def finalize(value: Any) -> Any:

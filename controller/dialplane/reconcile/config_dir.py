@@ -147,6 +147,7 @@ class ConfigDirectory:
                     file.flush()
                     os.fchmod(file.fileno(), FILE_MODE)
                     os.fsync(file.fileno())
+                self._may_write()  # the fsync may have taken long
                 temporary.replace(target)
             except BaseException:
                 temporary.unlink(missing_ok=True)

@@ -197,11 +197,11 @@ def _files_of(
     answer: _Answer, changed: Mapping[str, Readable], obsolete: Mapping[str, Readable], *, stand_in: bool
 ) -> frozenset[str]:
     """The files that what differs stands in."""
-    blamed = {m.owner for m in answer.differing}
-    files = {_file(item) for item in changed.values() if owners(item) & blamed}
+    doubtful = {m.object for m in answer.differing}
+    files = {_file(item) for name, item in changed.items() if name.replace("/", " ", 1) in doubtful}
     if stand_in:
         files.discard(EXTENSIONS)  # the older dialplan lacks what is new; that is no reason to read it again
-    if None in blamed:
+    if any(m.owner is None for m in answer.differing):
         files.add(EXTENSIONS)
     if answer.undeleted:
         files.update(_file(item) for item in obsolete.values())

@@ -3,6 +3,9 @@
 Built from the parser's events, because what a reader of other people's files must guarantee sits below the usual
 loaders: nothing is constructed but text, numbers, booleans, lists and mappings; depth, size and the growth through
 aliases are bounded; a key that stands twice is an error; and every value knows its line.
+
+The events are libyaml's: kubectl, Argo CD and Flux read with a port of it, so that what is one value to them is one
+value here; and it is twenty times as fast as a parser in Python.
 """
 
 import re
@@ -10,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
+import yaml
+from yaml.error import Mark, MarkedYAMLError, YAMLError
+from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
     Event,
@@ -22,7 +25,7 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
-from ruamel.yaml.reader import ReaderError
+from yaml.reader import ReaderError
 
 from dialplane.standalone.scalars import doubt, resolve
 
@@ -107,9 +110,8 @@ def documents(text: str) -> Iterator[Document]:
     Raises:
         BrokenYaml: with the line and the cure, at the first thing that cannot be read.
     """
-    yaml = YAML(typ="safe", pure=True)
     try:
-        events = iter(yaml.parse(text))
+        events: Iterator[Event] = yaml.parse(text, Loader=yaml.CSafeLoader)
         for event in events:
             if isinstance(event, DocumentStartEvent):
                 composer = _Composer(events)
@@ -117,12 +119,12 @@ def documents(text: str) -> Iterator[Document]:
                 if node.value is not None:
                     yield Document(node.value, node.lines, tuple(composer.flaws))
     except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
+        line = text.encode().count(b"\n", 0, error.position) + 1
         raise BrokenYaml(
             line, f"the character {_codepoint(error.character)} may not stand in YAML: remove it"
         ) from None
     except MarkedYAMLError as error:
-        raise _explained(error) from None
+        raise _explained(error, text) from None
     except YAMLError as error:
         raise BrokenYaml(1, f"not YAML: {' '.join(str(error).split())}") from None
     except (ValueError, RecursionError) as error:
@@ -148,9 +150,8 @@ class _Composer:
             raise BrokenYaml(line, "not YAML: a value was expected")  # the parser's grammar has no other event here
         if depth > DEPTH_LIMIT:
             raise BrokenYaml(line, f"nested more than {DEPTH_LIMIT} levels deep: flatten it")
-        tag = None if event.ctag is None else str(event.ctag)
-        if tag is not None and tag not in TAGS:
-            raise BrokenYaml(line, f"the tag {_shown(tag)} is not read: remove it")
+        if event.tag is not None and event.tag not in TAGS:
+            raise BrokenYaml(line, f"the tag {_shown(event.tag)} is not read: remove it")
         if event.anchor:
             self._anchors[event.anchor] = None
         if isinstance(event, ScalarEvent):
@@ -215,9 +216,8 @@ class _Composer:
     def _key(self, event: Event, path: str, line: int) -> str:
         if not isinstance(event, ScalarEvent):
             raise BrokenYaml(line, "a key must be a word, not a list, mapping or alias")
-        tag = None if event.ctag is None else str(event.ctag)
-        if tag is not None and tag not in TAGS:
-            raise BrokenYaml(line, f"the tag {_shown(tag)} is not read: remove it")
+        if event.tag is not None and event.tag not in TAGS:
+            raise BrokenYaml(line, f"the tag {_shown(event.tag)} is not read: remove it")
         self._count(1, line)
         key: str = event.value
         if event.implicit[0]:
@@ -244,30 +244,40 @@ class _Composer:
         return _Node(values, Lines(line, lines), self._size - before)
 
 
-_CURES: Final = (
-    (
-        re.compile(r"mapping values are not allowed here"),
-        "a ':' where none may be: check the indentation, or quote text",
-    ),
-    (re.compile(r"found character '\\t'|found character '\t'"), "a tab: indent with spaces"),
-    (re.compile(r"found character '([@`%])'"), r"text may not start with \1: quote it"),
-    (re.compile(r"found unexpected end of stream"), "a quote that is opened here is never closed: close it"),
-    (re.compile(r"but got '<stream end>'"), "a bracket that is opened here is never closed: close it"),
-    (re.compile(r"expected ',' or '[\]}]'"), "a list or mapping in brackets that is opened here goes wrong: check it"),
-    (re.compile(r"expected <block end>"), "the indentation does not fit the lines above: align it"),
-    (re.compile(r"could not find expected ':'"), "a key without ':' after it: add it"),
-)
+_STRAY_COLON: Final = "a ':' where none may be: check the indentation, or quote text"
+_OPEN_QUOTE: Final = "a quote that is opened here is never closed: close it"
+_OPEN_BRACKET: Final = "a bracket that is opened here is never closed: close it"
+_IN_BRACKETS: Final = "a list or mapping in brackets that is opened here goes wrong: check it"
+_INDENTATION: Final = "the indentation does not fit the lines above: align it"
+_CURES: Final = {
+    "mapping values are not allowed in this context": _STRAY_COLON,
+    "found unexpected end of stream": _OPEN_QUOTE,
+    "found unexpected document indicator": _OPEN_QUOTE,
+    "did not find expected ',' or ']'": _IN_BRACKETS,
+    "did not find expected ',' or '}'": _IN_BRACKETS,
+    "did not find expected key": _INDENTATION,
+    "did not find expected '-' indicator": _INDENTATION,
+    "could not find expected ':'": "a key without ':' after it: add it",
+}
+"""libyaml's words, and what to do about it."""
 
 
-def _explained(error: MarkedYAMLError) -> BrokenYaml:
+def _explained(error: MarkedYAMLError, text: str) -> BrokenYaml:
     problem = " ".join(str(error.problem or error.context or "").split())
-    mark = error.problem_mark or error.context_mark
-    for pattern, cure in _CURES:
-        found = pattern.search(problem)
-        if found:
-            opened = error.context_mark if "opened here" in cure else None
-            return BrokenYaml((opened or mark).line + 1 if mark else 1, f"broken YAML: {found.expand(cure)}")
-    return BrokenYaml(mark.line + 1 if mark else 1, f"broken YAML: {_shown(problem, 120)}")
+    mark: Mark | None = error.problem_mark or error.context_mark
+    at = text[mark.index : mark.index + 1] if mark else ""
+    cure = _CURES.get(problem)
+    if "tab character" in problem or ("cannot start any token" in problem and at == "\t"):
+        cure = "a tab: indent with spaces"
+    elif "cannot start any token" in problem and at:
+        cure = f"text may not start with {_shown(at)}: quote it"
+    if cure is _IN_BRACKETS and not at:
+        cure = _OPEN_BRACKET
+    if error.context == "while parsing a flow node" and not at:  # nothing is said of where it was opened
+        return BrokenYaml(text.rstrip().count("\n") + 1, f"broken YAML: {_OPEN_BRACKET}")
+    if cure and "opened here" in cure:
+        mark = error.context_mark or mark
+    return BrokenYaml(mark.line + 1 if mark else 1, f"broken YAML: {cure or _shown(problem, 120)}")
 
 
 def _digits(word: str) -> bool:

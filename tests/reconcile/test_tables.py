@@ -1,0 +1,252 @@
+"""The loop's pure parts, as tables."""
+
+import asyncio
+import os
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from dialplane.plan.objects import DialplanContext, PjsipObject, PjsipType
+from dialplane.plan.plan import Plan, Version
+from dialplane.plan.planner import Planner
+from dialplane.reconcile.config_dir import TEMPORARY, ConfigDirectory, ConfigDirectoryError, NotLeading
+from dialplane.reconcile.notes import Notes
+from dialplane.reconcile.quiet import Quiet
+from dialplane.reconcile.report import Findings, Judged, carried, reports
+from dialplane.reconcile.revoked import Revoked, mark
+from dialplane.reconcile.template_dir import load, shipped
+from dialplane.reconcile.verified import Refusal, Verified, VerifiedStore
+from dialplane.resources.conditions import ConditionType
+from dialplane.resources.key import Key
+from dialplane.resources.manifest import Resource, parse
+from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.snapshot import Snapshot
+from tests.reconcile.site_rig import extension, manifest
+
+E101 = Key("Extension", "e101")
+FAULT = Problem(Reason.ASTERISK_UNREACHABLE, "away")
+
+
+def resource(**spec: object) -> Resource:
+    return parse(extension("101", **spec))
+
+
+def judged(plan: Plan, findings: Findings) -> Judged:
+    return Judged(Snapshot("test", {E101: resource()}), plan, findings)
+
+
+SERVED = Plan(versions={E101: Version(resource(), revision="1")})
+REFUSED = {E101: Refusal(Version(resource()), "no")}
+INVALID = Problem(Reason.INVALID, "bad")
+PARTLY = Problem(Reason.REFERENCE_MISSING, "gone", partial=True)
+
+
+@pytest.mark.parametrize(
+    ("plan", "findings", "ready"),
+    [
+        (SERVED, Findings(), ("Unknown", "Unknown")),
+        (SERVED, Findings(verified=frozenset({E101})), ("True", "Verified")),
+        (SERVED, Findings(verified=frozenset({E101}), refused=REFUSED), ("False", "RejectedByAsterisk")),
+        (SERVED, Findings(verified=frozenset({E101}), fault=FAULT), ("Unknown", "AsteriskUnreachable")),
+        (SERVED, Findings(fault=FAULT, refused=REFUSED), ("False", "RejectedByAsterisk")),
+        (SERVED, Findings(verified=frozenset({E101}), unproven={E101: "no"}), ("False", "RejectedByAsterisk")),
+        (
+            replace(SERVED, problems={E101: (PARTLY,)}),
+            Findings(verified=frozenset({E101})),
+            ("False", "ReferenceMissing"),
+        ),
+        (Plan(problems={E101: (INVALID,)}), Findings(fault=FAULT), ("False", "Invalid")),
+        (Plan(disabled=frozenset({E101})), Findings(), ("True", "Disabled")),
+        (Plan(disabled=frozenset({E101})), Findings(fault=FAULT), ("Unknown", "AsteriskUnreachable")),
+    ],
+)
+def test_what_is_said_of_ready(plan: Plan, findings: Findings, ready: tuple[str, str]) -> None:
+    condition = reports(judged(plan, findings))[E101].condition(ConditionType.READY)
+    assert condition is not None
+    assert (condition.status, condition.reason) == ready
+
+
+@pytest.mark.parametrize(("revision", "kept"), [("1", True), ("2", False)])
+def test_an_old_verdict_is_worth_nothing_for_a_new_version(revision: str, *, kept: bool) -> None:
+    before = judged(SERVED, Findings(verified=frozenset({E101})))
+    plan = Plan(versions={E101: Version(resource(), revision=revision)})
+    assert (E101 in carried(before, before.snapshot, plan, {}).findings.verified) == kept
+
+
+AUTH = PjsipObject(PjsipType.AUTH, "101", (("password", SecretStr("a")),), E101)
+REKEYED = replace(AUTH, options=(("password", SecretStr("b")),))
+AOR = PjsipObject(PjsipType.AOR, "101", (), E101)
+ENDPOINT = PjsipObject(PjsipType.ENDPOINT, "101", (("permit", "10.0.0.0/8"),), E101)
+MOVED = replace(ENDPOINT, options=(("permit", "10.1.0.0/16"),))
+WHOLE = {"auth/101": AUTH, "aor/101": AOR, "endpoint/101": ENDPOINT}
+EARLIER = {name: mark(item) for name, item in WHOLE.items()}
+
+
+@pytest.mark.parametrize(
+    ("proven", "wanted", "earlier", "rekeyed", "gone"),
+    [
+        ({}, WHOLE, {}, set(), set()),
+        (WHOLE, WHOLE, {}, set(), set()),
+        ({}, WHOLE, EARLIER, set(), set()),
+        (WHOLE, WHOLE | {"auth/101": REKEYED}, {}, {"101"}, set()),
+        ({}, WHOLE | {"auth/101": REKEYED}, EARLIER, {"101"}, set()),
+        ({"auth/101": REKEYED}, WHOLE | {"auth/101": REKEYED}, EARLIER, set(), set()),
+        (WHOLE, WHOLE | {"endpoint/101": MOVED}, {}, {"101"}, set()),
+        (WHOLE, {}, {}, set(), {"101"}),
+        ({}, {}, EARLIER, set(), {"101"}),
+        (WHOLE, {"aor/101": AOR}, {}, {"101"}, set()),
+    ],
+)
+def test_whose_phones_must_come_back(
+    proven: dict[str, PjsipObject],
+    wanted: dict[str, PjsipObject],
+    earlier: dict[str, str],
+    rekeyed: set[str],
+    gone: set[str],
+) -> None:
+    found = Revoked.of(proven, wanted, earlier)
+    assert (found.rekeyed, found.gone) == (rekeyed, gone)
+
+
+def test_marks_name_content_alone() -> None:
+    assert mark(AUTH) != mark(REKEYED)
+    assert mark(AUTH) == mark(replace(AUTH, owner=Key("Extension", "other")))
+    assert mark(DialplanContext("a", (), (), E101)) == mark(DialplanContext("b", (), (), E101))
+
+
+def test_a_store_gives_back_what_it_got_after_a_restart(tmp_path: Path) -> None:
+    key = Key("Asterisk", "pbx")
+    transport = {"name": "udp", "protocol": "udp", "bind": "127.0.0.1:5060"}
+    pbx = parse(manifest("Asterisk", "pbx", transports=[transport]))
+    secrets = {"ami": {"password": SecretStr("p")}}
+    store = VerifiedStore.open(tmp_path / "db", "f")
+    proof, refusal = Verified(Version(pbx, secrets, "r"), {"auth/1": "d"}), Refusal(Version(pbx, secrets, "r2"), "no")
+    store.save(verified={key: proof}, refused={key: refusal})
+    store.close()
+    again = VerifiedStore.open(tmp_path / "db", "f")
+    assert (again.verified(), again.refused()) == ({key: proof}, {key: refusal})
+    kept, given = again.verified()[key].version.resource.spec, pbx.spec
+    assert kept is not None
+    assert given is not None
+    assert kept.model_fields_set == given.model_fields_set
+    again.close()
+    other = VerifiedStore.open(tmp_path / "db", "other templates")
+    assert (other.verified(), other.refused()) == ({key: proof}, {})
+    assert (tmp_path / "db").stat().st_mode & 0o077 == 0
+    other.close()
+
+
+def test_a_locked_store_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "db"
+    store = VerifiedStore.open(path, "f")
+    store.note({"a": "b"})
+
+    def locked(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", locked)
+        with pytest.raises(ConfigDirectoryError, match="locked"):
+            VerifiedStore.open(path, "f")
+    assert VerifiedStore.open(path, "f").notes() == {"a": "b"}
+    for rest in tmp_path.iterdir():
+        rest.unlink()
+    path.write_text("this is no database, and never was one" * 100)
+    assert VerifiedStore.open(path, "f").notes() == {}
+    assert path.with_suffix(".damaged").exists()
+
+
+def test_notes_know_what_asterisk_read_when_it_started(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    store = VerifiedStore.open(tmp_path / "db", "f")
+    notes = Notes(store, now.timestamp)
+    directory = ConfigDirectory(tmp_path)
+    notes.writing(directory.differing({"http.conf": "[general]\n", "rtp.conf": "; nothing\n"}))
+    for each in (notes, Notes(store, now.timestamp)):
+        assert each.unread(now - timedelta(minutes=1)) == {"http.conf", "rtp.conf"}
+        assert each.restart_for(now - timedelta(minutes=1)) == ("http.conf",)
+    assert notes.unread(now + timedelta(minutes=1)) == set()
+    assert notes.restart_for(now + timedelta(minutes=1)) == ()
+    notes.writing(directory.differing({"http.conf": "; comments alone\n"}))
+    assert notes.restart_for(now - timedelta(minutes=1)) == ()
+    started = notes.started(now)
+    assert notes.started(now + timedelta(seconds=1)) == started
+    assert notes.started(now + timedelta(seconds=9)) != started
+
+
+def test_files_are_written_only_where_they_differ_and_only_by_a_leader(tmp_path: Path) -> None:
+    directory = ConfigDirectory(tmp_path / "new" / "folder")
+    files = {"a.conf": "a\n", "keys/x.crt": "crt\r\n", "b.conf": "\udcff"}
+    assert directory.write(files).changed == tuple(sorted(files))
+    assert directory.write(files).paths == ()
+    assert directory.read(files) == files
+    assert {oct(os.stat(directory.path / name).st_mode & 0o777) for name in files} == {"0o640"}  # noqa: PTH116
+    assert directory.write({"a.conf": "a\n"}, prune=False).paths == ()
+    assert directory.write({"a.conf": "a\n"}).removed == ("keys/x.crt",)
+    (directory.path / f".a.conf.x{TEMPORARY}").write_text("half")
+    directory.sweep()
+    assert not list(directory.path.glob(".a*"))
+    directory.close()
+    with pytest.raises(NotLeading):
+        directory.write({"a.conf": "other\n"})
+    left = iter((True, True, False))  # before the file is begun, and before it takes the old one's place
+
+    def permit() -> None:
+        if not next(left, False):
+            raise NotLeading("no more")
+
+    with pytest.raises(NotLeading):
+        ConfigDirectory(directory.path, permit).write({"a.conf": "1\n", "b.conf": "2\n"})
+    assert directory.read(("a.conf", "b.conf")) == {"a.conf": "1\n", "b.conf": "\udcff"}
+
+
+async def test_quiet_waits_for_the_last_change_but_not_for_ever() -> None:
+    quiet, loop = Quiet(0.1, 0.4), asyncio.get_running_loop()
+    started = loop.time()
+    quiet.disturb()
+    await quiet.wait()
+    assert 0.09 <= loop.time() - started < 0.3
+    started = loop.time()
+    noise = asyncio.create_task(quiet.wait())
+    while not noise.done():
+        quiet.disturb()
+        await asyncio.sleep(0.02)
+    assert 0.35 <= loop.time() - started < 0.7
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await Quiet().wait()
+
+
+async def test_a_storm_is_given_longer() -> None:
+    quiet, loop = Quiet(0.1, 0.2, storm=0.6), asyncio.get_running_loop()
+    started = loop.time()
+    waiting = asyncio.create_task(quiet.wait())
+    while not waiting.done():
+        for _ in range(10):
+            quiet.disturb()
+        await asyncio.sleep(0.01)
+    assert 0.5 <= loop.time() - started < 1.0
+
+
+def test_what_a_template_cannot_lay_out_is_its_owners_problem(tmp_path: Path) -> None:
+    transport = {"name": "udp", "protocol": "udp", "bind": "127.0.0.1:5060"}
+    given = [
+        manifest("Asterisk", "pbx", transports=[transport]),
+        extension("101", displayName="LONG"),
+        extension("102"),
+    ]
+    resources = [parse(one) for one in given]
+    secrets = {f"phone-{n}": {"username": SecretStr(n), "password": SecretStr("p")} for n in ("101", "102")}
+    snapshot = Snapshot("test", {one.key: one for one in resources}, secrets)
+    plan = Planner(load()).plan(snapshot)
+    assert plan.problems == {}
+    laid_out = (shipped() / "pjsip.conf.j2").read_text()
+    long = "{% if 'LONG' in (object.options | string) %}; " + "x" * 9000 + "\n{% endif %}"
+    (tmp_path / "pjsip_endpoint.conf.j2").write_text(laid_out + long)
+    plan = Planner(load(tmp_path)).plan(snapshot)
+    assert [p.reason for p in plan.problems[E101]] == [Reason.INVALID]
+    assert Key("Extension", "e102") in plan.versions
