@@ -170,6 +170,12 @@ class SipAgent(asyncio.DatagramProtocol):
         """OPTIONS to the server, and the final code."""
         return (await self.transact(self._out_of_dialog("OPTIONS", number), self.server)).status
 
+    async def message(self, number: str, text: str = "hello") -> int:
+        """MESSAGE outside of a call, and the final code."""
+        request = self._out_of_dialog("MESSAGE", number, headers=[("content-type", "text/plain")])
+        request.body = text
+        return (await self.transact(request, self.server)).status
+
     async def invite(
         self,
         number: str,

@@ -25,6 +25,7 @@ class PhoneCommands:
         return {
             "register": self.register,
             "options": self.options,
+            "message": self.message,
             "call": self.call,
             "hangup": self.hangup,
             "transfer": self.transfer,
@@ -40,6 +41,10 @@ class PhoneCommands:
     async def options(self, **fields: Any) -> Answer:
         """``number`` -> ``code``."""
         return {"code": await self.agent.options(str(fields["number"]))}
+
+    async def message(self, **fields: Any) -> Answer:
+        """``number`` -> ``code``."""
+        return {"code": await self.agent.message(str(fields["number"]))}
 
     async def call(self, **fields: Any) -> Answer:
         """``number``, optionally ``from_user``, ``headers``, ``give_up_seconds`` -> the call's report."""

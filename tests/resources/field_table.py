@@ -251,6 +251,9 @@ TABLES: dict[str, Table] = {
             "ada@example.c",
         ),
     ),
+    "fromUser": Table(
+        f.FromUser, ("carrier123", "+4930123", "a.b-c_d", "1*2"), ("", "a b", "a@b", "1#2", "a\n", "a" * 81)
+    ),
     "sipUser": Table(
         f.SipUser, ("carrier123", "+4930123", "a.b-c_d", "1*2#"), ("", "a b", "a@b", "a;b", ".a", "a\n", "a" * 81)
     ),

@@ -16,9 +16,9 @@ from dialplane.resources.text import Text
 __all__ = [
     "DISTINCT", "OBJECT_NAME", "AbsolutePath", "BindAddress", "CallerNumber", "Cidr", "ClockTime", "ClosingTime",
     "Codec", "Codecs", "DialNumber", "DialPattern", "DialPrefix", "Did", "DisplayName", "Distinct", "DtmfMode", "Email",
-    "ExtensionNumber", "HolidayDate", "Host", "HostPort", "HttpUrl", "Language", "MediaEncryption", "Networks",
-    "ObjectName", "PeerCidr", "Permission", "Permissions", "Port", "Protocol", "SecretKeyRef", "SecretRef", "SipUser",
-    "TimeZone", "Timestamp", "TlsSecretRef", "UsernamePasswordRef", "Weekday",
+    "ExtensionNumber", "FromUser", "HolidayDate", "Host", "HostPort", "HttpUrl", "Language", "MediaEncryption",
+    "Networks", "ObjectName", "PeerCidr", "Permission", "Permissions", "Port", "Protocol", "SecretKeyRef", "SecretRef",
+    "SipUser", "TimeZone", "Timestamp", "TlsSecretRef", "UsernamePasswordRef", "Weekday",
 ]  # fmt: skip
 
 ExtensionNumber = Annotated[str, Text("an extension number: 2 to 10 digits, such as 101", r"^[0-9]{2,10}$", 10)]
@@ -97,6 +97,12 @@ SipUser = Annotated[
     Text("a SIP user name: letters, digits and . _ + * # -", r"^[A-Za-z0-9+][A-Za-z0-9._+*#-]{0,79}$", 80),
 ]
 """The user part of a SIP address."""
+
+FromUser = Annotated[
+    str,
+    Text("a SIP user name: letters, digits and . _ + * -", r"^[A-Za-z0-9+][A-Za-z0-9._+*-]{0,79}$", 80),
+]
+"""The user part of From; Asterisk takes no `#` there."""
 
 Language = Annotated[str, Text("a language, such as en or pt_BR", r"^[a-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}$", 21)]
 """A language of the installed sounds, such as `en` or `pt_BR`."""

@@ -15,6 +15,7 @@ from dialplane.resources.fields import (
     Did,
     Distinct,
     DtmfMode,
+    FromUser,
     Host,
     HostPort,
     MediaEncryption,
@@ -143,7 +144,7 @@ class SipTrunkSpec(Spec):
     match_networks: Annotated[tuple[PeerCidr, ...], Field(max_length=64), DISTINCT] = ()
     """The networks that calls from this carrier come from, at least /8 (IPv6: /16). Whoever is in them may use the
     inbound routes without a password. By default `host` if that is an IP address."""
-    from_user: SipUser | None = None
+    from_user: FromUser | None = None
     """The user part of From, where the carrier wants its account there."""
     from_domain: Host | None = None
     """The domain of From, where the carrier wants its own."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from dialplane.plan.checks.conflicts import (
     duplicate_dids,
+    duplicate_names,
     duplicate_networks,
     duplicate_numbers,
     duplicate_registrations,
@@ -26,6 +27,7 @@ EXCLUDING: tuple[Check, ...] = (
     overlapping_binds,
     transports,
     duplicate_numbers,
+    duplicate_names,
     duplicate_networks,
     duplicate_registrations,
     duplicate_dids,

@@ -10,6 +10,7 @@ from dialplane.resources.destination import Destination
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
 
 SIP_PORT = 5060
@@ -25,6 +26,14 @@ def duplicate_numbers(draft: Draft) -> Iterator[Finding]:
     order = {key: index for index, key in enumerate(draft.resources)}
     claims.sort(key=lambda claim: order[claim[0]])
     yield from _claimed(taken, claims, "{what!r} is taken by {who}; choose another")
+
+
+def duplicate_names(draft: Draft) -> Iterator[Finding]:
+    """Trunks and schedules are extensions of the dialplan, whose names Asterisk compares without their dashes."""
+    for kind in (SipTrunkSpec, ScheduleSpec):
+        taken: dict[Hashable, str] = {}
+        claims = [(key, key.name.replace("-", ""), "metadata.name") for key, _ in draft.of(kind)]
+        yield from _claimed(taken, claims, "Asterisk, which ignores dashes, cannot tell it from {who}; rename one")
 
 
 def duplicate_networks(draft: Draft) -> Iterator[Finding]:

@@ -10,9 +10,12 @@ from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.references import secret_refs
+from dialplane.resources.sip_trunk import SipTrunkSpec
 
 GENERATING = "has not been made by the controller yet"
 
+# What Asterisk takes before the `@` of a SIP address without escapes (RFC 3261, `user`), with `#`, which it lets pass.
+_SIP_USER = re.compile(r"[A-Za-z0-9_.!~*'()&=+$,;?/#-]+")
 _PIN = re.compile(r"[0-9]{4,10}")
 
 
@@ -32,6 +35,8 @@ def secrets(draft: Draft) -> Iterator[Finding]:
                     yield key, problem
         if isinstance(resource.spec, ExtensionSpec):
             yield from _account(draft, key, resource.spec)
+        elif isinstance(resource.spec, SipTrunkSpec) and resource.spec.registers:
+            yield from _registering(draft, key, resource.spec)
 
 
 def _value(draft: Draft, key: Key, secret: str, name: str, path: str) -> Problem | None:
@@ -61,6 +66,17 @@ def _account(draft: Draft, key: Key, spec: ExtensionSpec) -> Iterator[Finding]:
         if pin is not None and not _PIN.fullmatch(pin.get_secret_value()):
             where = f"Secret {box.pin_secret_ref.name!r}, key {box.pin_secret_ref.key!r}"
             yield key, _invalid(f"{where}: a PIN has 4 to 10 digits", "spec.voicemail.pinSecretRef")
+
+
+def _registering(draft: Draft, key: Key, spec: SipTrunkSpec) -> Iterator[Finding]:
+    name = credentials_secret(key, spec) or ""
+    user = draft.secrets[key].get(name, {}).get("username")
+    if user is not None and user.get_secret_value() and not _SIP_USER.fullmatch(user.get_secret_value()):
+        message = (
+            f"Secret {name!r}: username must be a SIP user of letters, digits and . _ + * -, as it stands in "
+            "the address that registers; @ and what follows it is not part of it"
+        )
+        yield key, _invalid(message, "spec.credentialsSecretRef")
 
 
 def _missing(message: str, field: str) -> Problem:

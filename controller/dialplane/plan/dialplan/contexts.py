@@ -26,6 +26,8 @@ SITE = "dp-site"
 """A table of what concerns the whole site."""
 HINTS = "dp-hints"
 END = "dp-end"
+"""Nobody to call here: the context of SIP messages too, which Asterisk would otherwise send through the dialplan as if
+they were calls."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

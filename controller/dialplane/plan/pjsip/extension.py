@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dialplane.plan.dialplan.contexts import HINTS
+from dialplane.plan.dialplan.contexts import END, HINTS
 from dialplane.plan.dialplan.endpoints import extension_context, extension_variables
 from dialplane.plan.objects import PjsipObject, PjsipType
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
@@ -49,6 +49,7 @@ def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
         options(
             ("context", extension_context(spec)),
             ("subscribe_context", HINTS),
+            ("message_context", END),
             ("auth", number),
             ("aors", number),
             ("identify_by", "username"),

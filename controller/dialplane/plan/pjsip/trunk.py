@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from ipaddress import ip_address
 
+from dialplane.plan.dialplan.contexts import END
 from dialplane.plan.dialplan.endpoints import trunk_context
 from dialplane.plan.objects import PjsipObject, PjsipType, Value
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
@@ -73,6 +74,7 @@ def registration_uris(asterisk: AsteriskSpec, spec: SipTrunkSpec, username: str)
 def _endpoint(site: Site, key: Key, spec: SipTrunkSpec, auth: str | None) -> Options:
     return options(
         ("context", trunk_context(key)),
+        ("message_context", END),
         ("aors", key.name),
         ("outbound_auth", auth),
         ("identify_by", "ip"),
