@@ -146,7 +146,13 @@ def _with_account(**keys: str) -> Secrets:
         "a certificate without its key takes all down with it",
         [pbx(transports=[UDP, WSS]), phone("101")],
         [out("pbx", MISSING, "spec.transports[1].certificateSecretRef"), out("e101", Reason.ASTERISK_MISSING, "")],
-        secrets={"tls": {"tls.crt": "x"}},
+        secrets={"tls": {"tls.crt": TLS_SECRET["tls"]["tls.crt"]}},
+    ),
+    Case(
+        "a certificate that is none",
+        [pbx(transports=[UDP, WSS])],
+        [out("pbx", Reason.SECRET_INVALID, "spec.transports[1].certificateSecretRef")],
+        secrets={"tls": {**TLS_SECRET["tls"], "tls.crt": "garbage"}},
     ),
     Case("a certificate of many lines", [pbx(transports=[UDP, WSS])]),
 )  # fmt: skip

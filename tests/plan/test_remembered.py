@@ -40,7 +40,7 @@ CHANGES = {
     "a phone's password": _with("desk", password="other"),
     "a PIN": _with("desk", pin="1234"),
     "a trunk's account": _with("carrier", username="other"),
-    "a certificate": _with("tls", **{"tls.crt": "other"}),
+    "a certificate": _with("tls", **{"tls.crt": "-----BEGIN CERTIFICATE-----\nother\n"}),
     "no phone": _without(1),
     "no trunk": _without(4),
     "no Asterisk": _without(0),

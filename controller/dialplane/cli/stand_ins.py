@@ -15,6 +15,11 @@ from dialplane.resources.snapshot import Snapshot
 
 GENERATED: Final = "spec.generateCredentials"
 
+PEM_STAND_INS: Final = {
+    "tls.crt": "-----BEGIN CERTIFICATE-----\nstand-in\n-----END CERTIFICATE-----\n",
+    "tls.key": "-----BEGIN PRIVATE KEY-----\nstand-in\n-----END PRIVATE KEY-----\n",
+}
+
 
 def completed(snapshot: Snapshot, *, generated_only: bool) -> Snapshot:
     """The snapshot with every value that a resource refers to; those that are there stay.
@@ -39,4 +44,6 @@ def completed(snapshot: Snapshot, *, generated_only: bool) -> Snapshot:
 def _value(spec: Spec, field: str, entry: str) -> str:
     if entry == "username" and isinstance(spec, ExtensionSpec):
         return spec.number
+    if entry in PEM_STAND_INS:
+        return PEM_STAND_INS[entry]
     return "135790" if field.endswith("pinSecretRef") else "stand-in-for-a-secret"

@@ -180,9 +180,11 @@ async def _ask(ami: Ami, changed: Mapping[str, Readable], obsolete: Mapping[str,
     expected = gathered(changed.values())
     if expected.contexts:
         expected = replace(expected, globals=plan.objects.globals)
+    # A removed transport stays open until Asterisk starts anew; a reload, or a second question, would change nothing.
+    leaving = gathered(item for name, item in obsolete.items() if not name.startswith("transport/"))
     return _Answer(
         _without_witnesses(await read_back(ami, expected)) if changed else (),
-        await gone(ami, gathered(obsolete.values())) if obsolete else (),
+        await gone(ami, leaving) if obsolete else (),
     )
 
 

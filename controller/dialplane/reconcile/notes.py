@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -55,8 +55,17 @@ class Notes:
             self._unread = {}
             self._store.note({_UNREAD: "{}"})
 
+    def removed(self, sockets: Collection[str], wanted: Collection[str]) -> None:
+        """Note sockets that were removed: Asterisk keeps them open until it starts anew (facts); forget those back."""
+        now = self._clock()
+        left = {name: at for name, at in self._restart.items() if name not in wanted}
+        left |= {name: now for name in sockets if name not in left}
+        if left != self._restart:
+            self._restart = left
+            self._store.note({_RESTART: json.dumps(left)})
+
     def restart_for(self, started: datetime) -> tuple[str, ...]:
-        """Files that only a restart brings into effect, and that changed since Asterisk started."""
+        """Files and sockets that only a restart brings into effect, and that changed since Asterisk started."""
         left = {path: at for path, at in self._restart.items() if _moment(at) > started}
         if left != self._restart:
             self._restart = left

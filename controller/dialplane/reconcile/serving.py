@@ -10,6 +10,7 @@ import structlog
 
 from dialplane.asterisk.status import AsteriskStatus, busy_contexts
 from dialplane.plan.dialplan.retained import entered, retained, routines
+from dialplane.plan.objects import PjsipType
 from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
 from dialplane.plan.render import EXTENSIONS
@@ -165,6 +166,9 @@ class Serving:
             permit=self._permit,
             stand_in=stand_in,
         )
+        transports = {f"transport {o.id}" for o in plan.objects.pjsip if o.type is PjsipType.TRANSPORT}
+        had = {name.replace("/", " ", 1) for name in (*session.proven, *task.earlier) if name.startswith("transport/")}
+        memory.notes.removed(had - transports, transports)
         known = session.complete
         with metrics.phase.labels("converge").time():
             outcome = await converge(session, directory, task)

@@ -144,7 +144,7 @@ class Recording(Part):
     path: AbsolutePath = "/var/spool/asterisk/monitor"
     """The directory Asterisk writes to."""
     retention_days: Annotated[int, Field(ge=0, le=3650)] = 0
-    """Days after which a recording is deleted; 0 keeps them all."""
+    """Days after which a recording is to be deleted; 0 keeps them all. This version deletes none yet."""
 
 
 class Cdr(Part):
@@ -155,7 +155,10 @@ class Cdr(Part):
 
 
 class Restart(Part):
-    """How a restart asked for by the annotation `dialplane.io/restartedAt` goes about."""
+    """How a restart asked for by the annotation `dialplane.io/restartedAt` goes about.
+
+    This version does not restart yet.
+    """
 
     drain_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
     """How long to wait for calls to end by themselves, in seconds. Emergency calls work until the stop."""

@@ -16,6 +16,12 @@ GENERATING = "has not been made by the controller yet"
 
 # What Asterisk takes before the `@` of a SIP address without escapes (RFC 3261, `user`), with `#`, which it lets pass.
 _SIP_USER = re.compile(r"[A-Za-z0-9_.!~*'()&=+$,;?/#-]+")
+PEM = {
+    "tls.crt": re.compile(r"^-----BEGIN CERTIFICATE-----\r?$", re.MULTILINE),
+    "tls.key": re.compile(r"^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\r?$", re.MULTILINE),
+}
+"""How the values of a TLS Secret begin; Asterisk would take any text, and fail at the first handshake."""
+
 _PIN = re.compile(r"[0-9]{4,10}")
 
 
@@ -45,8 +51,9 @@ def _value(draft: Draft, key: Key, secret: str, name: str, path: str) -> Problem
         return _missing(f"Secret {secret!r} has no key {name!r}", path)
     if not value.get_secret_value():
         return _invalid(f"Secret {secret!r}, key {name!r} is empty", path)
-    if name.startswith("tls."):
-        return None  # a PEM file of many lines; it is written to a file of its own
+    if name in PEM:  # a file of many lines, written to a file of its own
+        fits = PEM[name].search(value.get_secret_value())
+        return None if fits else _invalid(f"Secret {secret!r}, key {name!r} is no PEM text of its sort", path)
     try:
         escape(value)
     except Unrenderable as error:
