@@ -112,8 +112,8 @@ class Pbx:
         return [",".join((*line.split("!")[1:4], line.split("!")[5])) for line in lines if "!" in line]
 
     async def quiet(self) -> None:
-        """Return when no channel is left; SIP itself gives a lost BYE 32 seconds."""
-        async with asyncio.timeout(40):
+        """Return when no channel is left."""
+        async with asyncio.timeout(10):
             while await self.channels():
                 await asyncio.sleep(0.1)
 
