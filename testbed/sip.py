@@ -250,7 +250,7 @@ class Peer:
     async def _start(cls, module: str, directory: Path, server: Address, options: Mapping[str, str]) -> Self:
         await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
         errors = directory / f"{module}-{options['user']}.log"
-        given = [part for name, value in options.items() for part in (f"--{name}", value)]
+        given = [f"--{name}={value}" for name, value in options.items()]  # a password may begin with a dash
         with errors.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", f"testbed.{module}", "--server", f"{server[0]}:{server[1]}", *given),
