@@ -207,15 +207,14 @@ def ports(asterisk: AsteriskSpec) -> Iterator[Diagnosis]:
 
 def _bound(transport: Transport) -> bool | None:
     """Whether the address is taken; None if it is not ours to try."""
-    host, _, port = str(transport.bind).rpartition(":") if ":" in str(transport.bind) else (str(transport.bind), "", "")
+    host, port = transport.listens
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     kind = socket.SOCK_DGRAM if transport.protocol == "udp" else socket.SOCK_STREAM
-    default = 5061 if transport.protocol == "tls" else 5060
     with socket.socket(family, kind) as probe:
         if kind == socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host.strip("[]"), int(port) if port else default))
+            probe.bind((host, port))
         except OSError as error:
             return True if error.errno == errno.EADDRINUSE else None
     return False

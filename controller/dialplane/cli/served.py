@@ -9,9 +9,6 @@ from dialplane.resources.snapshot import Snapshot
 MANY = 8
 """Phones that are named; of more, the rest is counted."""
 
-SIP_PORT = 5060
-TLS_PORT = 5061
-
 
 def served(snapshot: Snapshot) -> Iterator[str]:
     """Lines for a terminal. They name the Secrets that hold passwords, never a password."""
@@ -32,6 +29,5 @@ def served(snapshot: Snapshot) -> Iterator[str]:
 def _place(transport: Transport) -> str:
     if transport.bind is None:
         return f"the web server of Asterisk ({transport.protocol})"
-    _, _, port = transport.bind.rpartition("]")[2].rpartition(":")
-    default = TLS_PORT if transport.protocol == "tls" else SIP_PORT
-    return f"{transport.bind}{'' if port else f':{default}'} ({transport.protocol})"
+    address, port = transport.listens
+    return f"{f'[{address}]' if ':' in address else address}:{port} ({transport.protocol})"

@@ -9,7 +9,6 @@ from prometheus_client import Counter, Gauge, Histogram
 STATUS_WRITES = Counter("dialplane_status_writes", "Status patches sent to the API server.", ("kind", "result"))
 STATUS_UNCHANGED = Counter("dialplane_status_unchanged", "Reports that needed no status patch.")
 WATCH_EVENTS = Counter("dialplane_watch_events", "Watch events received.", ("kind",))
-REREADS = Counter("dialplane_rereads", "Objects read again because a LIST put them in doubt.", ("kind",))
 OBJECTS = Gauge("dialplane_inventory_objects", "Objects in the inventory.", ("kind",))
 EVENTS_POSTED = Counter("dialplane_events_posted", "Events posted, by what became of them.", ("result",))
 LEADER = Gauge("dialplane_leader", "1 while this process holds the lease.")

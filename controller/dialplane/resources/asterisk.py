@@ -1,6 +1,6 @@
 """Asterisk: the site's PBX itself."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,9 @@ from dialplane.resources.fields import (
 )
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
+
+SIP_PORT: Final = 5060
+TLS_PORT: Final = 5061
 
 
 class Ami(Part):
@@ -103,6 +106,14 @@ class Transport(Part):
     """Networks that are reached without NAT, such as `192.168.0.0/16`."""
     certificate_secret_ref: TlsSecretRef | None = None
     """The certificate that tls and wss show."""
+
+    @property
+    def listens(self) -> tuple[str, int]:
+        """Address (IPv6 without brackets; empty for wss) and port, with the default that Asterisk takes."""
+        address, bracket, rest = (self.bind or "").rpartition("]")
+        host, _, port = rest.partition(":")
+        default = TLS_PORT if self.protocol == "tls" else SIP_PORT
+        return address.removeprefix("[") if bracket else host, int(port) if port else default
 
 
 class Rtp(Part):

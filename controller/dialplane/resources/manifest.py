@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 GROUP = "dialplane.io"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
-RESTARTED_AT = f"{GROUP}/restartedAt"
-"""The annotation by which a user asks for a restart of an Asterisk."""
 
 _TOP_LEVEL = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 

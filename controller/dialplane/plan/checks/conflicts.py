@@ -5,16 +5,12 @@ from ipaddress import ip_address, ip_network
 
 from dialplane.plan.draft import Draft, Finding
 from dialplane.plan.pjsip.trunk import identified_by, registration_uris
-from dialplane.resources.asterisk import Transport
 from dialplane.resources.destination import Destination
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
-
-SIP_PORT = 5060
-TLS_PORT = 5061
 
 
 def duplicate_numbers(draft: Draft) -> Iterator[Finding]:
@@ -88,7 +84,7 @@ def overlapping_binds(draft: Draft) -> Iterator[Finding]:
         if transport.bind is None:
             continue
         layer = "udp" if transport.protocol == "udp" else "tcp"
-        address, port = _listen(transport)
+        address, port = transport.listens
         for name, other_layer, other_address, other_port in known:
             if (layer, port) == (other_layer, other_port) and _same_place(address, other_address):
                 message = f"listens at the same {layer} port {port} as transport {name!r}"
@@ -112,18 +108,6 @@ def _claimed(
 def _overlap(one: str, other: str) -> bool:
     a, b = ip_network(one), ip_network(other)
     return a.version == b.version and (a.subnet_of(b) or b.subnet_of(a))  # type: ignore[arg-type]
-
-
-def _listen(transport: Transport) -> tuple[str, int]:
-    bind = transport.bind or ""
-    address, _, port = (
-        bind.rpartition(":") if bind.endswith(tuple("0123456789")) and _has_port(bind) else (bind, "", "")
-    )
-    return address.strip("[]"), int(port) if port else TLS_PORT if transport.protocol == "tls" else SIP_PORT
-
-
-def _has_port(bind: str) -> bool:
-    return "]:" in bind if bind.startswith("[") else ":" in bind
 
 
 def _same_place(one: str, other: str) -> bool:
