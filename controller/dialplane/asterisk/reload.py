@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.asterisk.message import Event
+from dialplane.plan.objects import KEYS
 
 PJSIP = "res_pjsip.so"
 REGISTRATION = "res_pjsip_outbound_registration.so"
@@ -86,7 +87,7 @@ def reloads_for(changed_files: Iterable[str]) -> Reloads:
     restart: list[str] = []
     for path in sorted(changed_files):
         parts = PurePosixPath(path).parts
-        if parts[0] == "keys":
+        if parts[0] == KEYS:
             restart.append(path)
             continue
         if path not in _MODULE:

@@ -12,7 +12,8 @@ from dialplane.cli.errors import ExitCode, Unusable
 from dialplane.cli.inputs import Paths, Planned, SecretsDir, TemplatesDir, plan_site, read_input
 from dialplane.cli.output import as_json, say, warn, write
 from dialplane.cli.redaction import HIDDEN, Redaction
-from dialplane.reconcile.config_dir import KEYS, ConfigDirectory, ConfigDirectoryError
+from dialplane.plan.objects import KEYS
+from dialplane.reconcile.config_dir import ConfigDirectory, ConfigDirectoryError
 
 _SIGNS = {Change.ADDED: "+", Change.CHANGED: "~", Change.REMOVED: "-"}
 _COLOURS = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}

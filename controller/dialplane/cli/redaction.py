@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from dialplane.plan.objects import Objects
+from dialplane.plan.objects import KEYS, Objects
 from dialplane.plan.render import VOICEMAIL
 
 HIDDEN: Final = "(hidden)"
@@ -50,7 +50,7 @@ class Redaction:
 
     def line(self, file: str, line: str) -> str:
         """One line of a file, its secrets hidden."""
-        if file.startswith("keys/"):
+        if file.startswith(f"{KEYS}/"):
             return line if _BLOCK.match(line) else HIDDEN
         found = _OPTION.match(line)
         if found:

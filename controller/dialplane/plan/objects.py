@@ -30,6 +30,9 @@ class PjsipType(StrEnum):
         return f"pjsip_{self}.conf"
 
 
+KEYS = "keys"
+"""The folder of certificates and keys below the config directory: the one place where the set of files varies."""
+
 Value = str | SecretStr
 """An option's text; a secret stays wrapped until the moment it is rendered or compared."""
 

@@ -10,7 +10,7 @@ from jinja2 import Template
 from dialplane.plan.digest import digest
 from dialplane.plan.draft import Finding
 from dialplane.plan.escape import LINE_LIMIT, Unrenderable, plain
-from dialplane.plan.objects import DialplanContext, Mailbox, Objects, PjsipObject, PjsipType, Setting
+from dialplane.plan.objects import KEYS, DialplanContext, Mailbox, Objects, PjsipObject, PjsipType, Setting
 from dialplane.plan.templates import Templates
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
@@ -65,8 +65,8 @@ class Renderer:
         }
         files = {path: "".join((HEADER, *parts.get(path, ()))) for path in FILES}
         for certificate in objects.certificates:
-            files[f"keys/{certificate.name}.crt"] = plain(certificate.certificate)
-            files[f"keys/{certificate.name}.key"] = plain(certificate.key)
+            files[f"{KEYS}/{certificate.name}.crt"] = plain(certificate.certificate)
+            files[f"{KEYS}/{certificate.name}.key"] = plain(certificate.key)
         self._texts = page.texts
         return files, page.findings
 

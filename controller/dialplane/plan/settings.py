@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 
 from dialplane.plan.dialplan.voicemail import ZONE, ZONE_MESSAGE
-from dialplane.plan.objects import Certificate, Setting
+from dialplane.plan.objects import KEYS, Certificate, Setting
 from dialplane.plan.site import Site
-
-KEYS = "keys"
 
 
 def settings(site: Site) -> Iterator[Setting]:

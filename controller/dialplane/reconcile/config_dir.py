@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dialplane.plan.objects import KEYS
+
 FILE_MODE = 0o640
 """The rendered files hold passwords: owner and group (Asterisk's) only."""
-
-KEYS = "keys"
-"""The folder of certificates and keys: the one place where the set of our files varies."""
 
 OWN = ".dialplane"
 """The folder of what Dialplane remembers of the files beside it; Asterisk reads nothing here."""

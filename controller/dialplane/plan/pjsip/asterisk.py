@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dialplane.plan.objects import PjsipObject, PjsipType
+from dialplane.plan.objects import KEYS, PjsipObject, PjsipType
 from dialplane.plan.pjsip.options import Options, codecs, options, repeated
 from dialplane.plan.site import Site
 from dialplane.resources.asterisk import Transport
@@ -45,7 +45,7 @@ def _witness(transport: Transport) -> Options:
 
 
 def _transport(transport: Transport, directory: str) -> Options:
-    keys = f"{directory}/keys/{transport.name}" if transport.protocol == "tls" else None
+    keys = f"{directory}/{KEYS}/{transport.name}" if transport.protocol == "tls" else None
     return options(
         ("protocol", str(transport.protocol)),
         # A wss transport listens through http.conf; its section only names it, and must still have a bind.
