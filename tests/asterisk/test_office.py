@@ -15,7 +15,7 @@ from dialplane.standalone.files import read_paths
 from dialplane.standalone.site import SiteReader
 from tests.asterisk.real_asterisk import Pbx
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("asterisk-office")]  # in order
 
 OFFICE = Path(__file__).parents[2] / "examples/office"
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from dialplane.plan.site import Site
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.fields import Permission
 from dialplane.resources.key import Key
@@ -23,10 +22,8 @@ def trunk_context(key: Key) -> str:
     return f"dp-from-{key.name}"
 
 
-def extension_variables(site: Site, spec: ExtensionSpec) -> Iterator[tuple[str, str]]:
+def extension_variables(spec: ExtensionSpec) -> Iterator[tuple[str, str]]:
     """The channel variables of calls from this extension, for the routines to read."""
-    del site
-    yield "DIALPLANE_EXTENSION", spec.number
     if spec.caller_id:
         yield "DIALPLANE_CALLER_ID", spec.caller_id
     if spec.emergency_caller_id:

@@ -9,8 +9,8 @@ OWN_MAILBOX = routine(
     "own_mailbox",
     (),
     """
-          GotoIf($["${VM_INFO(${DIALPLANE_EXTENSION}@default,exists)}" = "1"]?:none)
-          VoiceMailMain(${DIALPLANE_EXTENSION}@default)
+          GotoIf($["${VM_INFO(${CHANNEL(endpoint)}@default,exists)}" = "1"]?:none)
+          VoiceMailMain(${CHANNEL(endpoint)}@default)
           Hangup()
     none: Hangup(1)
     """,

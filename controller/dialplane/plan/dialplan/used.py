@@ -21,6 +21,7 @@ _OF_MODULE: Mapping[str, frozenset[str]] = {
     "app_voicemail.so": frozenset({"VoiceMail", "VoiceMailMain", "VM_INFO"}),
     "chan_pjsip.so": frozenset({"PJSIP_DIAL_CONTACTS", "PJSIP_PARSE_URI_FROM"}),
     "func_callerid.so": frozenset({"CALLERID", "CONNECTEDLINE"}),
+    "func_channel.so": frozenset({"CHANNEL"}),
     "func_cut.so": frozenset({"CUT"}),
     "func_devstate.so": frozenset({"DEVICE_STATE"}),
     "func_dialplan.so": frozenset({"DIALPLAN_EXISTS"}),

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
+from dialplane.plan.dialplan.endpoints import extension_variables
 from dialplane.plan.digest import digest
 from dialplane.plan.draft import Finding
 from dialplane.plan.escape import Unrenderable, escape
 from dialplane.plan.objects import PjsipObject, PjsipType
 from dialplane.plan.pjsip.asterisk import asterisk_objects
 from dialplane.plan.pjsip.extension import extension_objects
-from dialplane.plan.pjsip.options import REVISION
+from dialplane.plan.pjsip.options import REVISION, assigned
 from dialplane.plan.pjsip.trunk import trunk_objects
 from dialplane.plan.render import unrenderable
 from dialplane.plan.site import Credentials, Site
@@ -46,7 +47,7 @@ class Builder:
             before = known.get(key)
             if before is None or before[0] is not spec or before[1] != credentials:
                 try:
-                    before = spec, credentials, tuple(_marked(list(_built(site, key, spec)), site.pepper))
+                    before = spec, credentials, tuple(_marked(list(_built(site, key, spec)), spec, site.pepper))
                 except Unrenderable as error:
                     findings.append((key, unrenderable(error)))
                     continue
@@ -59,14 +60,15 @@ def _built(site: Site, key: Key, spec: Owner) -> Iterable[PjsipObject]:
     return trunk_objects(site, key, spec) if isinstance(spec, SipTrunkSpec) else extension_objects(site, key, spec)
 
 
-def _marked(objects: list[PjsipObject], pepper: bytes) -> Iterator[PjsipObject]:
-    """The objects of one resource, its endpoint marked with the revision of them all."""
-    mark = digest(*((o.type, o.id, o.options) for o in objects), pepper=pepper)
+def _marked(objects: list[PjsipObject], spec: Owner, pepper: bytes) -> Iterator[PjsipObject]:
+    """The objects of one resource, its endpoint with its variables and the revision of them all."""
+    variables = tuple(extension_variables(spec)) if isinstance(spec, ExtensionSpec) else ()
+    mark = digest(*((o.type, o.id, o.options) for o in objects), variables, pepper=pepper)
     for item in objects:
         for _, value in item.options:
             escape(value)
         if item.type is PjsipType.ENDPOINT:
-            options = (*item.options, ("set_var", f"{REVISION}={mark}"))
+            options = (*item.options, *assigned((*variables, (REVISION, mark))))
             yield PjsipObject(item.type, item.id, options, item.owner)
         else:
             yield item

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dialplane.plan.dialplan.contexts import END, HINTS
-from dialplane.plan.dialplan.endpoints import extension_context, extension_variables
+from dialplane.plan.dialplan.endpoints import extension_context
 from dialplane.plan.objects import PjsipObject, PjsipType
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
 from dialplane.plan.site import Site
@@ -71,7 +71,6 @@ def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
         )
         + codecs(spec.codecs or site.asterisk.codecs)
         + _networks(spec)
-        + repeated("set_var", (f"{k}={v}" for k, v in extension_variables(site, spec)))
     )
 
 

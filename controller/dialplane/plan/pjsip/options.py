@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
+from dialplane.plan.escape import Unrenderable
 from dialplane.plan.objects import Value
 from dialplane.resources.fields import MediaEncryption
 
 REVISION = "DIALPLANE_REVISION"
 """The variable that marks which version an endpoint carries; the read-back compares it."""
+
+_TAKEN_APART = ',"\\'
 
 Options = tuple[tuple[str, Value], ...]
 
@@ -30,6 +33,22 @@ def codecs(names: Iterable[str]) -> Options:
 def encryption(kind: MediaEncryption) -> str:
     """`media_encryption` in Asterisk's words."""
     return "no" if kind == "none" else kind
+
+
+def assigned(variables: Iterable[tuple[str, str]]) -> Options:
+    """One `set_var` that sets every variable of the channels of an endpoint.
+
+    One, because an object in Asterisk's database holds each option once. Asterisk takes the name of a variable for a
+    function call where it ends in a bracket, and ARRAY takes the values apart at commas.
+
+    Raises:
+        Unrenderable: a value that ARRAY would take apart or unquote.
+    """
+    names, values = zip(*variables, strict=True)
+    if any(set(value) & set(_TAKEN_APART) for value in values):
+        raise Unrenderable(f"of a channel variable holds one of {' '.join(_TAKEN_APART)}")
+    name = names[0] if len(names) == 1 else f"ARRAY({','.join(names)})"
+    return (("set_var", f"{name}={','.join(values)}"),)
 
 
 def _each(pairs: Iterable[tuple[str, Value | int | bool | None]]) -> Iterator[tuple[str, Value]]:
