@@ -20,7 +20,7 @@ from dialplane.resources.key import Key
 from dialplane.resources.manifest import parse
 from dialplane.resources.snapshot import Snapshot
 from testbed.ami import AmiClient
-from testbed.asterisk import AsteriskInstance
+from testbed.asterisk import AsteriskInstance, Bootstrap
 from testbed.ports import LOOPBACK
 from testbed.sip import Peer
 
@@ -159,11 +159,13 @@ class Rig:
     timing: Timing = FAST
     ami_port: int = 0
     """Another port than Asterisk's own, for a proxy between."""
+    bootstrap: Bootstrap | None = None
+    """Other base files than Dialplane's."""
 
     def __post_init__(self) -> None:
         self.source, self.leader = Source(), Leader()
         self.sink = Sink()
-        self.asterisk = AsteriskInstance(self.directory / "asterisk", rtp_ports=240)
+        self.asterisk = AsteriskInstance(self.directory / "asterisk", rtp_ports=240, bootstrap_files=self.bootstrap)
         self.config = self.asterisk.etc / "dialplane"
         self.loop: SiteLoop
         self._task: asyncio.Task[None] | None = None

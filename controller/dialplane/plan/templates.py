@@ -5,7 +5,7 @@ decided; whatever it prints goes through `escape`. Users may replace any of them
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from jinja2 import DictLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -23,12 +23,13 @@ class Templates:
     """The templates by name, compiled once.
 
     `sources` maps a template's name (`pjsip.conf.j2`) to its text; reading them from disk is the caller's work.
+    `replaced` names those that are not as shipped.
 
     Raises:
         ValueError: a template for a type of object that is not rendered: a misspelt name would silently do nothing.
     """
 
-    def __init__(self, sources: Mapping[str, str]) -> None:
+    def __init__(self, sources: Mapping[str, str], replaced: Collection[str] = ()) -> None:
         if unknown := sorted(name for name in sources if _TYPED.match(name) and name not in _OF_TYPES):
             raise ValueError(f"{', '.join(unknown)} lays out nothing: there are {', '.join(sorted(_OF_TYPES))}")
         self._environment = ImmutableSandboxedEnvironment(
@@ -42,6 +43,8 @@ class Templates:
         )
         self._environment.filters.update(section=section, argument=argument)
         self.names = tuple(sorted(sources))
+        self.shipped_for_pjsip = not any(name.startswith("pjsip") for name in replaced)
+        """Whether the sections of PJSIP's files say what their objects say, and no more."""
         self.fingerprint = digest(sorted(sources.items()))
         """Names these templates: what Asterisk refused of others may be fine with these."""
 

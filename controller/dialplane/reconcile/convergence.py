@@ -5,17 +5,18 @@ Asterisk's own "reloaded" counts for nothing (facts): only what it answers when 
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+import structlog
 from pydantic import SecretStr
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.contacts import drop_contacts, registered_keys
 from dialplane.asterisk.mismatch import Mismatch
+from dialplane.asterisk.overlay import FILES, cover, covered, uncover
 from dialplane.asterisk.readback import gone, read_back
-from dialplane.asterisk.reload import ReloadResult, reload, reloads_for
+from dialplane.asterisk.reload import PJSIP, ReloadResult, reload, reloads_for
 from dialplane.plan.objects import (
     DialplanContext,
     Mailbox,
@@ -27,11 +28,15 @@ from dialplane.plan.objects import (
 from dialplane.plan.pjsip.asterisk import WITNESS
 from dialplane.plan.plan import Plan
 from dialplane.plan.render import EXTENSIONS, VOICEMAIL
+from dialplane.reconcile.blame import blame, of_dialplan
 from dialplane.reconcile.config_dir import ConfigDirectory
+from dialplane.reconcile.overlaid import overlaid
 from dialplane.reconcile.revoked import Readable, Revoked
 from dialplane.resources.key import Key
 
 DIALPLAN = "pbx_config.so"
+
+log = structlog.get_logger(__name__)
 
 SETTLE_SECONDS = (0.1, 0.4)
 """Waits before an object that differs is asked for again: Asterisk starts registrations a moment after the reload."""
@@ -48,6 +53,10 @@ class Session:
     """Files that it has been told to read in this pass: once is enough."""
     complete: bool = False
     """Whether strays (contacts that nobody asked for) have been looked for."""
+    covered: set[str] = field(default_factory=set)
+    """Objects that Asterisk has in its database (`asterisk.overlay`), by name: it has not read their files yet."""
+    overlay_works: bool = True
+    """Until it is seen that `sorcery.conf` does not put the database before the files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,8 @@ class Task:
     """Asked right before every action with an effect; raises `NotLeading`."""
     stand_in: bool = False
     """The plan's dialplan is refused as a whole and an older one serves in its place."""
+    overlay: bool = False
+    """Few changes of endpoints and auths may go by Asterisk's database; the reload of the files can wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,8 @@ class Outcome:
     """Objects that should be gone and are not."""
     sockets: tuple[str, ...] = ()
     """Transports that only a restart of Asterisk brings into effect."""
+    put_off: frozenset[str] = frozenset()
+    """Files that Asterisk is still to read: it has what is new in them from its database."""
     seconds: float = 0.0
 
     @property
@@ -101,38 +114,47 @@ async def converge(session: Session, directory: ConfigDirectory, task: Task) -> 
     started = time.monotonic()
     plan = task.plan
     written = await asyncio.to_thread(directory.write, plan.files)
+    unread = task.unread | {*written.paths}
     wanted = plan.objects.readable()
-    reloads = await _reload(session, task.unread | {*written.paths}, task)
-
-    changed = {name: item for name, item in wanted.items() if session.proven.get(name) != item}
     obsolete = _obsolete(session, wanted, task.earlier)
     revoked = Revoked.of(session.proven, wanted, task.earlier)
+    reloads, put_off = await _tell(session, wanted, obsolete, unread, task)
+
+    changed = _changed(session, wanted)
     await _drop_strays(session, wanted, revoked, task)
     answer = await _ask(session.ami, changed, obsolete, plan)
     if answer.found:
         # Asterisk may never have read files that were right on disk already: tell it once, then ask again.
         files = _files_of(answer, changed, obsolete, stand_in=task.stand_in)
-        if set(reloads_for(files).modules) - {result.module for result in reloads}:
+        if more := set(reloads_for(files).modules) - {result.module for result in reloads}:
             reloads += await _reload(session, files, task)
+            tried = answer.doubtful & session.covered
+            if PJSIP in more:
+                put_off = frozenset()
+                await _uncover(session, task)
+                changed = _changed(session, wanted)
             answer = await _ask(session.ami, changed, obsolete, plan)
+            if tried - answer.doubtful:
+                session.overlay_works = False
+                log.info("asterisk reads its files first: without 'astdb' in sorcery.conf every change is a reload")
     broken = any(result.module == DIALPLAN and not result.succeeded for result in reloads)
-    broken |= not task.stand_in and any(m.missing and not m.field and _of_dialplan(m) for m in answer.differing)
+    broken |= not task.stand_in and any(m.missing and not m.field and of_dialplan(m) for m in answer.differing)
     for wait in () if broken else SETTLE_SECONDS:
         if not answer.found:
             break
         await asyncio.sleep(wait)
         answer = await _ask(session.ami, changed, obsolete, plan)
 
-    blamed, waiting = _blamed(answer.differing, whole=broken or task.stand_in)
+    blamed, waiting = blame(answer.differing, whole=broken or task.stand_in)
     kept = {id_ for id_ in revoked.rekeyed if (aor := wanted.get(f"aor/{id_}")) and not owners(aor) & blamed.keys()}
     if kept:
         task.permit()
         await drop_contacts(session.ami, sorted(kept))
-    doubtful = {m.object for m in answer.shown}
+    doubtful = answer.doubtful
     session.proven = {
         name: item
         for name, item in wanted.items()
-        if name not in changed or not (owners(item) & blamed.keys() or name.replace("/", " ", 1) in doubtful)
+        if name not in changed or not (owners(item) & blamed.keys() or name in doubtful)
     }
     if broken or None in blamed:
         session.proven = {n: item for n, item in session.proven.items() if not isinstance(item, DialplanContext)}
@@ -141,10 +163,53 @@ async def converge(session: Session, directory: ConfigDirectory, task: Task) -> 
         waiting=waiting,
         dialplan_refused=broken,
         undeleted=answer.undeleted,
+        put_off=put_off,
         reloads=reloads,
         sockets=answer.sockets,
         seconds=time.monotonic() - started,
     )
+
+
+async def _tell(
+    session: Session,
+    wanted: Mapping[str, Readable],
+    obsolete: Mapping[str, Readable],
+    unread: Collection[str],
+    task: Task,
+) -> tuple[tuple[ReloadResult, ...], frozenset[str]]:
+    """Have Asterisk take what is new: by its database where that is enough, else by reading the files.
+
+    Returns the reloads, and the files whose reload was put off.
+    """
+    if not session.complete:
+        session.covered = set(await covered(session.ami))  # an earlier controller was ended before it took them away
+    items = None
+    if task.overlay and session.complete and session.overlay_works:
+        items = overlaid(session.proven, wanted, obsolete, unread)
+    if items is None:
+        reloads = await _reload(session, unread, task)
+        await _uncover(session, task)
+        return reloads, frozenset()
+    if items:
+        task.permit()
+        session.covered |= {f"{item.type}/{item.id}" for item in items}
+        await cover(session.ami, items)
+    return await _reload(session, {*unread} - FILES, task), FILES & {*unread}
+
+
+async def _uncover(session: Session, task: Task) -> None:
+    """Asterisk has read every file: let it go by them, and ask anew for what it had from its database."""
+    if session.covered:
+        task.permit()
+        await uncover(session.ami)
+        for name in session.covered:
+            session.proven.pop(name, None)
+        session.covered.clear()
+
+
+def _changed(session: Session, wanted: Mapping[str, Readable]) -> dict[str, Readable]:
+    proven = session.proven
+    return {n: item for n, item in wanted.items() if (known := proven.get(n)) is not item and known != item}
 
 
 async def _reload(session: Session, files: Collection[str], task: Task) -> tuple[ReloadResult, ...]:
@@ -170,6 +235,11 @@ class _Answer:
     @property
     def sockets(self) -> tuple[str, ...]:
         return tuple(sorted({m.object for m in self.shown if m.needs_restart}))
+
+    @property
+    def doubtful(self) -> frozenset[str]:
+        """The objects that are not as wanted, by the names of `Objects.readable`."""
+        return frozenset(m.object.replace(" ", "/", 1) for m in self.shown)
 
     @property
     def found(self) -> bool:
@@ -199,8 +269,8 @@ def _files_of(
     answer: _Answer, changed: Mapping[str, Readable], obsolete: Mapping[str, Readable], *, stand_in: bool
 ) -> frozenset[str]:
     """The files that what differs stands in."""
-    doubtful = {m.object for m in answer.differing}
-    files = {_file(item) for name, item in changed.items() if name.replace("/", " ", 1) in doubtful}
+    doubtful = {m.object.replace(" ", "/", 1) for m in answer.differing}
+    files = {_file(changed[name]) for name in doubtful & changed.keys()}
     if stand_in:
         files.discard(EXTENSIONS)  # the older dialplan lacks what is new; that is no reason to read it again
     if any(m.owner is None for m in answer.differing):
@@ -208,25 +278,6 @@ def _files_of(
     if answer.undeleted:
         files.update(_file(item) for item in obsolete.values())
     return frozenset(files)
-
-
-Blame = dict[Key | None, tuple[Mismatch, ...]]
-
-
-def _of_dialplan(mismatch: Mismatch) -> bool:
-    return mismatch.object.startswith("context ")
-
-
-def _blamed(differing: Iterable[Mismatch], *, whole: bool) -> tuple[Blame, dict[Key, tuple[Mismatch, ...]]]:
-    """Whom to blame, and who only waits for a dialplan that is refused as a whole."""
-    found: dict[Key | None, list[Mismatch]] = defaultdict(list)
-    waiting: dict[Key, list[Mismatch]] = defaultdict(list)
-    for mismatch in differing:
-        if whole and mismatch.owner is not None and _of_dialplan(mismatch):
-            waiting[mismatch.owner].append(mismatch)
-        else:
-            found[mismatch.owner].append(mismatch)
-    return {k: tuple(v) for k, v in found.items()}, {k: tuple(v) for k, v in waiting.items()}
 
 
 def _obsolete(session: Session, wanted: Mapping[str, Readable], earlier: Mapping[str, str]) -> dict[str, Readable]:

@@ -49,11 +49,12 @@ class Notes:
         """Files that the Asterisk that started then may not have read."""
         return frozenset(path for path, at in self._unread.items() if _moment(at) >= started - _SURE)
 
-    def all_read(self) -> None:
-        """Every file has been read, and what came of it was judged."""
-        if self._unread:
-            self._unread = {}
-            self._store.note({_UNREAD: "{}"})
+    def all_read(self, but: Collection[str] = ()) -> None:
+        """Every file has been read, `but` those put off, and what came of it was judged."""
+        left = {path: at for path, at in self._unread.items() if path in but}
+        if left != self._unread:
+            self._unread = left
+            self._store.note({_UNREAD: json.dumps(left)})
 
     def removed(self, sockets: Collection[str], wanted: Collection[str]) -> None:
         """Note sockets that were removed: Asterisk keeps them open until it starts anew (facts); forget those back."""

@@ -1,6 +1,7 @@
 """Making one Asterisk run what a snapshot asks, as far as it takes it: attempts, and what each refusal means."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +20,9 @@ from dialplane.reconcile.config_dir import ConfigDirectory
 from dialplane.reconcile.convergence import Outcome, Session, Task, converge
 from dialplane.reconcile.memory import Memory
 from dialplane.reconcile.place import Place
+from dialplane.reconcile.put_off import PutOff
 from dialplane.reconcile.report import Findings, LastReload
+from dialplane.reconcile.settings import Timing
 from dialplane.reconcile.verified import Refusal
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Reason
@@ -47,10 +50,15 @@ class Served:
 class Serving:
     """Makes the Asterisk of a place run plans; one at a time."""
 
-    def __init__(self, place: Place, planner: Planner, reload_seconds: float, permit: Callable[[], None]) -> None:
+    def __init__(
+        self, place: Place, planner: Planner, timing: Timing, permit: Callable[[], None], *, overlay: bool
+    ) -> None:
+        """Serve `place`; `overlay` where the shipped templates lay PJSIP out: its objects are all there is to it."""
         self._place = place
         self._planner = planner
-        self._reload_seconds = reload_seconds
+        self._reload_seconds = timing.reload_limit
+        self._overlay_from = timing.overlay_from if overlay else sys.maxsize
+        self._put_off = PutOff(timing.settle_after, timing.settle_latest)
         self._permit = permit
         self._retained = ""
         self._last_reload: LastReload | None = None
@@ -68,6 +76,11 @@ class Serving:
         if facts is None or memory is None:
             return facts
         return replace(facts, started_at=memory.notes.started(facts.started_at))
+
+    @property
+    def reload_due(self) -> bool:
+        """Whether a reload that was put off should be made now."""
+        return self._put_off.due
 
     @property
     def retains(self) -> bool:
@@ -146,7 +159,7 @@ class Serving:
                 if not again:
                     break
                 plan = await self.planned(snapshot)
-            memory.notes.all_read()
+            memory.notes.all_read(but=outcome.put_off)
             plan = serving or plan
         finally:
             self._place.sign(plan.files)
@@ -157,7 +170,9 @@ class Serving:
     async def _attempt(
         self, session: Session, directory: ConfigDirectory, memory: Memory, plan: Plan, *, stand_in: bool
     ) -> Outcome:
-        memory.notes.writing(await asyncio.to_thread(directory.differing, plan.files))
+        todo = await asyncio.to_thread(directory.differing, plan.files)
+        memory.notes.writing(todo)
+        endpoints = sum(item.type is PjsipType.ENDPOINT for item in plan.objects.pjsip)
         task = Task(
             plan=plan,
             unread=memory.notes.unread(session.ami.started_at) - session.read,
@@ -165,6 +180,7 @@ class Serving:
             reload_seconds=self._reload_seconds,
             permit=self._permit,
             stand_in=stand_in,
+            overlay=endpoints >= self._overlay_from and not self._put_off.due,
         )
         transports = {f"transport {o.id}" for o in plan.objects.pjsip if o.type is PjsipType.TRANSPORT}
         had = {name.replace("/", " ", 1) for name in (*session.proven, *task.earlier) if name.startswith("transport/")}
@@ -172,7 +188,11 @@ class Serving:
         known = session.complete
         with metrics.phase.labels("converge").time():
             outcome = await converge(session, directory, task)
-        session.read |= task.unread
+        session.read |= task.unread - outcome.put_off
+        if not outcome.put_off:
+            self._put_off.made()
+        elif not outcome.put_off.isdisjoint(todo.paths):
+            self._put_off.put()
         if self._place.watch is not None and (outcome.reloads or not known):
             self._place.watch.resync.set()  # contacts that were dropped send no event (facts)
         for result in outcome.reloads:

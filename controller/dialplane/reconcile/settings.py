@@ -46,6 +46,12 @@ class Timing:
     lost_grace: float = 10.0
     slow_pass: float = 2.0
     """A pass that takes longer says in between what it does not know yet."""
+    overlay_from: int = 2000
+    """Endpoints. From so many on a small change is put into Asterisk's database, and the reload put off."""
+    settle_after: float = 60.0
+    """Without such a change for so long, the reload that was put off is made."""
+    settle_latest: float = 600.0
+    """So long after the first of them it is made anyway."""
 
 
 @dataclass(frozen=True, slots=True)

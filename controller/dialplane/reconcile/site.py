@@ -74,7 +74,9 @@ class SiteLoop:
             notify=Notify(self._pass_due.disturb, self._report_due.disturb),
             permit=self._permit,
         )
-        self._serving = Serving(self._place, self._planner, self._timing.reload_limit, self._permit)
+        self._serving = Serving(
+            self._place, self._planner, self._timing, self._permit, overlay=templates.shipped_for_pjsip
+        )
         self._judged: Judged | None = None
         self._attempt: tuple[Snapshot, Plan] | None = None
         self._concluded: float | None = None
@@ -128,8 +130,8 @@ class SiteLoop:
             if self._place.touched:
                 log.warning("somebody else changed rendered files: putting them back")
                 self._pass_due.disturb()
-            elif self._serving.retains:
-                self._pass_due.disturb()  # the calls in routines of an older version may be over
+            elif self._serving.reload_due or self._serving.retains:
+                self._pass_due.disturb()  # the site is quiet now; or calls in older routines may be over
 
     async def _report(self) -> None:
         while True:

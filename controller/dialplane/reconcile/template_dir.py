@@ -20,16 +20,17 @@ def load(overrides: Path | None = None) -> Templates:
         OSError: a file or the folder of overrides cannot be read.
         ValueError: `overrides` has a file that is no template of ours: a misspelt name would silently do nothing.
     """
-    sources = _read(shipped())
+    sources, replaced = _read(shipped()), {}
     if overrides is not None:
         if not overrides.is_dir():
             raise ValueError(f"{overrides} is no folder")
-        for name, text in _read(overrides).items():
+        replaced = _read(overrides)
+        for name, text in replaced.items():
             if name not in sources and not name.startswith("pjsip_"):
                 known = ", ".join(sorted(sources))
                 raise ValueError(f"{overrides}/{name} replaces no template: there are {known}, and pjsip_TYPE.conf.j2")
             sources[name] = text
-    return Templates(sources)
+    return Templates(sources, replaced)
 
 
 def _read(folder: Path) -> dict[str, str]:
