@@ -4,7 +4,7 @@ Built on panoramisk's protocol, which carries the actions and finds the answer's
 top, because panoramisk 1.4 does not:
 
 - bytes: a character split over two packets survives, and bytes that are not UTF-8 never raise (`surrogateescape`);
-- time: every action has a limit, and a peer that stays silent is noticed within about 15 s;
+- time: every action has a limit, and a peer that vanished or stays silent is noticed;
 - at most once: nothing is ever sent again. When the connection ends, every pending action fails with ConnectionLost;
 - memory: at most 50 actions wait for an answer, and a slow consumer of events gets a Gap instead of a growing queue;
 - silence: no secret in a log line, a repr or an exception.
@@ -38,8 +38,13 @@ from dialplane.asterisk.wire import Pending, Wire
 
 IN_FLIGHT = 50
 """Actions sent and not yet answered; more wait for their turn."""
+OPEN_WITHIN = 5.0
+"""Seconds for the TCP connection: the kernel would repeat a lost packet ever more rarely, long after the outage."""
+_HANDSHAKE_WITHIN = 20.0
+ANSWER_WITHIN = 30.0
+"""Seconds Asterisk may take for one action: one under heavy load takes ten and is not lost."""
 _PING_AFTER = 5.0
-_PING_LIMIT = 10.0
+_PING_LIMIT = 15.0
 Value = str | Sequence[str]
 
 
@@ -114,23 +119,25 @@ class Ami:
             pinger.cancel()
             ami.close()
 
-    async def action(self, name: str, /, *, timeout: float = 10.0, **fields: Value) -> Response:
+    async def action(self, name: str, /, *, timeout: float | None = None, **fields: Value) -> Response:
         """Run one action and return its success. A field given several values is sent once for each.
 
         Args:
             name: AMI's name of the action.
-            timeout: seconds that Asterisk may take for it, once it has answered the actions before it.
+            timeout: seconds that Asterisk may take for it, once it has answered the actions before it; by default
+                `ANSWER_WITHIN`.
             fields: the action's fields by AMI's names.
 
         Raises:
-            ActionRefused: Asterisk answered Error (PermissionMissing where the user lacks the class).
+            ActionRefused: Asterisk answered Error (PermissionMissing where the user lacks the class, ActionUnknown
+                where no module brings this action).
             ActionTimeout, ConnectionLost: the effect is unknown; it is never sent again.
             LineRefused: before anything was sent.
         """
         response: Response = await self._run(name, fields, timeout, as_list=False)
         return response
 
-    async def list(self, name: str, /, *, timeout: float = 30.0, **fields: Value) -> tuple[Event, ...]:
+    async def list(self, name: str, /, *, timeout: float | None = None, **fields: Value) -> tuple[Event, ...]:
         """Run an action that answers with a list; returns its items without the closing Complete event.
 
         Raises as `action`; a `Response: Error` inside the list raises too: half a list is never returned.
@@ -173,20 +180,25 @@ class Ami:
         with suppress(ValueError):
             self._subscriptions.remove(subscription)
 
-    async def _run(self, name: str, fields: dict[str, Value], timeout: float, *, as_list: bool) -> Any:
+    async def _run(self, name: str, fields: dict[str, Value], timeout: float | None, *, as_list: bool) -> Any:
         flat = [("Action", name)]
         for field, value in fields.items():
             flat += [(field, value)] if isinstance(value, str) else [(field, v) for v in value]
         check_lines(flat)
         async with self._room:
-            return await self._wire.send(Pending({"Action": name, **fields}, timeout, as_list=as_list))
+            limit = ANSWER_WITHIN if timeout is None else timeout
+            return await self._wire.send(Pending({"Action": name, **fields}, limit, as_list=as_list))
 
     async def _open(self, address: AmiAddress) -> None:
         try:
             trust = ssl.create_default_context(cafile=address.certificate_authority) if address.tls else None
-            transport, _ = await asyncio.get_running_loop().create_connection(
-                lambda: self._wire, address.host, address.port, ssl=trust
-            )
+            within = OPEN_WITHIN + (_HANDSHAKE_WITHIN if address.tls else 0.0)
+            async with asyncio.timeout(within):
+                transport, _ = await asyncio.get_running_loop().create_connection(
+                    lambda: self._wire, address.host, address.port, ssl=trust
+                )
+        except TimeoutError:
+            raise Unreachable(f"{address}: no connection within {within:g} s") from None
         except OSError as error:
             raise Unreachable(f"{address}: {error.strerror or error}") from error
         _notice_a_dead_peer(transport.get_extra_info("socket"))
@@ -225,9 +237,7 @@ class Ami:
             try:
                 await self.action("Ping", timeout=_PING_LIMIT)
             except ActionTimeout:
-                self._wire.connection_lost(
-                    ConnectionLost(f"Asterisk is silent: no answer to Ping in {_PING_LIMIT:g} s")
-                )
+                self._wire.connection_lost(ConnectionLost(f"no answer to Ping in {_PING_LIMIT:g} s"))
                 return
             except ActionRefused:
                 continue  # It answers; refuses everything while it stops gracefully.

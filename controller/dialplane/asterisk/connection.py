@@ -39,10 +39,13 @@ class AsteriskLink:
         *,
         events: str = "system,security",
         first_wait: float = 0.5,
-        longest_wait: float = 30.0,
-        connect_within: float = 30.0,
+        longest_wait: float = 4.0,
+        connect_within: float = 60.0,
     ) -> None:
-        """Name the Asterisk; waits are in seconds."""
+        """Name the Asterisk; waits are in seconds.
+
+        Short ones, however long Asterisk was away: an attempt costs nothing, and once it is back every second counts.
+        """
         self._address = address
         self._events = events
         self._waits = (first_wait, longest_wait)

@@ -7,7 +7,8 @@ AsteriskError
 │   └── ConnectionLost
 ├── ActionTimeout
 ├── ActionRefused
-│   └── PermissionMissing
+│   ├── PermissionMissing
+│   └── ActionUnknown
 └── LineRefused
 
 They are named by what happened, as httpx names its own. No message of any of these carries a secret: they may be
@@ -58,6 +59,10 @@ class ActionRefused(AsteriskError):
 
 class PermissionMissing(ActionRefused):
     """The AMI user may not run this action: the operator adds the class to its `write =` in manager.conf."""
+
+
+class ActionUnknown(ActionRefused):
+    """The module that brings this action is not running: what it would list does not exist in this Asterisk."""
 
 
 class LineRefused(AsteriskError, ValueError):

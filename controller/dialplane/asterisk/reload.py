@@ -8,7 +8,7 @@ from enum import IntEnum
 from pathlib import PurePosixPath
 
 from dialplane.asterisk.ami import Ami
-from dialplane.asterisk.errors import ActionRefused, PermissionMissing
+from dialplane.asterisk.errors import ActionRefused, ActionTimeout, PermissionMissing
 from dialplane.asterisk.message import Event
 from dialplane.plan.objects import KEYS
 
@@ -112,15 +112,19 @@ async def reload(ami: Ami, module: str, *, timeout: float = 60.0) -> ReloadResul
         timeout: seconds until it must be done, waiting for its turn not counted.
 
     Raises:
-        ActionTimeout, ConnectionLost: it may still be going on; Asterisk finishes it either way.
+        ActionTimeout: it may still be going on, or another one is that does not end; whether the files were read is
+            unknown.
+        ConnectionLost: likewise.
         PermissionMissing: the user lacks `write = system`.
     """
     async with ami.reloading:
         started = time.monotonic()
         while True:
             status = await _reload_once(ami, module, timeout - (time.monotonic() - started))
-            if status is not ReloadStatus.IN_PROGRESS or time.monotonic() - started > timeout:
+            if status is not ReloadStatus.IN_PROGRESS:
                 return ReloadResult(module, status, round((time.monotonic() - started) * 1000, 1))
+            if time.monotonic() - started > timeout:
+                raise ActionTimeout(f"Reload {module}: another reload has been going on for {timeout:g} s")
             await asyncio.sleep(0.1)
 
 

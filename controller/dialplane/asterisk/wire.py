@@ -2,7 +2,8 @@
 
 Asterisk works through the actions of one connection one by one and answers in that order (main/manager.c: one thread a
 session). So an action's clock starts when the one before it has been answered: a listing that waits behind a long
-reload has not timed out.
+reload has not timed out. For the same reason an action that never ends blocks all behind it: where nothing at all was
+heard during its limit, the connection is given up, and the next one finds a thread of its own.
 """
 
 import asyncio
@@ -14,10 +15,18 @@ from panoramisk.actions import Action
 from panoramisk.ami_protocol import AMIProtocol
 
 from dialplane.asterisk.decoder import Decoder
-from dialplane.asterisk.errors import ActionRefused, ActionTimeout, ConnectionLost, PermissionMissing, Unreachable
+from dialplane.asterisk.errors import (
+    ActionRefused,
+    ActionTimeout,
+    ActionUnknown,
+    ConnectionLost,
+    PermissionMissing,
+    Unreachable,
+)
 from dialplane.asterisk.message import Event, Response
 
-_DENIED = "Permission denied"
+_KINDS = (("Permission denied", PermissionMissing), ("Invalid/unknown command", ActionUnknown), ("", ActionRefused))
+"""How a refusal begins, and what it means (main/manager.c)."""
 _EMPTY = re.compile(r"No [A-Za-z ]+ found")
 """How PJSIP's lists say, as an error, that they are empty: `No Contacts found`."""
 
@@ -49,7 +58,7 @@ class Pending(Action):  # type: ignore[misc]  # panoramisk is untyped
         self.answered = self.as_list is not True or self._ends(message)
         if isinstance(message, Response):
             if not message.succeeded:
-                kind = PermissionMissing if message.message.startswith(_DENIED) else ActionRefused
+                kind = next(kind for begin, kind in _KINDS if message.message.startswith(begin))
                 self._refusal = self._refusal or kind(self.name, message.message)
                 if self.as_list and self.answered and _EMPTY.fullmatch(message.message):
                     self._refusal = None
@@ -91,6 +100,7 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         self._decoder = Decoder()
         self._order: deque[Pending] = deque()
         self._clock: asyncio.TimerHandle | None = None
+        self._began = 0.0
         self.closed = False
         self.transport: asyncio.Transport | None = None
         self.heard = 0.0
@@ -169,6 +179,7 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
             self._clock.cancel()
             self._clock = None
         if self._order:
+            self._began = self._loop.time()
             self._clock = self._loop.call_later(self._order[0].limit, self._time_out)
 
     def _time_out(self) -> None:
@@ -176,5 +187,8 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         late = self._order.popleft()
         if not late.future.done():
             late.future.set_exception(ActionTimeout(f"{late.name}: no answer within {late.limit:g} s"))
+        if self.heard < self._began:
+            self.connection_lost(ConnectionLost(f"Asterisk is silent: no answer to {late.name} in {late.limit:g} s"))
+            return
         self._clock = None
         self._start_clock()
