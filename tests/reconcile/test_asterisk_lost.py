@@ -1,9 +1,6 @@
 """The connection to Asterisk at its worst: nothing stale is Ready, nothing is lost, and all is verified again."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -11,76 +8,8 @@ import pytest
 from dialplane.reconcile.site import Timing
 from dialplane.resources.key import Key
 from testbed.ports import LOOPBACK
-from tests.reconcile.site_rig import FAST, Rig, extension, extensions
-
-Seen = Callable[[bytes], None]
-
-
-class Proxy:
-    """TCP between the loop and AMI; cuts, stalls or slows as told."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.target = 0
-        self.cut_on: bytes | None = None
-        self.cuts = 0
-        self.stall_on: bytes | None = None
-        self.stalled = False
-        self.delay = 0.0
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    @asynccontextmanager
-    async def run(self) -> AsyncIterator["Proxy"]:
-        server = await asyncio.start_server(self._serve, LOOPBACK, 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            self.cut()
-
-    def cut(self) -> None:
-        for writer in list(self._writers):
-            writer.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            back, forth = await asyncio.open_connection(LOOPBACK, self.target)
-        except OSError:
-            writer.transport.abort()
-            return
-        both = {writer, forth}
-        self._writers |= both
-        ways = [asyncio.create_task(self._pipe(reader, forth)), asyncio.create_task(self._pipe(back, writer))]
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for task in ways:
-            task.cancel()
-        for one in both:
-            one.transport.abort()
-        self._writers -= both
-
-    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, OSError):
-            while data := await reader.read(65536):
-                if self.stall_on is not None and self.stall_on in data:
-                    self.stalled = True
-                while self.stalled:
-                    await asyncio.sleep(0.05)
-                await asyncio.sleep(self.delay)
-                writer.write(data)
-                await writer.drain()
-                if self.cut_on is not None and self.cut_on in data:
-                    self.cut_on, self.cuts = None, self.cuts + 1
-                    self.cut()
-
-
-@asynccontextmanager
-async def behind_proxy(directory: Path, timing: Timing = FAST) -> AsyncIterator[tuple[Rig, Proxy]]:
-    async with Proxy().run() as proxy, Rig(directory, timing=timing, ami_port=proxy.port) as rig:
-        proxy.target = rig.asterisk.settings.ami_port
-        yield rig, proxy
-
+from tests.reconcile.ami_proxy import behind_proxy
+from tests.reconcile.site_rig import Rig, extension, extensions
 
 def never_stale(rig: Rig, name: str, generation: int) -> bool:
     """Ready=True for that generation was only ever said of the version that Asterisk runs (checked by the caller)."""
@@ -165,29 +94,6 @@ async def test_the_link_cut_in_the_middle_of_a_pass(tmp_path: Path, moment: byte
         assert await rig.endpoints() == {str(n) for n in (*range(101, 120), 130)}
         assert await rig.registers("101", "another")
         assert not await rig.registers("101", "secret-101")
-
-
-async def test_a_half_open_link_is_noticed(tmp_path: Path) -> None:
-    timing = Timing(drift_check=0.3, lost_grace=0.5, retry=0.2, status_refresh=0.5, reload_limit=2)
-    async with behind_proxy(tmp_path, timing) as (rig, proxy):
-        rig.put(rig.pbx(), *extensions([101]))
-        rig.run()
-        await rig.settled()
-        proxy.stall_on = b"Module: res_pjsip.so"
-        rig.put(extension("101", displayName="New"))
-        await rig.until(lambda: rig.ready("e101") is not None and str(rig.ready("e101")).count("Unknown") > 0, 30)
-        assert never_stale(rig, "e101", 2)
-        proxy.stall_on, proxy.stalled = None, False
-        await rig.until(lambda: rig.says("e101", "Verified"), 60)
-        assert '"New"' in await rig.asterisk.console("pjsip show endpoint 101")
-
-
-async def test_slow_answers_are_waited_for(tmp_path: Path) -> None:
-    async with behind_proxy(tmp_path) as (rig, proxy):
-        proxy.delay = 0.3
-        rig.put(rig.pbx(), *extensions(range(101, 140)))
-        rig.run()
-        await rig.until(lambda: all(rig.says(f"e{n}", "Verified") for n in range(101, 140)), 60)
 
 
 async def test_a_refused_password_is_said_and_heals(tmp_path: Path) -> None:

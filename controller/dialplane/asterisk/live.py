@@ -17,6 +17,9 @@ from dialplane.asterisk.message import Event, Gap
 from dialplane.asterisk.pipeline import each
 
 _REMOVED = "Removed"
+_IDLE_SHARE = 4
+"""Asking takes a fifth of the time at most."""
+_LONGEST_PAUSE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ async def follow(
     """
     resync = resync or asyncio.Event()
     state = known or LiveState()
+    loop = asyncio.get_running_loop()
     with ami.events("Registry", "ContactStatus") as events:
         batch: asyncio.Future[list[Event | Gap]] = asyncio.ensure_future(events.batch())
         try:
@@ -77,13 +81,17 @@ async def follow(
                         return
                     batch = asyncio.ensure_future(events.batch())
                 told = [event for event in happened if isinstance(event, Event)]
+                began = loop.time()
                 if not happened or resync.is_set() or len(told) < len(happened):
                     resync.clear()
                     change = _change(state, await observe(ami))
                 else:
                     change = _change(state, await _applied(ami, state, told))
+                took = loop.time() - began
                 if change.registrations or change.aors:
                     yield change
+                # In a flood the events wait and are folded: most of the connection's time is left to others.
+                await asyncio.sleep(min(_IDLE_SHARE * took, _LONGEST_PAUSE))
         finally:
             batch.cancel()
 

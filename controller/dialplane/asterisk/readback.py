@@ -26,13 +26,17 @@ _SETTINGS: Mapping[tuple[str, str, str], str] = {
 """The few settings of ordinary files that Asterisk shows (CoreSettings)."""
 
 
-async def read_back(ami: Ami, expected: Objects, *, timeout: float = 60.0) -> tuple[Mismatch, ...]:
+WITHIN = 180.0
+"""Seconds for all questions of one read-back: a dozen, one after the other, each answered after ten."""
+
+
+async def read_back(ami: Ami, expected: Objects, *, timeout: float | None = None) -> tuple[Mismatch, ...]:
     """Ask Asterisk for every expected object and compare field by field; empty means verified.
 
     Takes any part of a plan's objects: give it those that changed. What Asterisk refuses is a mismatch, not an error.
 
     Raises:
-        ActionTimeout: not done after `timeout` seconds; nothing is known.
+        ActionTimeout: not done after `timeout` seconds, by default `WITHIN`; nothing is known.
         ConnectionLost, PermissionMissing: nothing is known.
     """
     async with _limit(timeout):
@@ -44,7 +48,7 @@ async def read_back(ami: Ami, expected: Objects, *, timeout: float = 60.0) -> tu
     return _sorted(found)
 
 
-async def gone(ami: Ami, deleted: Objects, *, timeout: float = 60.0) -> tuple[Mismatch, ...]:
+async def gone(ami: Ami, deleted: Objects, *, timeout: float | None = None) -> tuple[Mismatch, ...]:
     """Ask for every deleted object; a mismatch for each that is still there, registered contacts of an aor included.
 
     Raises as `read_back`.
@@ -73,12 +77,13 @@ async def _settings(ami: Ami, settings: Iterable[Setting]) -> list[Mismatch]:
 
 
 @asynccontextmanager
-async def _limit(timeout: float) -> AsyncIterator[None]:
+async def _limit(timeout: float | None) -> AsyncIterator[None]:
+    within = WITHIN if timeout is None else timeout
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(within):
             yield
     except TimeoutError:
-        raise ActionTimeout(f"the read-back was not done within {timeout:g} s") from None
+        raise ActionTimeout(f"the read-back was not done within {within:g} s") from None
 
 
 def _sorted(found: Iterable[Mismatch]) -> tuple[Mismatch, ...]:

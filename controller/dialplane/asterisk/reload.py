@@ -109,7 +109,7 @@ async def reload(ami: Ami, module: str, *, timeout: float = 60.0) -> ReloadResul
     Args:
         ami: the connection.
         module: such as `res_pjsip.so`.
-        timeout: seconds until it must be done, waiting for its turn not counted.
+        timeout: seconds for Asterisk's answer, and for another party's reload before it; waiting for its turn not counted.
 
     Raises:
         ActionTimeout: it may still be going on, or another one is that does not end; whether the files were read is
@@ -120,7 +120,7 @@ async def reload(ami: Ami, module: str, *, timeout: float = 60.0) -> ReloadResul
     async with ami.reloading:
         started = time.monotonic()
         while True:
-            status = await _reload_once(ami, module, timeout - (time.monotonic() - started))
+            status = await _reload_once(ami, module, timeout)
             if status is not ReloadStatus.IN_PROGRESS:
                 return ReloadResult(module, status, round((time.monotonic() - started) * 1000, 1))
             if time.monotonic() - started > timeout:
