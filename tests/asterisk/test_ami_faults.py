@@ -73,9 +73,7 @@ async def test_an_unanswered_action_fails_in_time_and_others_go_on() -> None:
             await obliging(peer, action)
 
     async with odd_peer(forgetful) as (address, _), Ami.connect(address) as ami:
-        slow, fast = await asyncio.gather(
-            ami.action("Slow", timeout=0.1), ami.action("Fast"), return_exceptions=True
-        )
+        slow, fast = await asyncio.gather(ami.action("Slow", timeout=0.1), ami.action("Fast"), return_exceptions=True)
         assert isinstance(slow, ActionTimeout)
         assert str(slow) == "Slow: no answer within 0.1 s"
         assert isinstance(fast, Response)

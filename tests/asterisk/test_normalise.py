@@ -1,17 +1,20 @@
 """When a rendered option and what Asterisk shows for it mean the same: every pair was measured."""
 
+import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialplane.asterisk.applications import module_of
+from dialplane.asterisk.applications import functions_in, module_of
 from dialplane.asterisk.defaults import DEFAULTS, NOT_SHOWN
 from dialplane.asterisk.normalise import RULES, field_of, network, same
 from dialplane.plan.objects import Objects, PjsipType
 from tests.asterisk.real_asterisk import Pbx, pjsip
 
+ROOT = Path(__file__).parents[2]
 ENDPOINT, AOR, IDENTIFY, TRANSPORT = PjsipType.ENDPOINT, PjsipType.AOR, PjsipType.IDENTIFY, PjsipType.TRANSPORT
 
 SAME = [
@@ -112,6 +115,16 @@ async def test_the_applications_of_the_running_asterisk_are_known(pbx: Pbx) -> N
     assert len(names) > 80
     unknown = {name for name in names if module_of(name) is None}
     assert unknown == set()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_functions_that_the_dialplan_calls_are_known_by_their_modules(pbx: Pbx) -> None:
+    lines = (await pbx.asterisk.console("core show functions")).splitlines()
+    known = {line.split()[0] for line in lines if line[:1].isupper() and "(" in line}
+    files = [*(ROOT / "templates").glob("*.j2"), *(ROOT / "controller/dialplane/plan/dialplan").glob("*.py")]
+    called = {name for path in files for name in re.findall(r"\b([A-Z][A-Z_0-9]+)\(", path.read_text())} & known
+    assert len(called) > 10
+    assert {name for name in called if not [*functions_in(f"${{{name}(x)}}")]} == set()
 
 
 def _documented(pbx: Pbx) -> dict[str, set[str]]:

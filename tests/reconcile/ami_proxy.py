@@ -122,7 +122,7 @@ class Proxy:
     async def _held(self, data: bytes) -> None:
         if self.stall_on is not None and self.stall_on in data:
             self.stalled = True
-        while self.stalled:  # noqa: ASYNC110 -- a test sets it
+        while self.stalled:
             await asyncio.sleep(TICK)
 
     def _wanted(self, message: bytes) -> bool:

@@ -21,6 +21,7 @@ from dialplane.resources.manifest import parse
 from dialplane.resources.snapshot import Snapshot
 from testbed.ami import AmiClient
 from testbed.asterisk import AsteriskInstance, Bootstrap
+from testbed.bootstrap import Settings, render
 from testbed.ports import LOOPBACK
 from testbed.sip import Peer
 
@@ -157,6 +158,8 @@ class Rig:
     directory: Path
     overrides: Mapping[str, str] = field(default_factory=dict)
     timing: Timing = FAST
+    noload: tuple[str, ...] = ()
+    """Modules that this Asterisk lacks."""
     ami_port: int = 0
     """Another port than Asterisk's own, for a proxy between."""
     bootstrap: Bootstrap | None = None
@@ -165,7 +168,7 @@ class Rig:
     def __post_init__(self) -> None:
         self.source, self.leader = Source(), Leader()
         self.sink = Sink()
-        self.asterisk = AsteriskInstance(self.directory / "asterisk", rtp_ports=240, bootstrap_files=self.bootstrap)
+        self.asterisk = AsteriskInstance(self.directory / "asterisk", rtp_ports=240, bootstrap_files=self._bootstrap)
         self.config = self.asterisk.etc / "dialplane"
         self.loop: SiteLoop
         self._task: asyncio.Task[None] | None = None
@@ -311,6 +314,12 @@ class Rig:
         lines = (await self.asterisk.console("pjsip list endpoints")).splitlines()
         names = {line.split()[1].partition("/")[0] for line in lines if line.strip().startswith("Endpoint:")}
         return {name for name in names if "<" not in name and not name.startswith(WITNESS)}
+
+    def _bootstrap(self, settings: Settings) -> Mapping[str, str]:
+        own = self.bootstrap or render
+        files = dict(own(settings) if callable(own) else own)
+        files["modules.conf"] += "".join(f"noload = {module}\n" for module in self.noload)
+        return files
 
     def _templates(self, overrides: Mapping[str, str]) -> Path | None:
         if not overrides:

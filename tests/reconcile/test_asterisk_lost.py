@@ -11,6 +11,7 @@ from testbed.ports import LOOPBACK
 from tests.reconcile.ami_proxy import behind_proxy
 from tests.reconcile.site_rig import Rig, extension, extensions
 
+
 def never_stale(rig: Rig, name: str, generation: int) -> bool:
     """Ready=True for that generation was only ever said of the version that Asterisk runs (checked by the caller)."""
     return all(s != "True" for g, s, _ in rig.sink.every(Key("Extension", name)) if g == generation)

@@ -1,4 +1,4 @@
-"""Which module brings which dialplan application.
+"""Which module brings which dialplan application, and which function.
 
 Asterisk accepts a line with an application that does not exist, and lists it like any other; the call that meets it
 ends. AMI has no list of applications for an account without `command`, but ModuleCheck tells whether a module runs.
@@ -6,7 +6,9 @@ ends. AMI has no list of applications for an account without `command`, but Modu
 Source: `module=` of each application in Asterisk 22's documentation/core-en_US.xml; checked against a running one.
 """
 
-_BUILT_IN = ""
+import re
+from collections.abc import Iterator
+
 _APPLICATIONS = {
     "": (
         "Answer BackGround Bridge Busy CallCompletionCancel CallCompletionRequest Congestion ExecIfTime Goto "
@@ -105,9 +107,33 @@ _APPLICATIONS = {
     "res_tonedetect": "ToneScan WaitForTone",
     "res_xmpp": "JabberJoin JabberLeave JabberSend JabberSendGroup",
 }
+_FUNCTIONS = {
+    "app_stack": "LOCAL",
+    "app_voicemail": "VM_INFO",
+    "chan_pjsip": "PJSIP_DIAL_CONTACTS PJSIP_PARSE_URI_FROM",
+    "func_callerid": "CALLERID CONNECTEDLINE",
+    "func_cut": "CUT",
+    "func_devstate": "DEVICE_STATE",
+    "func_dialplan": "DIALPLAN_EXISTS",
+    "func_groupcount": "GROUP GROUP_COUNT",
+    "func_logic": "IF",
+    "func_strings": "FIELDNUM FILTER LEN REGEX STRFTIME",
+    "func_timeout": "TIMEOUT",
+    "res_pjsip_header_funcs": "PJSIP_HEADER",
+}
+"""Only those that Dialplane's own dialplan uses."""
+_FUNCTION_MODULES = {name: module for module, names in _FUNCTIONS.items() for name in names.split()}
+_CALL = re.compile(r"\b([A-Z][A-Z_0-9]+)\(")
 _MODULES = {name.lower(): module for module, names in _APPLICATIONS.items() for name in names.split()}
 
 
 def module_of(application: str) -> str | None:
     """The module (without `.so`) that an application needs: empty for a built-in, None where none is known."""
     return _MODULES.get(application.lower())
+
+
+def functions_in(arguments: str) -> Iterator[str]:
+    """The modules (without `.so`) of the functions that a line calls, as far as they are known."""
+    for name in _CALL.findall(arguments):
+        if name in _FUNCTION_MODULES:
+            yield _FUNCTION_MODULES[name]

@@ -1,14 +1,14 @@
 """Read-back of dialplan contexts and of `[globals]`.
 
 Asterisk skips a bad line, and accepts an application that does not exist, both without a word. So every entry is
-compared with what ShowDialPlan lists, and the module of every application must run.
+compared with what ShowDialPlan lists, and the module of every application and function must run.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from dialplane.asterisk.ami import Ami
-from dialplane.asterisk.applications import module_of
+from dialplane.asterisk.applications import functions_in, module_of
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.asterisk.message import Event
 from dialplane.asterisk.mismatch import Mismatch
@@ -124,22 +124,20 @@ async def _show(ami: Ami, context: str) -> tuple[Event, ...] | None:
 
 
 async def _applications(ami: Ami, contexts: Iterable[DialplanContext]) -> list[Mismatch]:
-    places: dict[str, list[tuple[str, DialplanEntry]]] = defaultdict(list)
+    places: dict[str | None, list[tuple[str, DialplanEntry]]] = defaultdict(list)
     for context in contexts:
         for entry in context.entries:
             if entry.priority != "hint":
-                places[entry.application].append((context.name, entry))
-    modules = {application: module_of(application) for application in places}
-    missing = set(await missing_modules(ami, {f"{m}.so" for m in modules.values() if m}))
+                for module in {module_of(entry.application), *functions_in(entry.arguments)}:
+                    places[module].append((context.name, entry))
+    missing = await missing_modules(ami, {f"{module}.so" for module in places if module})
     found = []
-    for application, module in modules.items():
-        if module is None:
-            message = f"no module of Asterisk is known to have the application {application}"
-        elif f"{module}.so" in missing:
-            message = f"the application {application} needs {module}.so, which is not running"
-        else:
-            continue
-        for context_name, entry in places[application]:
-            at = f"{entry.extension},{entry.priority}"
-            found.append(Mismatch(entry.owner, f"context {context_name}", at, message))
+    for name, entry in places[None]:
+        at = f"{entry.extension},{entry.priority}"
+        message = f"no module of Asterisk is known to have the application {entry.application}"
+        found.append(Mismatch(entry.owner, f"context {name}", at, message))
+    for module in missing:
+        for name, entry in places[module.removesuffix(".so")]:
+            at, message = f"{entry.extension},{entry.priority}", f"needs {module}, which is not running"
+            found.append(Mismatch(entry.owner, f"context {name}", at, message, module=module))
     return found

@@ -6,6 +6,7 @@ AsteriskError
 │   ├── NotBooted
 │   └── ConnectionLost
 ├── ActionTimeout
+│   └── ReloadUnfinished
 ├── ActionRefused
 │   ├── PermissionMissing
 │   └── ActionUnknown
@@ -44,6 +45,10 @@ class ConnectionLost(Unreachable):
 
 class ActionTimeout(AsteriskError):
     """Asterisk did not answer within the time limit: the action may still take effect; read back before deciding."""
+
+
+class ReloadUnfinished(ActionTimeout):
+    """A reload did not end within its hard limit: which version of the files Asterisk runs is unknown; reload again."""
 
 
 class ActionRefused(AsteriskError):

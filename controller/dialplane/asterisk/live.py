@@ -12,7 +12,7 @@ from typing import Any
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.contacts import Contact, by_aor, round_trip
-from dialplane.asterisk.errors import ActionRefused, PermissionMissing
+from dialplane.asterisk.errors import ActionRefused, ActionUnknown, PermissionMissing
 from dialplane.asterisk.message import Event, Gap
 from dialplane.asterisk.pipeline import each
 
@@ -100,19 +100,27 @@ async def observe(ami: Ami) -> LiveState:
     """Ask for all registrations and contacts. Raises as `Ami.list`."""
     registrations = {
         event["objectname"]: Registration(event.get("status", ""), event["serveruri"], event["clienturi"])
-        for event in await ami.list("PJSIPShowRegistrationsOutbound")
+        for event in await _listed(ami, "PJSIPShowRegistrationsOutbound")
         if event.name == "OutboundRegistrationDetail"
     }
-    contacts = by_aor(await ami.list("PJSIPShowRegistrationInboundContactStatuses"))
+    contacts = by_aor(await _listed(ami, "PJSIPShowRegistrationInboundContactStatuses"))
     # That leaves out the contacts that the configuration names: only the endpoint itself shows their status.
     known = {f"{aor}/{contact.uri}" for aor, them in contacts.items() for contact in them}
     named = [
         event["objectname"]
-        for event in await ami.list("PJSIPShowEndpoints")
+        for event in await _listed(ami, "PJSIPShowEndpoints")
         if any(c and c not in known for c in event.get("contacts", "").split(","))
     ]
     contacts |= await _contacts_of(ami, named)
     return LiveState(MappingProxyType(registrations), MappingProxyType(contacts))
+
+
+async def _listed(ami: Ami, action: str) -> tuple[Event, ...]:
+    """What a list holds; nothing where the module that knows such things does not run."""
+    try:
+        return await ami.list(action)
+    except ActionUnknown:
+        return ()
 
 
 async def _any(batch: "asyncio.Future[list[Event | Gap]]", resync: asyncio.Event, seconds: float) -> None:

@@ -20,6 +20,8 @@ class Mismatch:
     """The object is not in Asterisk at all: refused on its first load, or never rendered."""
     needs_restart: bool = False
     """No reload can cure it: Asterisk reads this only when it starts."""
+    module: str = ""
+    """The module whose absence is the cause; it says nothing against the manifest."""
 
     def __str__(self) -> str:
         return f"{self.object}: {self.field}: {self.message}" if self.field else f"{self.object}: {self.message}"

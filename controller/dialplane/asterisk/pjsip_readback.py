@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.defaults import DEFAULTS, NOT_SHOWN
-from dialplane.asterisk.errors import ActionRefused, PermissionMissing
+from dialplane.asterisk.errors import ActionRefused, ActionUnknown, PermissionMissing
 from dialplane.asterisk.message import HIDDEN, Event
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.normalise import field_of, same
@@ -165,7 +165,11 @@ class _Search:
 
     async def _transports(self) -> None:
         """Ask for an endpoint of each transport; one that no endpoint names cannot be shown, and passes."""
-        users = {e.get("transport", ""): e["objectname"] for e in await self._ami.list("PJSIPShowEndpoints")}
+        try:
+            endpoints = await self._ami.list("PJSIPShowEndpoints")
+        except ActionUnknown:
+            return  # Without res_pjsip there is none.
+        users = {e.get("transport", ""): e["objectname"] for e in endpoints}
         wanted = [key for key in self.unseen if key[0] is PjsipType.TRANSPORT]
         await each(self._endpoint, [users[name] for _, name in wanted if name in users])
         for key in wanted:

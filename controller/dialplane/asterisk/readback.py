@@ -12,6 +12,7 @@ from dialplane.asterisk.contacts import registered_keys
 from dialplane.asterisk.dialplan_readback import contexts_left, read_back_dialplan, read_back_globals
 from dialplane.asterisk.errors import ActionTimeout
 from dialplane.asterisk.mismatch import Mismatch
+from dialplane.asterisk.modules import without_missing
 from dialplane.asterisk.normalise import same_truth
 from dialplane.asterisk.pjsip_readback import pjsip_left, read_back_pjsip
 from dialplane.asterisk.voicemail_readback import mailboxes_left, read_back_mailboxes
@@ -40,7 +41,8 @@ async def read_back(ami: Ami, expected: Objects, *, timeout: float | None = None
         ConnectionLost, PermissionMissing: nothing is known.
     """
     async with _limit(timeout):
-        found = await read_back_pjsip(ami, expected.pjsip)
+        expected, found = await without_missing(ami, expected)
+        found += await read_back_pjsip(ami, expected.pjsip)
         found += await read_back_dialplan(ami, expected.contexts)
         found += await read_back_globals(ami, expected.globals)
         found += await read_back_mailboxes(ami, expected.mailboxes)

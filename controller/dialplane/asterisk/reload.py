@@ -8,7 +8,7 @@ from enum import IntEnum
 from pathlib import PurePosixPath
 
 from dialplane.asterisk.ami import Ami
-from dialplane.asterisk.errors import ActionRefused, ActionTimeout, PermissionMissing
+from dialplane.asterisk.errors import ActionRefused, ActionTimeout, PermissionMissing, ReloadUnfinished
 from dialplane.asterisk.message import Event
 from dialplane.plan.objects import KEYS
 
@@ -65,6 +65,11 @@ class ReloadResult:
         """Whether Asterisk says it is done; PJSIP says so of broken files, too."""
         return self.status is ReloadStatus.DONE
 
+    @property
+    def unreadable(self) -> bool:
+        """Whether Asterisk says that it cannot read the file; other ends (no such module) say nothing against it."""
+        return self.status is ReloadStatus.ERROR
+
 
 @dataclass(frozen=True, slots=True)
 class Reloads:
@@ -109,10 +114,10 @@ async def reload(ami: Ami, module: str, *, timeout: float = 60.0) -> ReloadResul
     Args:
         ami: the connection.
         module: such as `res_pjsip.so`.
-        timeout: seconds for Asterisk's answer, and for another party's reload before it; waiting for its turn not counted.
+        timeout: seconds for Asterisk's answer, and for another party's reload before it, once it is our turn.
 
     Raises:
-        ActionTimeout: it may still be going on, or another one is that does not end; whether the files were read is
+        ReloadUnfinished: it may still be going on, or another one is that does not end; whether the files were read is
             unknown.
         ConnectionLost: likewise.
         PermissionMissing: the user lacks `write = system`.
@@ -124,7 +129,7 @@ async def reload(ami: Ami, module: str, *, timeout: float = 60.0) -> ReloadResul
             if status is not ReloadStatus.IN_PROGRESS:
                 return ReloadResult(module, status, round((time.monotonic() - started) * 1000, 1))
             if time.monotonic() - started > timeout:
-                raise ActionTimeout(f"Reload {module}: another reload has been going on for {timeout:g} s")
+                raise ReloadUnfinished(f"Reload {module}: another reload has been going on for {timeout:g} s")
             await asyncio.sleep(0.1)
 
 
@@ -132,6 +137,8 @@ async def _reload_once(ami: Ami, module: str, timeout: float) -> ReloadStatus:
     with ami.events("Reload") as events:
         try:
             await ami.action("Reload", timeout=timeout, Module=module)
+        except ActionTimeout:
+            raise ReloadUnfinished(f"Reload {module}: not finished within {timeout:g} s") from None
         except PermissionMissing:
             raise
         except ActionRefused as refusal:

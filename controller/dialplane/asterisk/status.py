@@ -1,5 +1,6 @@
 """Facts about the running Asterisk as a whole."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.asterisk.pipeline import each
 
+OLDEST = 22
+"""The first major version of Asterisk that is supported."""
 _DEEPEST_GOSUB = 12
 
 
@@ -20,6 +23,12 @@ class AsteriskStatus:
     started_at: datetime
     active_channels: int
     active_calls: int
+
+    @property
+    def too_old(self) -> bool:
+        """Whether it is older than what Dialplane speaks with; a version without a number (a Git build) is not."""
+        major = re.match(r"(?:certified[/-])?(\d+)\.", self.version)
+        return major is not None and int(major[1]) < OLDEST
 
 
 async def asterisk_status(ami: Ami) -> AsteriskStatus:

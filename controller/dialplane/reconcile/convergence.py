@@ -137,7 +137,7 @@ async def converge(session: Session, directory: ConfigDirectory, task: Task) -> 
             if tried - answer.doubtful:
                 session.overlay_works = False
                 log.info("asterisk reads its files first: without 'astdb' in sorcery.conf every change is a reload")
-    broken = any(result.module == DIALPLAN and not result.succeeded for result in reloads)
+    broken = any(result.module == DIALPLAN and result.unreadable for result in reloads)
     broken |= not task.stand_in and any(m.missing and not m.field and of_dialplan(m) for m in answer.differing)
     for wait in () if broken else SETTLE_SECONDS:
         if not answer.found:
@@ -242,8 +242,13 @@ class _Answer:
         return frozenset(m.object.replace(" ", "/", 1) for m in self.shown)
 
     @property
+    def curable(self) -> tuple[Mismatch, ...]:
+        """What another reload, or a moment, may cure: not a module that is missing."""
+        return tuple(m for m in self.differing if not m.module)
+
+    @property
     def found(self) -> bool:
-        return bool(self.differing or self.undeleted)
+        return bool(self.curable or self.undeleted)
 
 
 async def _ask(ami: Ami, changed: Mapping[str, Readable], obsolete: Mapping[str, Readable], plan: Plan) -> _Answer:
@@ -269,7 +274,7 @@ def _files_of(
     answer: _Answer, changed: Mapping[str, Readable], obsolete: Mapping[str, Readable], *, stand_in: bool
 ) -> frozenset[str]:
     """The files that what differs stands in."""
-    doubtful = {m.object.replace(" ", "/", 1) for m in answer.differing}
+    doubtful = {m.object.replace(" ", "/", 1) for m in answer.curable}
     files = {_file(changed[name]) for name in doubtful & changed.keys()}
     if stand_in:
         files.discard(EXTENSIONS)  # the older dialplan lacks what is new; that is no reason to read it again

@@ -87,7 +87,12 @@ class Memory:
 
     def judge(self, snapshot: Snapshot, plan: Plan, outcome: Outcome) -> bool:
         """Record what one attempt showed; returns whether Asterisk refused something that it had not refused before."""
-        blamed = {key for key in outcome.mismatches if key is not None and self._may_refuse(key, snapshot)}
+        blamed = {
+            key
+            for key, found in outcome.mismatches.items()
+            # A missing module says nothing against the version; other differences may follow from it.
+            if key is not None and not any(m.module for m in found) and self._may_refuse(key, snapshot)
+        }
         refusals = {
             key: Refusal(
                 Version(snapshot.resources[key], referred(key, snapshot)),

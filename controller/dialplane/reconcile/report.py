@@ -7,7 +7,7 @@ from typing import Any
 
 from dialplane.asterisk.contacts import Contact
 from dialplane.asterisk.live import LiveState
-from dialplane.asterisk.status import AsteriskStatus
+from dialplane.asterisk.status import OLDEST, AsteriskStatus
 from dialplane.plan.plan import Plan
 from dialplane.reconcile.verified import Refusal
 from dialplane.resources.asterisk import AsteriskSpec
@@ -19,6 +19,7 @@ from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Problem, Reason
 from dialplane.resources.sip_trunk import SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
 
+_TOO_OLD = f"this is Asterisk {{}}, Dialplane needs {OLDEST} or newer: what was rendered may not do what it says"
 UNREACHABLE = frozenset({"Unreachable", "Removed"})
 """Asterisk's words for a contact that does not answer."""
 
@@ -41,8 +42,8 @@ class Findings:
     """Why nothing can be verified: Asterisk unreachable, no answer in time, config directory unusable."""
     verified: frozenset[Key] = frozenset()
     refused: Mapping[Key, Refusal] = field(default_factory=dict)
-    unproven: Mapping[Key, str] = field(default_factory=dict)
-    """What Asterisk still has otherwise, by resource: a deletion or a dialplan that did not take."""
+    unproven: Mapping[Key, Problem] = field(default_factory=dict)
+    """Why it was not proven, by resource: a deletion or a dialplan that did not take, a module that is missing."""
     restart_for: tuple[str, ...] = ()
     live: LiveState | None = None
     asterisk: AsteriskStatus | None = None
@@ -138,9 +139,11 @@ def _verdicts(
     if findings.fault is not None:
         yield Truth.UNKNOWN, findings.fault.reason, findings.fault.message
     if key in findings.unproven:
-        yield Truth.FALSE, Reason.REJECTED_BY_ASTERISK, findings.unproven[key]
+        yield Truth.FALSE, findings.unproven[key].reason, findings.unproven[key].message
     if problems:
         yield Truth.FALSE, problems[0].reason, f"{_sentences(problems)}; the rest is served"
+    if plan.pbx and plan.pbx.key == key and findings.asterisk and findings.asterisk.too_old:
+        yield Truth.FALSE, Reason.UNSUPPORTED_VERSION, _TOO_OLD.format(findings.asterisk.version)
     if plan.pbx and plan.pbx.key == key and findings.restart_for:
         message = f"only a restart of Asterisk brings into effect: {', '.join(findings.restart_for)}"
         yield Truth.FALSE, Reason.RESTART_REQUIRED, message

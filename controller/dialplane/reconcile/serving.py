@@ -2,13 +2,15 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
+from dialplane.asterisk.mismatch import Mismatch
+from dialplane.asterisk.modules import sentence
 from dialplane.asterisk.status import AsteriskStatus, busy_contexts
 from dialplane.plan.dialplan.retained import entered, retained, routines
 from dialplane.plan.objects import PjsipType
@@ -25,7 +27,7 @@ from dialplane.reconcile.report import Findings, LastReload
 from dialplane.reconcile.settings import Timing
 from dialplane.reconcile.verified import Refusal
 from dialplane.resources.key import Key
-from dialplane.resources.problem import Reason
+from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.snapshot import Snapshot
 
 log = structlog.get_logger(__name__)
@@ -223,15 +225,15 @@ class Serving:
         return await self.planned(snapshot)
 
     def _findings(self, session: Session, memory: Memory, plan: Plan, outcome: Outcome, *, stand_in: bool) -> Findings:
-        unproven = {key: "; ".join(map(str, found)) for key, found in outcome.mismatches.items() if key is not None} | {
-            key: f"{WHOLE}; {'; '.join(map(str, found))}" for key, found in outcome.waiting.items()
+        unproven = {key: _unproven(found) for key, found in outcome.mismatches.items() if key is not None} | {
+            key: _rejected(f"{WHOLE}; {'; '.join(map(str, found))}") for key, found in outcome.waiting.items()
         }
         if plan.pbx and (stand_in or outcome.dialplan_refused or None in outcome.mismatches):
-            unproven[plan.pbx.key] = WHOLE
+            unproven[plan.pbx.key] = _rejected(WHOLE)
         if outcome.undeleted:
             there = "; ".join(m.object for m in outcome.undeleted)
             log.warning("asterisk keeps what was deleted", objects=there)
-            unproven.update(dict.fromkeys(plan.disabled, f"still in Asterisk: {there}"))
+            unproven.update(dict.fromkeys(plan.disabled, _rejected(f"still in Asterisk: {there}")))
         return Findings(
             verified=frozenset(plan.versions) - unproven.keys(),
             refused=dict(memory.refused),
@@ -245,3 +247,12 @@ class Serving:
         assert directory is not None  # noqa: S101 -- the caller follows the place first
         assert memory is not None  # noqa: S101 -- likewise
         return directory, memory
+
+
+def _unproven(found: Collection[Mismatch]) -> Problem:
+    missing = sentence(found)
+    return Problem(Reason.MODULE_MISSING, missing) if missing else _rejected("; ".join(map(str, found)))
+
+
+def _rejected(message: str) -> Problem:
+    return Problem(Reason.REJECTED_BY_ASTERISK, message)

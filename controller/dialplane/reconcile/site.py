@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from dialplane.asterisk.errors import AsteriskError
+from dialplane.asterisk.errors import AsteriskError, ReloadUnfinished
 from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
 from dialplane.plan.templates import Templates
@@ -158,6 +158,8 @@ class SiteLoop:
             self._try_again(LEADER_CHECK_SECONDS)
         except (ConfigDirectoryError, OSError) as error:
             self._failed(Problem(Reason.CONFIG_DIRECTORY_UNUSABLE, str(error)))
+        except ReloadUnfinished as error:
+            self._failed(Problem(Reason.RELOAD_FAILED, str(error)))
         except AsteriskError as error:
             self._failed(Problem(Reason.READ_BACK_TIMEOUT, str(error)) if self.connected else None, str(error))
         except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on

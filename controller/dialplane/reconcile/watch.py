@@ -110,13 +110,23 @@ class Watch:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     signs = tasks.create_task(self._vital_signs(session))
+                    modules = tasks.create_task(self._modules(session))
                     async for change in follow(session.ami, self.live, resync=self.resync):
                         self.live = change.state
                         self._notify.changed()
                     signs.cancel()
+                    modules.cancel()
             except* AsteriskError as errors:
                 log.info("stopped following asterisk", error=str(errors.exceptions[0]))
             await asyncio.sleep(FOLLOW_AGAIN_SECONDS)
+
+    async def _modules(self, session: Session) -> None:
+        """With a module that was loaded or unloaded, all that was proven may be otherwise."""
+        with session.ami.events("Load", "Unload") as events:
+            while await events.batch():
+                if self.session is not None and self.session.ami is session.ami:
+                    self.session = Session(session.ami)
+                    self._notify.connected()
 
     async def _vital_signs(self, session: Session) -> None:
         while True:

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     SECRET_INVALID = "SecretInvalid"  # noqa: S105 -- a reason, not a secret
 
     # Asterisk says no, or says nothing.
+    UNSUPPORTED_VERSION = "UnsupportedVersion"
     MODULE_MISSING = "ModuleMissing"
     REJECTED_BY_ASTERISK = "RejectedByAsterisk"
     RESTART_REQUIRED = "RestartRequired"
