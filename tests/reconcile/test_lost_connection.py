@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from dialplane.asterisk.ami import AmiAddress
 from dialplane.asterisk.connection import Down, Up
 from dialplane.asterisk.errors import Unreachable
+from dialplane.asterisk.status import Start
 from dialplane.reconcile import watch
 from dialplane.reconcile.watch import Notify, Watch
 
@@ -37,11 +38,16 @@ class Link:
             await asyncio.sleep(ATTEMPT)
 
 
+async def start(_ami: Any) -> Start:
+    return Start("", None)
+
+
 async def test_the_grace_runs_from_the_first_failure_and_not_from_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(watch, "AsteriskLink", Link)
+    monkeypatch.setattr(watch, "asterisk_start", start)
     monkeypatch.setattr(Watch, "_follow", nothing)
     address = AmiAddress(host="127.0.0.1", username="u", secret=SecretStr("s"))
     async with Watch(address, Notify(lambda: None, lambda: None), grace=GRACE, refresh=60) as watching:

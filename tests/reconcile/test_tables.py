@@ -4,12 +4,13 @@ import asyncio
 import os
 import sqlite3
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from dialplane.asterisk.moment import Moment
+from dialplane.asterisk.status import Start
 from dialplane.plan.objects import DialplanContext, PjsipObject, PjsipType
 from dialplane.plan.plan import Plan, Version
 from dialplane.plan.planner import Planner
@@ -164,22 +165,68 @@ def test_a_locked_store_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypat
     assert path.with_suffix(".damaged").exists()
 
 
+START = Moment("boot", 1000.0, 1_700_000_000.0)
+HOUR = 3600.0
+
+
+def later(seconds: float, jump: float = 0.0, boot: str = "boot") -> Moment:
+    """So long after START, the clock having been set meanwhile by `jump`."""
+    return Moment(boot, START.elapsed + seconds, START.wall + seconds + jump)
+
+
 def test_notes_know_what_asterisk_read_when_it_started(tmp_path: Path) -> None:
-    now = datetime(2026, 1, 1, 12, tzinfo=UTC)
     store = VerifiedStore.open(tmp_path / "db", "f")
-    notes = Notes(store, now.timestamp)
+    notes = Notes(store, lambda: START)
     directory = ConfigDirectory(tmp_path)
     notes.writing(directory.differing({"http.conf": "[general]\n", "rtp.conf": "; nothing\n"}))
-    for each in (notes, Notes(store, now.timestamp)):
-        assert each.unread(now - timedelta(minutes=1)) == {"http.conf", "rtp.conf"}
-        assert each.restart_for(now - timedelta(minutes=1)) == ("http.conf",)
-    assert notes.unread(now + timedelta(minutes=1)) == set()
-    assert notes.restart_for(now + timedelta(minutes=1)) == ()
+    before, after = Start("one", later(-60)), Start("two", later(60))
+    for each in (notes, Notes(store, lambda: START)):
+        assert each.unread(before) == {"http.conf", "rtp.conf"}
+        assert each.restart_for(before) == ("http.conf",)
+    assert notes.unread(after) == set()
+    assert notes.restart_for(after) == ()
     notes.writing(directory.differing({"http.conf": "; comments alone\n"}))
-    assert notes.restart_for(now - timedelta(minutes=1)) == ()
-    started = notes.started(now)
-    assert notes.started(now + timedelta(seconds=1)) == started
-    assert notes.started(now + timedelta(seconds=9)) != started
+    assert notes.restart_for(before) == ()
+    met = notes.meet(before)
+    assert notes.meet(Start("one", later(-58.5))) == met, "it tells its age to a second only"
+    assert notes.meet(after) != met
+    unnamed = notes.meet(Start("", later(-60)))
+    assert notes.meet(Start("", later(-59))) == unnamed
+    assert notes.meet(Start("", later(-51))) != unnamed
+
+
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+@pytest.mark.parametrize("met", ["one", ""])
+@pytest.mark.parametrize("again", [False, True], ids=["the same process", "the next one"])
+def test_setting_a_clock_neither_loses_nor_invents_what_asterisk_has_to_read(
+    tmp_path: Path, jump: float, met: str, *, again: bool
+) -> None:
+    """Asterisk started; the clock was set; a file changed; Asterisk was asked again; then it started anew."""
+    store = VerifiedStore.open(tmp_path / "db", "f")
+    now = START
+    notes = Notes(store, lambda: now)
+    first = Start("one", START)
+    if met:
+        notes.meet(first)
+    now = later(60, jump)
+    notes.writing(ConfigDirectory(tmp_path).differing({"http.conf": "[general]\n"}))
+    if again:
+        notes = Notes(store, lambda: now)
+    # Its own clock was set, too: the age that it tells is wrong by as much, or makes no sense.
+    for start in (first, Start("one", START.before(HOUR) if jump > 0 else None)):
+        assert notes.unread(start) == {"http.conf"}
+        assert notes.restart_for(start) == ("http.conf",)
+    anew = Start("two", later(120, jump))
+    assert notes.unread(anew) == set()
+    assert notes.restart_for(anew) == ()
+
+
+def test_after_a_reboot_of_the_machine_the_wall_clock_decides(tmp_path: Path) -> None:
+    notes = Notes(VerifiedStore.open(tmp_path / "db", "f"), lambda: START)
+    notes.writing(ConfigDirectory(tmp_path).differing({"http.conf": "[general]\n"}))
+    rebooted = Moment("another boot", 5.0, START.wall + 60)
+    assert notes.restart_for(Start("two", rebooted)) == ()
+    assert Moment.now().since(Moment.now().before(5)) == pytest.approx(5, abs=0.5)
 
 
 def test_files_are_written_only_where_they_differ_and_only_by_a_leader(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from dialplane.asterisk.errors import (
     Unreachable,
 )
 from dialplane.asterisk.message import Event, Response
+from dialplane.asterisk.moment import Moment
 from dialplane.asterisk.subscription import Subscription
 from dialplane.asterisk.wire import Pending, Wire
 
@@ -73,8 +73,9 @@ class Ami:
         self._room = asyncio.Semaphore(IN_FLIGHT)
         self._subscriptions: list[Subscription] = []
         self._end: asyncio.Future[Unreachable] = asyncio.get_running_loop().create_future()
-        self.started_at = datetime.now(UTC)
-        """When Asterisk started, to about a second: counted back from FullyBooted's `Uptime`."""
+        self.booted: Moment | None = None
+        """When Asterisk started, to about a second: counted back from FullyBooted's `Uptime`. None where that makes no
+        sense: Asterisk's clock was set back by more than its age."""
         self.reloading = asyncio.Lock()
         """Held while a module reloads: one at a time."""
 
@@ -224,7 +225,8 @@ class Ami:
                 return
             async for event in boot:
                 if isinstance(event, Event):
-                    self.started_at = _started_at(datetime.now(UTC), event.get("uptime", "0"))
+                    uptime = event.get("uptime", "")
+                    self.booted = Moment.now().before(int(uptime)) if uptime.isdecimal() else None
                     return
         raise await self.closed()
 
@@ -251,9 +253,3 @@ def _notice_a_dead_peer(connection: socket.socket) -> None:
     for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 3), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 14_000)):
         if hasattr(socket, option):  # Linux has all; elsewhere the Ping does it.
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def _started_at(now: datetime, uptime_seconds: str) -> datetime:
-    """The start of an Asterisk that has been up that long, to the second, in UTC."""
-    seconds = int(uptime_seconds) if uptime_seconds.isdecimal() else 0
-    return (now - timedelta(seconds=seconds)).astimezone(UTC).replace(microsecond=0)

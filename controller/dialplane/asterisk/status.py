@@ -4,10 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
+from dialplane.asterisk.message import Response
+from dialplane.asterisk.moment import Moment
 from dialplane.asterisk.pipeline import each
 
 OLDEST = 22
@@ -16,11 +17,22 @@ _DEEPEST_GOSUB = 12
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """One start of an Asterisk."""
+
+    identity: str
+    """Asterisk's own word for it, the same for as long as it runs, whatever anybody's clock does meanwhile; empty where
+    the AMI user may not ask."""
+    moment: Moment | None
+    """When, by this process's clocks, to about a second; None where it cannot be told."""
+
+
+@dataclass(frozen=True, slots=True)
 class AsteriskStatus:
     """Version and load."""
 
     version: str
-    started_at: datetime
+    start: Start
     active_channels: int
     active_calls: int
 
@@ -32,14 +44,24 @@ class AsteriskStatus:
 
 
 async def asterisk_status(ami: Ami) -> AsteriskStatus:
-    """Ask for version, start time, channels and calls.
-
-    The start is counted back from FullyBooted's `Uptime`: CoreStatus gives it in Asterisk's own time zone, unnamed.
-    """
+    """Ask for version, start, channels and calls."""
     version = (await ami.action("CoreSettings")).get("AsteriskVersion", "")
-    calls = (await ami.action("CoreStatus")).get("CoreCurrentCalls", "0")
+    core = await ami.action("CoreStatus")
     channels = await ami.list("CoreShowChannels")
-    return AsteriskStatus(version, ami.started_at, len(channels), int(calls))
+    return AsteriskStatus(version, _start(ami, core), len(channels), int(core.get("CoreCurrentCalls", "0")))
+
+
+async def asterisk_start(ami: Ami) -> Start:
+    """Which start of Asterisk this connection leads to. Raises ActionTimeout and ConnectionLost."""
+    try:
+        return _start(ami, await ami.action("CoreStatus"))
+    except ActionRefused:
+        return Start("", ami.booted)
+
+
+def _start(ami: Ami, core: Response) -> Start:
+    # In Asterisk's own time zone, unnamed: good to tell one start from another, not to tell the time.
+    return Start(f"{core.get('CoreStartupDate', '')} {core.get('CoreStartupTime', '')}".strip(), ami.booted)
 
 
 async def busy_contexts(ami: Ami) -> Mapping[str, int]:

@@ -17,6 +17,7 @@ from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.overlay import FILES, cover, covered, uncover
 from dialplane.asterisk.readback import gone, read_back
 from dialplane.asterisk.reload import PJSIP, ReloadResult, reload, reloads_for
+from dialplane.asterisk.status import Start
 from dialplane.plan.objects import (
     DialplanContext,
     Mailbox,
@@ -47,6 +48,7 @@ class Session:
     """What is known about the Asterisk behind one connection; a new connection knows nothing."""
 
     ami: Ami
+    start: Start
     proven: dict[str, Readable] = field(default_factory=dict)
     """Every object that this Asterisk was asked for and has, by name."""
     read: set[str] = field(default_factory=set)

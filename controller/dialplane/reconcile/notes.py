@@ -2,12 +2,12 @@
 
 import json
 import re
-import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import astuple, dataclass, replace
 
+from dialplane.asterisk.moment import Moment
 from dialplane.asterisk.reload import reloads_for
+from dialplane.asterisk.status import Start
 from dialplane.plan.digest import digest
 from dialplane.plan.plan import Plan
 from dialplane.plan.render import DIALPLAN_REVISION, EXTENSIONS, HEADER
@@ -19,20 +19,36 @@ _UNREAD, _RESTART, _STARTED = "unread", "restart_for", "started"
 _GOOD, _REFUSED = "dialplan_good", "dialplan_refused"
 _CIRCUMSTANCE = "circumstance"
 _MARK = re.compile(rf"^{DIALPLAN_REVISION} = (\w+)$", re.MULTILINE)
-_SURE = timedelta(seconds=1)
+_SURE_SECONDS = 1.0
 """Asterisk tells its age in whole seconds."""
 
 
-class Notes:
-    """Written through to the store. Times are of the wall clock, as the start of Asterisk is."""
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """When something changed, and the last Asterisk that had been met until then."""
 
-    def __init__(self, store: VerifiedStore, clock: Callable[[], float] = time.time) -> None:
+    met: str
+    moment: Moment
+
+    def after(self, start: Start, within: float = 0.0) -> bool:
+        """Whether it may have come after that start; of an Asterisk that had been met before, no clock is asked."""
+        if start.moment is None or self.met == start.identity != "":
+            return True
+        return self.moment.since(start.moment) >= -within
+
+
+class Notes:
+    """Written through to the store. No setting of a clock, here or on Asterisk's machine, makes it forget anything."""
+
+    def __init__(self, store: VerifiedStore, clock: Callable[[], Moment] = Moment.now) -> None:
         self._store = store
         self._clock = clock
         kept = store.notes()
-        self._unread: Mapping[str, float] = json.loads(kept.get(_UNREAD, "{}"))
-        self._restart: Mapping[str, float] = json.loads(kept.get(_RESTART, "{}"))
-        self._started = datetime.fromisoformat(kept[_STARTED]) if _STARTED in kept else None
+        self._unread = _changes(kept.get(_UNREAD, "{}"))
+        self._restart = _changes(kept.get(_RESTART, "{}"))
+        met, started = json.loads(kept.get(_STARTED, '["", null]'))
+        self._met: str = met
+        self._started = Moment(*started) if started else None
         self._good = kept.get(_GOOD, "")
         self._refused = kept.get(_REFUSED, "")
         self._circumstance = kept.get(_CIRCUMSTANCE, "")
@@ -40,14 +56,14 @@ class Notes:
     def writing(self, todo: Written) -> None:
         """Note, before the first byte is written, what Asterisk will have to read."""
         if todo.paths:
-            now = self._clock()
+            now = _Change(self._met, self._clock())
             self._unread = {**self._unread, **dict.fromkeys(todo.paths, now)}
             self._restart = {**self._restart, **dict.fromkeys(reloads_for(todo.effective).restart_for, now)}
-            self._store.note({_UNREAD: json.dumps(self._unread), _RESTART: json.dumps(self._restart)})
+            self._store.note({_UNREAD: _text(self._unread), _RESTART: _text(self._restart)})
 
-    def unread(self, started: datetime) -> frozenset[str]:
+    def unread(self, start: Start) -> frozenset[str]:
         """Files that the Asterisk that started then may not have read."""
-        return frozenset(path for path, at in self._unread.items() if _moment(at) >= started - _SURE)
+        return frozenset(path for path, change in self._unread.items() if change.after(start, _SURE_SECONDS))
 
     def all_read(self, but: Collection[str] = ()) -> None:
         """Every file has been read, `but` those put off, and what came of it was judged."""
@@ -58,34 +74,35 @@ class Notes:
 
     def removed(self, sockets: Collection[str], wanted: Collection[str]) -> None:
         """Note sockets that were removed: Asterisk keeps them open until it starts anew (facts); forget those back."""
-        now = self._clock()
-        left = {name: at for name, at in self._restart.items() if name not in wanted}
+        now = _Change(self._met, self._clock())
+        left = {name: change for name, change in self._restart.items() if name not in wanted}
         left |= {name: now for name in sockets if name not in left}
         if left != self._restart:
             self._restart = left
-            self._store.note({_RESTART: json.dumps(left)})
+            self._store.note({_RESTART: _text(left)})
 
-    def restart_for(self, started: datetime) -> tuple[str, ...]:
+    def restart_for(self, start: Start) -> tuple[str, ...]:
         """Files and sockets that only a restart brings into effect, and that changed since Asterisk started."""
-        left = {path: at for path, at in self._restart.items() if _moment(at) > started}
+        left = {path: change for path, change in self._restart.items() if change.after(start)}
         if left != self._restart:
             self._restart = left
-            self._store.note({_RESTART: json.dumps(left)})
+            self._store.note({_RESTART: _text(left)})
         return tuple(sorted(left))
 
-    def started(self, told: datetime) -> datetime:
-        """When Asterisk started, the same for the same start."""
-        if self._started is None or abs(told - self._started) > 2 * _SURE:
-            self._started = told
-            self._store.note({_STARTED: told.isoformat()})
-        return self._started
+    def meet(self, start: Start) -> Start:
+        """Remember which Asterisk runs; its start as it was told first, the same over every connection."""
+        known = self._started
+        if known is None or self._met != start.identity or (not start.identity and _apart(known, start.moment)):
+            self._met, self._started = start.identity, (known := start.moment or self._clock())
+            self._store.note({_STARTED: json.dumps((self._met, astuple(known)))})
+        return Start(self._met, known)
 
-    def changed(self, started: datetime, pbx: Resource | None) -> bool:
+    def changed(self, start: Start, pbx: Resource | None) -> bool:
         """Whether what was refused deserves another try: Asterisk started anew, or its own manifest changed.
 
         A registration, say, is refused for as long as the port of its transport is taken.
         """
-        now = digest(str(self.started(started)), pbx.spec.model_dump_json() if pbx and pbx.spec else "")
+        now = digest(self.meet(start).identity, pbx.spec.model_dump_json() if pbx and pbx.spec else "")
         before, self._circumstance = self._circumstance, now
         if now != before:
             self._store.note({_CIRCUMSTANCE: now})
@@ -116,5 +133,13 @@ class Notes:
         return replace(plan, files={**plan.files, EXTENSIONS: text}, objects=objects)
 
 
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
+def _apart(one: Moment, other: Moment | None) -> bool:
+    return other is not None and abs(one.since(other)) > 2 * _SURE_SECONDS
+
+
+def _text(changes: Mapping[str, _Change]) -> str:
+    return json.dumps({name: (change.met, astuple(change.moment)) for name, change in changes.items()})
+
+
+def _changes(text: str) -> Mapping[str, _Change]:
+    return {name: _Change(met, Moment(*moment)) for name, (met, moment) in json.loads(text).items()}

@@ -73,11 +73,11 @@ class Serving:
         return dict(self._place.memory.refused) if self._place.memory else {}
 
     def steady(self, facts: AsteriskStatus | None) -> AsteriskStatus | None:
-        """With a start time that is the same over every connection: Asterisk tells its age to a second only."""
+        """With a start that is the same over every connection: Asterisk tells its age to a second only."""
         memory = self._place.memory
         if facts is None or memory is None:
             return facts
-        return replace(facts, started_at=memory.notes.started(facts.started_at))
+        return replace(facts, start=memory.notes.meet(facts.start))
 
     @property
     def reload_due(self) -> bool:
@@ -107,7 +107,7 @@ class Serving:
         again = False
         if session is not None and plan.pbx is not None:
             pbx = snapshot.resources.get(plan.pbx.key)
-            again = memory.notes.changed(session.ami.started_at, pbx) and bool(memory.refused)
+            again = memory.notes.changed(session.start, pbx) and bool(memory.refused)
             if again:
                 memory.reconsider()
         return await self.planned(snapshot) if again or memory.held(snapshot) else plan
@@ -177,7 +177,7 @@ class Serving:
         endpoints = sum(item.type is PjsipType.ENDPOINT for item in plan.objects.pjsip)
         task = Task(
             plan=plan,
-            unread=memory.notes.unread(session.ami.started_at) - session.read,
+            unread=memory.notes.unread(session.start) - session.read,
             earlier=memory.objects(),
             reload_seconds=self._reload_seconds,
             permit=self._permit,
@@ -238,7 +238,7 @@ class Serving:
             verified=frozenset(plan.versions) - unproven.keys(),
             refused=dict(memory.refused),
             unproven=unproven,
-            restart_for=(*memory.notes.restart_for(session.ami.started_at), *outcome.sockets),
+            restart_for=(*memory.notes.restart_for(session.start), *outcome.sockets),
             last_reload=self._last_reload,
         )
 

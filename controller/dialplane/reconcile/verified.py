@@ -23,7 +23,7 @@ from dialplane.resources.manifest import API_VERSION, parse
 
 log = structlog.get_logger(__name__)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

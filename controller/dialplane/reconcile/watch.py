@@ -13,7 +13,7 @@ from dialplane.asterisk.ami import AmiAddress
 from dialplane.asterisk.connection import AsteriskLink, Down, Up
 from dialplane.asterisk.errors import AsteriskError, NotConnectedYet, Unreachable
 from dialplane.asterisk.live import LiveState, follow
-from dialplane.asterisk.status import AsteriskStatus, asterisk_status
+from dialplane.asterisk.status import AsteriskStatus, asterisk_start, asterisk_status
 from dialplane.reconcile import metrics
 from dialplane.reconcile.convergence import Session
 
@@ -83,7 +83,12 @@ class Watch:
                     following.cancel()
                 match state:
                     case Up(ami):
-                        self.session = Session(ami)
+                        try:
+                            self.session = Session(ami, await asterisk_start(ami))
+                        except AsteriskError as error:
+                            log.warning("asterisk does not say when it started", error=str(error))
+                            ami.close()
+                            continue
                         metrics.connected.set(1)
                         following = tasks.create_task(self._follow(self.session))
                         self._notify.connected()
@@ -125,7 +130,7 @@ class Watch:
         with session.ami.events("Load", "Unload") as events:
             while await events.batch():
                 if self.session is not None and self.session.ami is session.ami:
-                    self.session = Session(session.ami)
+                    self.session = Session(session.ami, session.start)
                     self._notify.connected()
 
     async def _vital_signs(self, session: Session) -> None:
