@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dialplane.reconcile.place import MEMORY
+from dialplane.resources.key import Key
 from tests.reconcile.site_rig import Rig, extension, extensions
 
 
@@ -101,6 +102,30 @@ async def test_a_removed_directory_is_made_again_with_what_is_remembered(tmp_pat
         await rig.asterisk.restart()
         await rig.listen()
         assert await rig.registers("101", "secret-101")
+
+
+async def test_a_backup_put_in_its_place_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Files and memory are whole, and agree with each other, but tell of an older site."""
+    async with Rig(tmp_path) as rig:
+        rig.put(rig.pbx(), *extensions([101, 102]))
+        rig.run()
+        await rig.settled()
+        backup = tmp_path / "backup"
+        shutil.copytree(rig.config, backup)
+        rig.put(extension("101", displayName="New"), extension("103"))
+        rig.source.drop(Key("Extension", "e102"))
+        await rig.settled()
+        newest = (rig.config / "pjsip_endpoint.conf").read_text()
+        rig.config.rename(tmp_path / "aside")
+        backup.rename(rig.config)
+        await rig.until(lambda: (rig.config / "pjsip_endpoint.conf").read_text() == newest)
+        await rig.settled()
+        await rig.asterisk.restart()
+        await rig.listen()
+        await rig.settled()
+        assert rig.says("e101", "Verified")
+        assert await rig.endpoints() == {"101", "103"}
+        assert '"New"' in await rig.asterisk.console("pjsip show endpoint 101")
 
 
 async def test_a_secret_appears_changes_and_disappears(tmp_path: Path) -> None:

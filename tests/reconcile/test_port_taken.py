@@ -1,6 +1,5 @@
 """A transport whose port somebody else has: nothing may read as if phones could reach the site."""
 
-import asyncio
 import socket
 from pathlib import Path
 

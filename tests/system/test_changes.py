@@ -119,6 +119,29 @@ async def test_a_deleted_extension_is_gone_with_its_phone(running: World) -> Non
     await running.door.until_absent("Extension", "e103")
 
 
+async def test_a_secret_that_appears_late_changes_and_disappears(running: World) -> None:
+    (late,), secrets = phones(("105",))
+    ((name, account),) = secrets.items()
+    await running.door.apply([late])
+    await running.door.until("Extension", "e105", lambda seen: condition(seen, "Ready")["reason"] == "SecretMissing")
+    await running.door.apply([], secrets)
+    await running.door.wait_ready(("Extension", "e105"))
+    phone = await running.phone("105")
+    assert (await phone.ask("register"))["code"] == 200
+    await running.door.apply([], {name: {**account, "password": "brand-new-105"}})
+    changed = await running.phone("105", "brand-new-105", name="105-new")
+    async with asyncio.timeout(20):
+        while (await changed.ask("register"))["code"] != 200:
+            await asyncio.sleep(0.2)
+    assert (await phone.ask("register"))["code"] in REFUSED
+    await running.door.delete("Secret", name)
+    await running.door.until("Extension", "e105", lambda seen: condition(seen, "Ready")["reason"] == "SecretMissing")
+    await gone(running, "105")
+    assert is_true("Ready")((await running.door.seen())["Extension", "e101"])
+    await running.door.delete("Extension", "e105")
+    await running.door.until_absent("Extension", "e105")
+
+
 async def test_one_bad_resource_among_fifty_harms_none_of_the_others(running: World) -> None:
     numbers = [str(number) for number in range(200, 250)]
     extensions, secrets = phones(numbers)

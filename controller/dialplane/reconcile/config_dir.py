@@ -113,13 +113,13 @@ class ConfigDirectory:
                 for path in folder.glob(f".*{TEMPORARY}"):
                     path.unlink(missing_ok=True)
 
-    def signature(self, paths: Iterable[str]) -> tuple[tuple[str, int, int, int], ...]:
-        """A cheap mark (inode, size, modification time in ns) that differs if anybody else changed one of `paths`."""
+    def signature(self, paths: Iterable[str]) -> tuple[tuple[str, int, int, int, int], ...]:
+        """A cheap mark that differs if anybody else changed one of `paths`: volume, inode, size, time in ns."""
         marks = []
         for path in sorted(paths):
             with contextlib.suppress(OSError):
                 stat = (self.path / path).stat()
-                marks.append((path, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+                marks.append((path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
         return tuple(marks)
 
     def _kept_keys(self) -> list[str]:

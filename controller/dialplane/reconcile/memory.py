@@ -25,7 +25,7 @@ class Memory:
     def __init__(self, store: VerifiedStore, path: Path) -> None:
         self._store = store
         self.path = path
-        self._inode = path.stat().st_ino
+        self._file = _identity(path)
         self.notes = Notes(store)
         self.verified: dict[Key, Verified] = store.verified()
         self.refused: dict[Key, Refusal] = store.refused()
@@ -43,7 +43,7 @@ class Memory:
     def lost(self) -> bool:
         """Whether somebody took the file away."""
         try:
-            return self.path.stat().st_ino != self._inode
+            return _identity(self.path) != self._file
         except OSError:
             return True
 
@@ -144,6 +144,12 @@ def referred(key: Key, snapshot: Snapshot) -> Secrets:
         return {}
     names = sorted({name for _, name, _ in secret_refs(spec, key.name)})
     return {name: snapshot.secrets[name] for name in names if name in snapshot.secrets}
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Inode numbers begin anew on another volume."""
+    about = path.stat()
+    return about.st_dev, about.st_ino
 
 
 def _sentence(mismatches: Iterable[Mismatch], *, served: bool) -> str:
