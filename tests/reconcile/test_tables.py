@@ -185,8 +185,11 @@ def test_notes_know_what_asterisk_read_when_it_started(tmp_path: Path) -> None:
         assert each.restart_for(before) == ("http.conf",)
     assert notes.unread(after) == set()
     assert notes.restart_for(after) == ()
-    notes.writing(directory.differing({"http.conf": "; comments alone\n"}))
+    notes.writing(directory.differing({"http.conf": "; comments alone\n", "rtp.conf": "[general]\n"}))
     assert notes.restart_for(before) == ()
+    notes.all_read(but={"rtp.conf"})
+    for each in (notes, Notes(store, lambda: START)):
+        assert each.unread(before) == {"rtp.conf"}
     met = notes.meet(before)
     assert notes.meet(Start("one", later(-58.5))) == met, "it tells its age to a second only"
     assert notes.meet(after) != met

@@ -70,7 +70,7 @@ class Notes:
         left = {path: at for path, at in self._unread.items() if path in but}
         if left != self._unread:
             self._unread = left
-            self._store.note({_UNREAD: json.dumps(left)})
+            self._store.note({_UNREAD: _text(left)})
 
     def removed(self, sockets: Collection[str], wanted: Collection[str]) -> None:
         """Note sockets that were removed: Asterisk keeps them open until it starts anew (facts); forget those back."""
