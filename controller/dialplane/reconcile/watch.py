@@ -90,7 +90,7 @@ class Watch:
                             ami.close()
                             continue
                         metrics.connected.set(1)
-                        following = tasks.create_task(self._follow(self.session))
+                        following = tasks.create_task(self._attend(self.session))
                         self._notify.connected()
                     case Down(NotConnectedYet()):
                         pass
@@ -109,18 +109,21 @@ class Watch:
         self.fault, self.live = reason, None
         self._notify.changed()
 
+    async def _attend(self, session: Session) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow(session))
+            tasks.create_task(self._modules(session))
+
     async def _follow(self, session: Session) -> None:
         """Live state and vital signs as long as the connection lasts; after a fault of either, both anew in a while."""
         while True:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     signs = tasks.create_task(self._vital_signs(session))
-                    modules = tasks.create_task(self._modules(session))
                     async for change in follow(session.ami, self.live, resync=self.resync):
                         self.live = change.state
                         self._notify.changed()
                     signs.cancel()
-                    modules.cancel()
             except* AsteriskError as errors:
                 log.info("stopped following asterisk", error=str(errors.exceptions[0]))
             await asyncio.sleep(FOLLOW_AGAIN_SECONDS)
