@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
@@ -25,6 +26,11 @@ class Start:
     the AMI user may not ask."""
     moment: Moment | None
     """When, by this process's clocks, to about a second; None where it cannot be told."""
+
+    @property
+    def at(self) -> datetime | None:
+        """The time of day, for people: comparing it with another is what `identity` and `moment` are for."""
+        return datetime.fromtimestamp(self.moment.wall, UTC) if self.moment else None
 
 
 @dataclass(frozen=True, slots=True)

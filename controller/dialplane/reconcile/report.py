@@ -215,9 +215,7 @@ def _asterisk_fields(plan: Plan, findings: Findings) -> Mapping[str, Any]:
     return {
         "state": findings.state,
         "version": facts.version if facts else Kept.KEPT,
-        "startedAt": _timestamp(datetime.fromtimestamp(facts.start.moment.wall, UTC))
-        if facts and facts.start.moment
-        else Kept.KEPT,
+        "startedAt": _timestamp(facts.start.at) if facts and facts.start.at else Kept.KEPT,
         "activeChannels": facts.active_channels if facts else Kept.KEPT,
         "activeCalls": facts.active_calls if facts else Kept.KEPT,
         "registrations": Kept.KEPT if findings.registrations is None else findings.registrations,
