@@ -7,6 +7,7 @@ log.
 import asyncio
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ _OWN: Final = ("ASTERISK_", "DIALPLANE_")
 _SHOWN: Final = 2_000
 """Bytes of its output that are logged, the last ones."""
 _END_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 0.1
 
 _LOG = structlog.get_logger("dialplane.restart")
 
@@ -41,9 +43,10 @@ class RestartCommand:
         """See `ports.Supervisor`. Asterisk may hold the output open for ever: only the command's own end counts."""
         with tempfile.TemporaryFile() as output:
             try:
-                process = await asyncio.create_subprocess_exec(
-                    *self._argv,
-                    stdin=asyncio.subprocess.DEVNULL,
+                # Not asyncio's: that one kills the command when the controller ends.
+                process = subprocess.Popen(  # noqa: ASYNC220 -- forks, and waits for nothing
+                    self._argv,
+                    stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
                     env={k: v for k, v in os.environ.items() if not k.startswith(_OWN)},
@@ -51,29 +54,27 @@ class RestartCommand:
                 )
             except OSError as error:
                 raise SupervisorError(f"the restart command cannot be run: {error.strerror}") from error
-            try:
-                async with asyncio.timeout(self._limit):
-                    code = await process.wait()
-            except TimeoutError:
-                await _end(process)
-                _tell(output, None)
-                raise SupervisorError(
-                    f"the restart command did not end within {self._limit:g} s and was ended; the log has its output"
-                ) from None
+            code = await _end_of(process, self._limit)
+            if code is None:
+                process.terminate()
+                if await _end_of(process, _END_SECONDS) is None:
+                    process.kill()
+                    await _end_of(process, _END_SECONDS)
             _tell(output, code)
+        if code is None:
+            message = f"the restart command did not end within {self._limit:g} s and was ended; the log has its output"
+            raise SupervisorError(message)
         if code:
             raise SupervisorError(f"the restart command ended with {code}; the log has its output")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        process.terminate()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_END_SECONDS):
-                await process.wait()
-                return
-        process.kill()
-        await process.wait()
+async def _end_of(process: subprocess.Popen[bytes], limit: float) -> int | None:
+    """The exit code; None where it still runs after `limit` seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(limit):
+            while process.poll() is None:
+                await asyncio.sleep(_LOOK_SECONDS)
+    return process.returncode
 
 
 def _tell(output: IO[bytes], code: int | None) -> None:
