@@ -324,11 +324,15 @@ class Namespace:
 
     def __post_init__(self) -> None:
         self.create("/api/v1/namespaces", {"metadata": {"name": self.name}})
+        self.grant("dialplane", self.rules)
+
+    def grant(self, name: str, rules: list[dict[str, Any]]) -> None:
+        """Give the operator these rights, by a Role of that name."""
         rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.name}"
         subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": OPERATOR}
-        role = {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": "dialplane"}
-        self.create(f"{rbac}/roles", {"metadata": {"name": "dialplane"}, "rules": self.rules})
-        self.create(f"{rbac}/rolebindings", {"metadata": {"name": "dialplane"}, "subjects": [subject], "roleRef": role})
+        role = {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": name}
+        self.create(f"{rbac}/roles", {"metadata": {"name": name}, "rules": rules})
+        self.create(f"{rbac}/rolebindings", {"metadata": {"name": name}, "subjects": [subject], "roleRef": role})
 
     def create(self, path: str, body: object) -> None:
         answer = self.server.request("POST", path, body)

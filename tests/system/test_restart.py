@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from testbed.kube.server import ApiServer
-from tests.system.doors import OPERATOR, Kube, Namespace, Seen, condition, is_true
+from tests.system.doors import Kube, Namespace, Seen, condition, is_true
 from tests.system.world import World, phones, start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -80,14 +80,6 @@ async def be_the_cluster(site: Site, namespace: Namespace) -> None:
         await asyncio.sleep(0.05)
 
 
-def grant(namespace: Namespace) -> None:
-    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace.name}"
-    subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": OPERATOR}
-    role = {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": "restart"}
-    namespace.create(f"{rbac}/roles", {"metadata": {"name": "restart"}, "rules": [RULE]})
-    namespace.create(f"{rbac}/rolebindings", {"metadata": {"name": "restart"}, "subjects": [subject], "roleRef": role})
-
-
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def site(
     door_kind: str, tmp_path_factory: pytest.TempPathFactory, api_server: Callable[[], ApiServer]
@@ -101,7 +93,7 @@ async def site(
         made.go.set()
         if isinstance(world.door, Kube):
             make_pod(world.door.namespace)
-            grant(world.door.namespace)
+            world.door.namespace.grant("restart", [RULE])
             keeper = asyncio.create_task(be_the_cluster(made, world.door.namespace))
         else:
             keeper = asyncio.create_task(obey_the_command(made, folder))

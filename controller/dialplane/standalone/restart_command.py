@@ -29,7 +29,7 @@ _LOG = structlog.get_logger("dialplane.restart")
 class RestartCommand:
     """The `ports.Supervisor` that is a command and its arguments."""
 
-    def __init__(self, argv: Sequence[str], *, limit_seconds: float = 90.0) -> None:
+    def __init__(self, argv: Sequence[str], *, limit_seconds: float = 110.0) -> None:
         """Run `argv`, and end it (it alone, not what it started) after `limit_seconds`."""
         self._argv = tuple(argv)
         self._limit = limit_seconds
@@ -41,19 +41,28 @@ class RestartCommand:
 
     async def restart(self) -> None:
         """See `ports.Supervisor`. Asterisk may hold the output open for ever: only the command's own end counts."""
+        try:
+            code = await self._run()
+        except OSError as error:
+            raise SupervisorError(f"the restart command cannot be run: {error.strerror}") from error
+        if code is None:
+            message = f"the restart command did not end within {self._limit:g} s and was ended; the log has its output"
+            raise SupervisorError(message)
+        if code:
+            raise SupervisorError(f"the restart command ended with {code}; the log has its output")
+
+    async def _run(self) -> int | None:
+        """The exit code; None where it was ended."""
         with tempfile.TemporaryFile() as output:
-            try:
-                # Not asyncio's: that one kills the command when the controller ends.
-                process = subprocess.Popen(  # noqa: ASYNC220 -- forks, and waits for nothing
-                    self._argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env={k: v for k, v in os.environ.items() if not k.startswith(_OWN)},
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise SupervisorError(f"the restart command cannot be run: {error.strerror}") from error
+            # Not asyncio's: that one kills the command when the controller ends.
+            process = subprocess.Popen(  # noqa: ASYNC220, S603 -- waits for nothing; it is the owner's own command
+                self._argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={k: v for k, v in os.environ.items() if not k.startswith(_OWN)},
+                start_new_session=True,
+            )
             code = await _end_of(process, self._limit)
             if code is None:
                 process.terminate()
@@ -61,18 +70,14 @@ class RestartCommand:
                     process.kill()
                     await _end_of(process, _END_SECONDS)
             _tell(output, code)
-        if code is None:
-            message = f"the restart command did not end within {self._limit:g} s and was ended; the log has its output"
-            raise SupervisorError(message)
-        if code:
-            raise SupervisorError(f"the restart command ended with {code}; the log has its output")
+            return code
 
 
 async def _end_of(process: subprocess.Popen[bytes], limit: float) -> int | None:
     """The exit code; None where it still runs after `limit` seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(limit):
-            while process.poll() is None:
+            while process.poll() is None:  # noqa: ASYNC110 -- no event tells of a process that is not asyncio's
                 await asyncio.sleep(_LOOK_SECONDS)
     return process.returncode
 
