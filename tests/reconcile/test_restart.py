@@ -333,6 +333,19 @@ async def test_a_restart_that_fails_is_told_and_heals_when_somebody_restarts_ast
     assert keeper.restarts == (how in {"fails", "hangs", "lies"})
 
 
+async def test_a_controller_without_a_supervisor_ends_what_another_began(office: Office) -> None:
+    await office.open()
+    call = await office.call()
+    office.ask("one")
+    await office.until("Draining")
+    office.rig.supervisor = None
+    await office.rig.rerun()
+    await office.rig.settled()
+    await office.hang_up(call)
+    await office.until("Failed")
+    assert NOBODY in office.message
+
+
 async def test_an_asterisk_that_answers_nothing_is_restarted_only_by_force(office: Office) -> None:
     await office.open(drainSeconds=1)
     await office.rig.asterisk.stop()

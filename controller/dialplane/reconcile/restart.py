@@ -22,7 +22,7 @@ import structlog
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import AsteriskError
-from dialplane.asterisk.status import start_mark, traffic
+from dialplane.asterisk.status import Traffic, start_mark, traffic
 from dialplane.plan.plan import Pbx
 from dialplane.reconcile.config_dir import ConfigDirectoryError, NotLeading
 from dialplane.reconcile.convergence import Session
@@ -219,26 +219,22 @@ class Restarts:
             self._keep(notes, request.entered(Phase.DRAINING, now, "waits again: the controller was interrupted"))
 
     async def _drain(self, notes: Notes, asked: _Asked, request: RestartRequest, session: Session | None) -> None:
-        answer = await self._may_stop(asked, request, session)
+        now = await _traffic(session)
+        answer = self._judge(asked, request, now)
         if answer is _Answer.GO:
             async with self._turn:
                 if self._place.session is session and self._asked == asked:
                     await self._stop(notes, asked, request, session)
         elif answer is _Answer.GIVE_UP:
-            left = "calls were still up" if session else "Asterisk could not say whether calls are up"
+            left = "Asterisk could not say whether calls are up" if now is None else "calls were still up"
             cure = "ask anew at a quieter time, or set spec.restart.force"
             message = f"{left} after {asked.how.drain_seconds} s, so Asterisk was not restarted: {cure}"
             self._keep(notes, request.entered(Phase.GIVEN_UP, time.time(), message))
 
-    async def _may_stop(self, asked: _Asked, request: RestartRequest, session: Session | None) -> _Answer:
-        late = self._waited(request) >= asked.how.drain_seconds
-        try:
-            now = await traffic(session.ami) if session else None
-        except AsteriskError:
-            now = None
+    def _judge(self, asked: _Asked, request: RestartRequest, now: Traffic | None) -> _Answer:
         if now is not None and not now.calls:
             return _Answer.GO
-        if not late:
+        if self._waited(request) < asked.how.drain_seconds:
             return _Answer.WAIT
         if not asked.how.force:
             return _Answer.GIVE_UP
@@ -247,13 +243,15 @@ class Restarts:
     async def _stop(self, notes: Notes, asked: _Asked, request: RestartRequest, session: Session | None) -> None:
         self._permit()
         stopping = request.entered(Phase.RESTARTING, time.time(), STOPPING)
+        if self._supervisor is None:  # another controller, which had one, began this
+            self._keep(notes, stopping.entered(Phase.FAILED, time.time(), NOBODY))
+            return
         self._keep(notes, stopping)
         # The note took a moment, and waiting for the turn too: a call may have begun.
-        if await self._may_stop(asked, request, session) is not _Answer.GO:
+        if self._judge(asked, request, await _traffic(session)) is not _Answer.GO:
             self._keep(notes, request)
             return
         self._permit()
-        assert self._supervisor is not None  # noqa: S101 -- without one the request failed at once
         try:
             async with asyncio.timeout(self._timing.supervisor_limit):
                 await self._supervisor.restart()
@@ -281,3 +279,10 @@ class Restarts:
         if request.value and (before is None or (before.value, before.phase) != (request.value, request.phase)):
             log.info("restart", phase=str(request.phase), value=request.value, message=request.message)
         self._changed()
+
+
+async def _traffic(session: Session | None) -> Traffic | None:
+    """The calls that are up; None where Asterisk does not say."""
+    with suppress(AsteriskError):
+        return await traffic(session.ami) if session else None
+    return None
