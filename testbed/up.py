@@ -1,11 +1,13 @@
 """``make up``: a real Asterisk on this machine, a site reconciled onto it by `dialplane run`, until Ctrl-C.
 
 Everything of the run is below one folder of the user's cache directory, one per site, so that two sites do not meet.
+This process keeps Asterisk running, so it is what a restart on request is ordered from: by SIGUSR1.
 """
 
 import asyncio
 import hashlib
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -29,13 +31,33 @@ async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
             "ASTERISK_AMI_PASSWORD": asterisk.settings.controller.secret,
         }
         command = (sys.executable, "-m", "dialplane.cli", "run", "--file", str(site))
-        options = ("--config-dir", str(asterisk.etc / "dialplane"), "--state-dir", str(work / "state"))
+        order = f"import os; os.kill({os.getpid()}, {int(signal.SIGUSR1)})"
+        options = (
+            *("--config-dir", str(asterisk.etc / "dialplane"), "--state-dir", str(work / "state")),
+            *("--restart-command", shlex.join((sys.executable, "-c", order))),
+        )
         child = await asyncio.create_subprocess_exec(
             *command, *options, *arguments, env=environment, preexec_fn=die_with_parent
         )
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, child.terminate)
-        return await child.wait()
+        keeper = asyncio.create_task(_keep(asterisk))
+        try:
+            return await child.wait()
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+
+async def _keep(asterisk: AsteriskInstance) -> None:
+    """Restart Asterisk whenever that is ordered."""
+    ordered = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, ordered.set)
+    while True:
+        await ordered.wait()
+        ordered.clear()
+        print("up: restarting Asterisk", file=sys.stderr)
+        await asterisk.restart()
 
 
 def up(site: Path, arguments: Sequence[str]) -> int:

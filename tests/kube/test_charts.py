@@ -99,6 +99,20 @@ async def test_the_right_to_create_secrets_is_apart(site: Site) -> None:
     assert role["rules"] == [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]
 
 
+async def test_the_right_to_restart_asterisk_is_apart_and_for_its_pod_alone(site: Site) -> None:
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{site.namespace}"
+    asterisk = {"enabled": True, "image": IMAGE, "configMap": "base"}
+    await install(site, "dialplane", asterisk=asterisk, rbac={"restartAsterisk": True})
+    role = site.ok(site.server.request("GET", f"{rbac}/roles/office-restart-asterisk"))
+    pod = "office-asterisk-0"  # what the StatefulSet office-asterisk calls its one pod
+    assert apps(site, "statefulsets", "office-asterisk")["spec"]["replicas"] == 1
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["pods"], "resourceNames": [pod], "verbs": ["get", "delete"]}
+    ]
+    (container,) = apps(site, "deployments", "office-controller")["spec"]["template"]["spec"]["containers"]
+    assert f"--asterisk-pod={pod}" in container["args"]
+
+
 async def test_both_pods_share_the_volume_on_one_node(site: Site) -> None:
     await install(site, "dialplane", asterisk={"enabled": True, "image": IMAGE, "configMap": "base"})
     controller = apps(site, "deployments", "office-controller")["spec"]
@@ -118,7 +132,8 @@ async def test_both_pods_share_the_volume_on_one_node(site: Site) -> None:
 
 
 async def test_the_controller_is_started_with_options_that_exist(site: Site) -> None:
-    await install(site, "dialplane")
+    asterisk = {"enabled": True, "image": IMAGE, "configMap": "base"}
+    await install(site, "dialplane", asterisk=asterisk, rbac={"restartAsterisk": True})
     (container,) = apps(site, "deployments", "office-controller")["spec"]["template"]["spec"]["containers"]
     command, *options = container["args"]
     offered = {name for p in inspect.signature(operator).parameters.values() for name in declared(p)}
@@ -145,6 +160,7 @@ async def test_ami_is_open_to_the_controller_alone(site: Site) -> None:
     [
         {"controller": {"replicas": 2}},
         {"asterisk": {"enabled": True}},
+        {"rbac": {"restartAsterisk": True}},
         {"asterisk": {"ports": {"ami": 0}}},
         {"contoller": {}},
     ],

@@ -13,7 +13,7 @@ import ssl
 import sys
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -65,9 +65,11 @@ class Door(ABC):
 
     kind: ClassVar[str]
 
-    def __init__(self, directory: Path, asterisk: AsteriskInstance) -> None:
+    def __init__(self, directory: Path, asterisk: AsteriskInstance, *, options: Sequence[str] = ()) -> None:
+        """`options` follow on the command line."""
         self.directory = directory
         self.asterisk = asterisk
+        self.options = tuple(options)
         self.specs: dict[Name, Any] = {}
         self._lease: PortLease = lease()
         self._metrics_port = self._lease.take()
@@ -91,7 +93,7 @@ class Door(ABC):
             "ASTERISK_AMI_PASSWORD": settings.controller.secret,
         }
         listen = ("--metrics-address", f"{LOOPBACK}:{self._metrics_port}")
-        common = ("--config-dir", str(self.asterisk.etc / "dialplane"), *listen)
+        common = ("--config-dir", str(self.asterisk.etc / "dialplane"), *listen, *self.options)
         argv = [sys.executable, "-m", "dialplane.cli", *arguments, *common]
         output = self.directory / f"controller-{next(self._runs)}.log"
         self._child = await Child.start(self.kind, argv, output=output, env={**ami, **env}, cwd=self.directory)
@@ -255,8 +257,8 @@ class Standalone(Door):
 
     kind = "standalone"
 
-    def __init__(self, directory: Path, asterisk: AsteriskInstance) -> None:
-        super().__init__(directory, asterisk)
+    def __init__(self, directory: Path, asterisk: AsteriskInstance, *, options: Sequence[str] = ()) -> None:
+        super().__init__(directory, asterisk, options=options)
         self.site = directory / "site"
         self.state = directory / "state"
         self.site.mkdir()
@@ -322,11 +324,15 @@ class Namespace:
 
     def __post_init__(self) -> None:
         self.create("/api/v1/namespaces", {"metadata": {"name": self.name}})
+        self.grant("dialplane", self.rules)
+
+    def grant(self, name: str, rules: list[dict[str, Any]]) -> None:
+        """Give the operator these rights, by a Role of that name."""
         rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.name}"
         subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": OPERATOR}
-        role = {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": "dialplane"}
-        self.create(f"{rbac}/roles", {"metadata": {"name": "dialplane"}, "rules": self.rules})
-        self.create(f"{rbac}/rolebindings", {"metadata": {"name": "dialplane"}, "subjects": [subject], "roleRef": role})
+        role = {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": name}
+        self.create(f"{rbac}/roles", {"metadata": {"name": name}, "rules": rules})
+        self.create(f"{rbac}/rolebindings", {"metadata": {"name": name}, "subjects": [subject], "roleRef": role})
 
     def create(self, path: str, body: object) -> None:
         answer = self.server.request("POST", path, body)
@@ -348,9 +354,15 @@ class Kube(Door):
     kind = "kube"
 
     def __init__(
-        self, directory: Path, asterisk: AsteriskInstance, namespace: Namespace, *, kubeconfig: Path | None = None
+        self,
+        directory: Path,
+        asterisk: AsteriskInstance,
+        namespace: Namespace,
+        *,
+        kubeconfig: Path | None = None,
+        options: Sequence[str] = (),
     ) -> None:
-        super().__init__(directory, asterisk)
+        super().__init__(directory, asterisk, options=options)
         self.namespace = namespace
         self.kubeconfig = kubeconfig or namespace.server.kubeconfig(OPERATOR, namespace=namespace.name)
 

@@ -125,6 +125,23 @@ async def test_a_signal_ends_it_and_leaves_nothing(run: Up, number: signal.Signa
     assert "Traceback" not in run.output
 
 
+async def test_an_annotation_restarts_its_asterisk(run: Up, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(OFFICE, site)
+    process = await run.start(site, "--plain")
+    await run.until("pass done", process)
+    (file,) = [path for path in site.glob("*.yaml") if "\nkind: Asterisk\n" in path.read_text()]
+    manifest = file.read_text()
+    annotated = 'metadata:\n  annotations: {dialplane.io/restartedAt: "now"}\n'
+    head, rest = manifest.split("kind: Asterisk\nmetadata:\n", 1)
+    file.write_text(f"{head}kind: Asterisk\n{annotated}{rest}")
+    await run.until("phase=Restarted", process)
+    assert "up: restarting Asterisk" in run.output
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 20) == 0, run.output
+    assert run.left() == []
+
+
 async def test_a_killed_run_leaves_nothing(run: Up) -> None:
     process = await run.start(OFFICE)
     await run.until("pass done", process)

@@ -8,13 +8,16 @@ from datetime import UTC, datetime
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
-from dialplane.asterisk.message import Response
+from dialplane.asterisk.message import Event, Response
 from dialplane.asterisk.moment import Moment
 from dialplane.asterisk.pipeline import each
+from dialplane.plan.dialplan.contexts import EMERGENCY
 
 OLDEST = 22
 """The first major version of Asterisk that is supported."""
 _DEEPEST_GOSUB = 12
+_NO_CALL = "Message/"
+"""Asterisk's own channel for SIP messages: once there, it stays for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +73,41 @@ def _start(ami: Ami, core: Response) -> Start:
     return Start(f"{core.get('CoreStartupDate', '')} {core.get('CoreStartupTime', '')}".strip(), ami.booted)
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The calls that are up, ringing ones included."""
+
+    calls: int
+    emergency: bool
+    """Whether one of them was dialled as an emergency number."""
+
+
+async def traffic(ami: Ami) -> Traffic:
+    """Count the calls now."""
+    channels = [c for c in await _channels(ami) if not c.get("channel", "").startswith(_NO_CALL)]
+    calls = {channel.get("linkedid") or channel.get("channel", "") for channel in channels}
+    return Traffic(len(calls), any(c.startswith(EMERGENCY) for channel in channels for c in _contexts(channel)))
+
+
 async def busy_contexts(ami: Ami) -> Mapping[str, int]:
     """How many channels are in each dialplan context, or will return to it from a Gosub.
 
     A routine that is not here may be removed. Up to 12 nested Gosubs are seen (STACK_PEEK of app_stack).
     """
-    levels = ",".join(f"STACK_PEEK({level},c,1)" for level in range(1, _DEEPEST_GOSUB + 1))
     busy: Counter[str] = Counter()
-    for channel in await ami.list("Status", Variables=levels):
-        returns_to = (text.partition("=")[2] for text in channel.values_of("variable"))
-        busy.update({channel.get("context", ""), *returns_to} - {""})
+    for channel in await _channels(ami):
+        busy.update(_contexts(channel))
     return busy
+
+
+async def _channels(ami: Ami) -> tuple[Event, ...]:
+    levels = ",".join(f"STACK_PEEK({level},c,1)" for level in range(1, _DEEPEST_GOSUB + 1))
+    return await ami.list("Status", Variables=levels)
+
+
+def _contexts(channel: Event) -> set[str]:
+    returns_to = (text.partition("=")[2] for text in channel.values_of("variable"))
+    return {channel.get("context", ""), *returns_to} - {""}
 
 
 async def missing_modules(ami: Ami, modules: Iterable[str]) -> tuple[str, ...]:

@@ -19,6 +19,15 @@ def operator(
         str, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve /metrics and /healthz there.")
     ] = "0.0.0.0:8080",
     lease: Annotated[str, typer.Option("--lease", help="The name of the Lease that says who leads.")] = "dialplane",
+    asterisk_pod: Annotated[
+        str,
+        typer.Option(
+            "--asterisk-pod",
+            metavar="POD",
+            envvar="DIALPLANE_ASTERISK_POD",
+            help="The pod to delete when a restart of Asterisk is asked for.",
+        ),
+    ] = "",
     log_level: Annotated[
         str, typer.Option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")
     ] = "INFO",
@@ -50,6 +59,7 @@ def operator(
         listen=metrics_address,
         lease=bool(lease),
         lease_name=lease,
+        asterisk_pod=asterisk_pod,
         log_level=log_level,
     )
     raise typer.Exit(run_operator(options))

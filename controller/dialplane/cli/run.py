@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from dialplane.resources.conditions import Condition
 from dialplane.resources.key import Key
 from dialplane.standalone.credentials import CredentialsFolder
 from dialplane.standalone.last_good import SourceState
+from dialplane.standalone.restart_command import RestartCommand
 from dialplane.standalone.site import SiteReader
 from dialplane.standalone.status_file import FILE_NAME, StatusFile
 
@@ -61,6 +63,7 @@ class Options:
     once: bool
     timeout: float
     live: bool
+    restart_command: tuple[str, ...]
 
 
 class _Leader:
@@ -104,6 +107,14 @@ def run(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long --once waits.")
     ] = 60.0,
+    restart_command: Annotated[
+        str | None,
+        typer.Option(
+            "--restart-command",
+            metavar="COMMAND",
+            help="Restarts Asterisk when the manifest asks for it, such as 'systemctl restart asterisk'; no shell.",
+        ),
+    ] = None,
     metrics_address: Annotated[
         str | None, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve Prometheus metrics there.")
     ] = None,
@@ -144,6 +155,7 @@ def run(
         once,
         timeout,
         live,
+        _words(restart_command),
     )
     configure_logs(verbose=verbose, quiet=live)
     with _only_one(options.state):
@@ -178,8 +190,9 @@ async def _controlled(options: Options) -> Standing | None:
         assert options.directory is not None  # noqa: S101 -- run() made sure
         source = DirectorySource(options.directory, reader, folders, tell=note)
     credentials = CredentialsFolder(options.state / "credentials", source.mark)
+    supervisor = RestartCommand(options.restart_command) if options.restart_command else None
     loop = SiteLoop(
-        Ports(source, statuses, credentials, _Leader()),
+        Ports(source, statuses, credentials, _Leader(), supervisor),
         load_templates(options.templates),
         config_directory=options.config_dir.absolute() if options.config_dir else None,
         defaults=ami_defaults(),
@@ -249,6 +262,16 @@ def _git_account(password_file: Path | None) -> tuple[str, SecretStr]:
         except (OSError, UnicodeDecodeError) as error:
             raise Unusable(f"cannot read {password_file}: {error}") from None
     return os.environ.get("DIALPLANE_GIT_USERNAME", "git" if password else ""), SecretStr(password)
+
+
+def _words(command: str | None) -> tuple[str, ...]:
+    try:
+        words = tuple(shlex.split(command or ""))
+    except ValueError as error:
+        raise Unusable(f"--restart-command: {error}") from None
+    if command is not None and not words:
+        raise Unusable("--restart-command: it is empty")
+    return words
 
 
 def _serve_metrics(address: str) -> None:

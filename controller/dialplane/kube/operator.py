@@ -21,6 +21,7 @@ from dialplane.kube import logs, metrics, web
 from dialplane.kube.access import WANTED, Right, Rights, needed
 from dialplane.kube.addresses import Address, custom
 from dialplane.kube.api import Api, Connection, KubeApi
+from dialplane.kube.asterisk_pod import AsteriskPod
 from dialplane.kube.credentials import SecretStore
 from dialplane.kube.errors import ApiError, FatalError, ForbiddenError, KubeError
 from dialplane.kube.events import Events
@@ -75,6 +76,8 @@ class Options:
     lease: bool = True
     lease_name: str = "dialplane"
     lease_seconds: float = 10.0
+    asterisk_pod: str = ""
+    """The pod to delete for a restart of Asterisk; empty: nobody can restart it."""
     identity: str = field(default_factory=_identity)
     resync_seconds: float = 300.0
     numbers_every: float = 60.0
@@ -132,6 +135,8 @@ class Operator:
         self._rights = Rights(api, namespace)
         self._reader = Reader(api, self.inventory, self._addresses.values(), self._fed, self._rights)
         self._lease = _lease(options, api) if options.lease else Alone()
+        pod = options.asterisk_pod
+        self._supervisor = AsteriskPod(api, self._rights, namespace, pod) if pod else None
         self._events = Events(api, namespace, options.identity, time.monotonic, self._lease.held)
         self.sink = StatusWriter(
             api=api,
@@ -208,7 +213,9 @@ class Operator:
         while True:
             await self._acquire()
             self.source.restart()
-            self._site = self._options.site(Ports(self.source, self.sink, self._credentials, self._lease))
+            self._site = self._options.site(
+                Ports(self.source, self.sink, self._credentials, self._lease, self._supervisor)
+            )
             term = asyncio.create_task(self._lease.renew())
             site = asyncio.create_task(self._site.run())
             try:

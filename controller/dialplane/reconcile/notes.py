@@ -1,4 +1,4 @@
-"""What must survive a crash: files not yet read, what waits for a restart of Asterisk, the last good dialplan."""
+"""What must survive a crash: files not yet read, who or what waits for a restart, the last good dialplan."""
 
 import json
 import re
@@ -12,12 +12,14 @@ from dialplane.plan.digest import digest
 from dialplane.plan.plan import Plan
 from dialplane.plan.render import DIALPLAN_REVISION, EXTENSIONS, HEADER
 from dialplane.reconcile.config_dir import Written
+from dialplane.reconcile.restart_request import RestartRequest
 from dialplane.reconcile.verified import VerifiedStore
 from dialplane.resources.manifest import Resource
 
 _UNREAD, _RESTART, _STARTED = "unread", "restart_for", "started"
 _GOOD, _REFUSED = "dialplan_good", "dialplan_refused"
 _CIRCUMSTANCE = "circumstance"
+_REQUEST = "restart_request"
 _MARK = re.compile(rf"^{DIALPLAN_REVISION} = (\w+)$", re.MULTILINE)
 _SURE_SECONDS = 1.0
 """Asterisk tells its age in whole seconds."""
@@ -52,6 +54,9 @@ class Notes:
         self._good = kept.get(_GOOD, "")
         self._refused = kept.get(_REFUSED, "")
         self._circumstance = kept.get(_CIRCUMSTANCE, "")
+        request = kept.get(_REQUEST)
+        self.request: RestartRequest | None = RestartRequest.from_json(request) if request else None
+        """The restart that was asked for last, and what came of it; None where none was looked for yet."""
 
     def writing(self, todo: Written) -> None:
         """Note, before the first byte is written, what Asterisk will have to read."""
@@ -96,6 +101,12 @@ class Notes:
             self._met, self._started = start.identity, (known := start.moment or self._clock())
             self._store.note({_STARTED: json.dumps((self._met, astuple(known)))})
         return Start(self._met, known)
+
+    def keep_request(self, request: RestartRequest) -> None:
+        """Note what becomes of a restart that was asked for."""
+        if request != self.request:
+            self.request = request
+            self._store.note({_REQUEST: request.to_json()})
 
     def changed(self, start: Start, pbx: Resource | None) -> bool:
         """Whether what was refused deserves another try: Asterisk started anew, or its own manifest changed.

@@ -41,6 +41,27 @@ class CredentialsStore(Protocol):
         """Make a Secret once, owned by that resource; it comes back through the Source. Existing: left as it is."""
 
 
+class SupervisorError(Exception):
+    """Whoever keeps Asterisk running did not restart it; the message says why, with the cure, and holds no secret."""
+
+
+class Supervisor(Protocol):
+    """Whoever keeps Asterisk running: it alone stops and starts it."""
+
+    async def check(self) -> None:
+        """Raise SupervisorError if it is known beforehand that `restart` would fail: calls need not be waited for."""
+
+    async def restart(self) -> None:
+        """Stop Asterisk in an orderly way and start it again.
+
+        Returns once that was ordered, which is not yet done; Asterisk itself tells when it is. Cancelled, it leaves an
+        order that was given to take its course: half a restart would be a stop.
+
+        Raises:
+            SupervisorError: it was not.
+        """
+
+
 class Leadership(Protocol):
     """The right to write: files, AMI actions and statuses check it first."""
 

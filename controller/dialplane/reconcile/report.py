@@ -9,6 +9,7 @@ from dialplane.asterisk.contacts import Contact
 from dialplane.asterisk.live import LiveState
 from dialplane.asterisk.status import OLDEST, AsteriskStatus
 from dialplane.plan.plan import Plan
+from dialplane.reconcile.restart_request import RestartRequest
 from dialplane.reconcile.verified import Refusal
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Report, Since, Truth
@@ -51,6 +52,8 @@ class Findings:
     """Phones that are registered, as of the last slow look: it changes too often to be live."""
     state: str = "Unknown"
     last_reload: LastReload | None = None
+    restart: RestartRequest | None = None
+    """The restart that the manifest asks for, and what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,10 @@ def _report(resource: Resource, plan: Plan, findings: Findings) -> Report:
     fields: Mapping[str, Any] = {}
     served = resource.key in plan.versions
     match resource.spec:
-        case AsteriskSpec():
-            fields = _asterisk_fields(plan, findings) if plan.pbx and plan.pbx.key == resource.key else {}
+        case AsteriskSpec() if plan.pbx and plan.pbx.key == resource.key:
+            fields = _asterisk_fields(plan, findings)
+            if findings.restart and (restarted := findings.restart.condition()):
+                conditions.append(restarted)
         case ExtensionSpec() as spec if served:
             contacts = _contacts(findings.live, spec.number)
             conditions.append(_phone_registered(contacts, findings))
@@ -227,6 +232,7 @@ def _asterisk_fields(plan: Plan, findings: Findings) -> Mapping[str, Any]:
         }
         if last
         else Kept.KEPT,
+        **({"restart": findings.restart.fields()} if findings.restart else {}),
         "configRevision": plan.revision if plan.pbx and plan.pbx.key in findings.verified else Kept.KEPT,
     }
 

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from dialplane.asterisk.ami import AmiAddress
 from dialplane.plan.plan import Pbx
-from dialplane.reconcile.ports import CredentialsStore, Leadership, Source, StatusSink
+from dialplane.reconcile.ports import CredentialsStore, Leadership, Source, StatusSink, Supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,12 @@ class Timing:
     """Without such a change for so long, the reload that was put off is made."""
     settle_latest: float = 600.0
     """So long after the first of them it is made anyway."""
+    drain_check: float = 1.0
+    """How often calls are counted before a restart."""
+    supervisor_limit: float = 120.0
+    """Of one order to the supervisor; a stop has been seen to take 36."""
+    restart_limit: float = 420.0
+    """From the order to an Asterisk that has started anew; the chart's pod may take 330 to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +68,5 @@ class Ports:
     sink: StatusSink
     credentials: CredentialsStore
     leadership: Leadership
+    supervisor: Supervisor | None = None
+    """Without one nobody can restart Asterisk on request."""

@@ -10,7 +10,6 @@ replaced together, so that no new generation is ever shown with an old one's ver
 
 import asyncio
 import secrets
-import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +24,10 @@ from dialplane.reconcile.config_dir import ConfigDirectoryError, NotLeading
 from dialplane.reconcile.place import Place
 from dialplane.reconcile.quiet import Quiet
 from dialplane.reconcile.report import Findings, Judged, carried, reports
+from dialplane.reconcile.restart import Restarts
 from dialplane.reconcile.serving import Serving
 from dialplane.reconcile.settings import AmiDefaults, Ports, Timing
+from dialplane.reconcile.unforeseen import log_unforeseen
 from dialplane.reconcile.watch import Notify
 from dialplane.resources.extension import ExtensionSpec, generated_secret
 from dialplane.resources.problem import Problem, Reason
@@ -77,6 +78,10 @@ class SiteLoop:
         self._serving = Serving(
             self._place, self._planner, self._timing, self._permit, overlay=templates.shipped_for_pjsip
         )
+        self._turn = asyncio.Lock()
+        self._restarts = Restarts(
+            self._place, ports.supervisor, self._permit, self._turn, self._timing, self._report_due.disturb
+        )
         self._judged: Judged | None = None
         self._attempt: tuple[Snapshot, Plan] | None = None
         self._concluded: float | None = None
@@ -94,9 +99,11 @@ class SiteLoop:
                 tasks.create_task(self._watch_source(), name="source")
                 tasks.create_task(self._watch_drift(), name="drift")
                 tasks.create_task(self._report(), name="reports")
+                tasks.create_task(self._restarts.run(), name="restarts")
                 while True:
                     await self._pass_due.wait()
-                    await self._guarded_pass()
+                    async with self._turn:
+                        await self._guarded_pass()
                     self._report_due.disturb()
         finally:
             if self._again is not None:
@@ -145,7 +152,7 @@ class SiteLoop:
                     if verdict:
                         self.reported.set()
             except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
-                self._log_unforeseen("statuses could not be published", error)
+                log_unforeseen("statuses could not be published", error)
                 asyncio.get_running_loop().call_later(self._timing.retry, self._report_due.disturb)
 
     async def _guarded_pass(self) -> None:
@@ -163,16 +170,11 @@ class SiteLoop:
         except AsteriskError as error:
             self._failed(Problem(Reason.READ_BACK_TIMEOUT, str(error)) if self.connected else None, str(error))
         except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
-            self._log_unforeseen("a pass failed", error)
+            log_unforeseen("a pass failed", error)
             message = f"the controller failed ({type(error).__name__}): its log says more"
             self._failed(Problem(Reason.UNKNOWN, message))
         finally:
             slow.cancel()
-
-    @staticmethod
-    def _log_unforeseen(event: str, error: Exception) -> None:
-        """Its message and the variables around it may hold anything, a secret too: only what and where."""
-        log.error(event, error=type(error).__name__, at="".join(traceback.format_tb(error.__traceback__)))
 
     def _failed(self, fault: Problem | None, message: str = "") -> None:
         """What was proven of unchanged versions stays proven; without a fault the next connection decides."""
@@ -210,6 +212,7 @@ class SiteLoop:
         if self._place.memory is None:
             self._conclude(Judged(snapshot, plan, Findings()))  # no Asterisk now, none before
             return
+        self._restarts.hear(snapshot, plan.pbx)
         plan = await self._serving.held(snapshot, plan)
         self._attempt = snapshot, plan
         session = self._place.session
@@ -219,6 +222,7 @@ class SiteLoop:
             return
         served = await self._serving.serve(session, snapshot, plan)
         self._conclude(Judged(snapshot, served.plan, served.findings))
+        self._restarts.verified(session)
         if served.unfinished:
             self._try_again(self._timing.retry)
         if self._place.watch is not None:
@@ -269,8 +273,16 @@ class SiteLoop:
         live = watch.live
         numbers = {spec.number for _, spec in judged.snapshot.of(ExtensionSpec)}
         phones = sum(len(found) for aor, found in live.contacts.items() if aor in numbers) if live else None
-        facts = self._serving.steady(watch.status)
-        seen = replace(findings, fault=fault, live=live, asterisk=facts, state=watch.state, registrations=phones)
+        request = self._restarts.request
+        seen = replace(
+            findings,
+            fault=fault,
+            live=live,
+            asterisk=self._serving.steady(watch.status),
+            state="Restarting" if request and request.pending else watch.state,
+            registrations=phones,
+            restart=request,
+        )
         return replace(judged, findings=seen)
 
     def _waits_for_live_state(self) -> bool:

@@ -166,15 +166,13 @@ class Cdr(Part):
 
 
 class Restart(Part):
-    """How a restart asked for by the annotation `dialplane.io/restartedAt` goes about.
-
-    This version does not restart yet.
-    """
+    """How a restart asked for by the annotation `dialplane.io/restartedAt` goes about."""
 
     drain_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
-    """How long to wait for calls to end by themselves, in seconds. Emergency calls work until the stop."""
+    """How long to wait for calls to end by themselves, in seconds. Meanwhile every call works, emergency calls too."""
     force: bool = False
-    """After `drainSeconds`, restart although calls are up. Otherwise the restart is given up and reported."""
+    """After `drainSeconds`, restart although calls are up; only an emergency call is waited for. Otherwise the restart
+    is given up and reported."""
 
 
 class AsteriskSpec(Spec):
@@ -235,6 +233,19 @@ class LastReload(Part):
     """`Verified`, or what went wrong."""
 
 
+class RestartStatus(Part):
+    """The restart that was asked for last."""
+
+    value: Annotated[str, Field(max_length=128)]
+    """The value of the annotation `dialplane.io/restartedAt`, shortened to 128 characters."""
+    phase: Literal["Skipped", "Draining", "Restarting", "Restarted", "GivenUp", "Failed"]
+    """`Draining` while calls are waited for, `Restarting` until Asterisk has started anew and was verified, then
+    `Restarted`; `GivenUp` where calls were left, `Failed` where nobody could restart it; `Skipped`: the value was there
+    before the controller first saw the site, or was withdrawn."""
+    since: Timestamp
+    """When this phase began."""
+
+
 class AsteriskStatus(Status):
     """What the running Asterisk says."""
 
@@ -253,5 +264,7 @@ class AsteriskStatus(Status):
     """Phones that are registered, counted by contact."""
     last_reload: LastReload | None = None
     """The last reload."""
+    restart: RestartStatus | None = None
+    """The restart that was asked for last."""
     config_revision: Annotated[str, Field(max_length=64)] | None = None
     """The revision that Asterisk verifiably runs."""

@@ -34,6 +34,13 @@ class Reason(StrEnum):
     ASTERISK_MISSING = "AsteriskMissing"
     CONFIG_DIRECTORY_UNUSABLE = "ConfigDirectoryUnusable"
 
+    # A restart that was asked for.
+    DRAINING = "Draining"
+    RESTARTING = "Restarting"
+    RESTARTED = "Restarted"
+    CALLS_UP = "CallsUp"
+    RESTART_FAILED = "RestartFailed"
+
     # Live state.
     UNREGISTERED = "Unregistered"
     REGISTRATION_REJECTED = "RegistrationRejected"
