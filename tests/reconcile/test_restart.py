@@ -229,7 +229,7 @@ async def test_a_value_is_acted_upon_once_whoever_leads(office: Office) -> None:
     assert office.told == ("one", "Restarted", "Restarted")
 
 
-@pytest.mark.parametrize("value", ["one", (datetime.now(UTC) + HOUR).isoformat()])
+@pytest.mark.parametrize("value", ["one", (datetime.now(UTC) + HOUR).isoformat()], ids=["a word", "a time"])
 async def test_a_controller_that_never_saw_the_site_leaves_an_old_annotation_alone(office: Office, value: str) -> None:
     office.value = value
     await office.open()
