@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bench import yardsticks
-from bench.observer import Observer, first_generation, watching
+from bench.observer import Judge, Observer, first_generation, verified, watching
 from bench.results import ColdStart
 from bench.world import OPERATOR, Process, World, difference
 
@@ -26,10 +26,10 @@ class Started:
 
 
 @asynccontextmanager
-async def started(world: World) -> AsyncIterator[Started]:
+async def started(world: World, judge: Judge = verified) -> AsyncIterator[Started]:
     """Start the controller and wait until every Extension is Ready."""
     asked, reloads = world.requests(OPERATOR), len(world.reloads)
-    async with watching(world.cluster) as observer, world.operator() as process:
+    async with watching(world.cluster, judge) as observer, world.operator() as process:
         last = await observer.until(first_generation(world.names), limit_seconds=_LIMIT_SECONDS, what="cold start")
         used = process.usage()
         yield Started(

@@ -1,5 +1,7 @@
 """The site that is measured: a PBX and N phones, each with its Secret. Pure."""
 
+from typing import Any
+
 from testbed.asterisk import AsteriskInstance
 from testbed.manifests import Manifest, manifest, secret
 from testbed.ports import LOOPBACK
@@ -34,22 +36,21 @@ def pbx_at(port: int, rtp: tuple[int, int]) -> Manifest:
     return manifest("Asterisk", "pbx", transports=[transport], rtp={"portStart": rtp[0], "portEnd": rtp[1]})
 
 
-def extension(index: int) -> Manifest:
-    """A phone as most are."""
-    return manifest(
-        "Extension",
-        name(index),
-        number=number(index),
-        displayName=f"Desk {index}",
-        credentialsSecretRef={"name": f"phone-{number(index)}"},
-        permissions=PERMISSIONS[index % len(PERMISSIONS)],
-        ringSeconds=25,
-    )
+def extension(index: int, **changes: Any) -> Manifest:
+    """A phone as most are, but for these fields."""
+    usual = {
+        "number": number(index),
+        "displayName": f"Desk {index}",
+        "credentialsSecretRef": {"name": f"phone-{number(index)}"},
+        "permissions": PERMISSIONS[index % len(PERMISSIONS)],
+        "ringSeconds": 25,
+    }
+    return manifest("Extension", name(index), **(usual | changes))
 
 
-def account(index: int) -> Manifest:
+def account(index: int, secret_word: str = "") -> Manifest:
     """Its Secret."""
-    return secret(f"phone-{number(index)}", username=number(index), password=password(index))
+    return secret(f"phone-{number(index)}", username=number(index), password=secret_word or password(index))
 
 
 def edit(serial: int) -> Manifest:

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from bench import site, yardsticks
-from bench.observer import NotDoneError, verified
+from bench.observer import Judge, NotDoneError, verified
 from bench.one_change import PAUSE_SECONDS
 from bench.results import Command, StandaloneSite
 from bench.usage import usage
@@ -48,11 +48,13 @@ class Folder:
         new.write_text(yaml.dump_all(manifests, Dumper=yaml.CSafeDumper, sort_keys=False))
         new.replace(file)
 
+    def delete(self, name: str) -> None:
+        """Delete one file."""
+        (self.path / f"{name}.yaml").unlink()
+
     def edit(self, index: int, serial: int) -> None:
         """Change one phone."""
-        changed = site.extension(index)
-        changed["spec"] |= site.edit(serial)
-        self.write(site.name(index), changed, site.account(index))
+        self.write(site.name(index), site.extension(index, **site.edit(serial)), site.account(index))
 
 
 def folder(path: Path, size: int, pbx: Manifest) -> Folder:
@@ -74,8 +76,14 @@ class StatusFile:
     child: Child
     _stamp: int = 0
 
-    async def until(self, wanted: dict[str, Manifest], what: str) -> float:
-        """Wait until these Extensions are Ready with a spec that holds the given fields; return when that was seen.
+    def extensions(self) -> dict[str, Manifest]:
+        """What it says of each Extension, by name."""
+        entries = json.loads(self.path.read_bytes())["resources"]
+        kinds = ((key.partition("/"), entry) for key, entry in entries.items())
+        return {name: entry for (kind, _, name), entry in kinds if kind == "Extension"}
+
+    async def until(self, wanted: dict[str, Manifest], what: str, judge: Judge = verified) -> float:
+        """Wait until these Extensions are done with a spec that holds the given fields; return when that was seen.
 
         The time is that of the first look at a file that says so: reading it is not the controller's time.
         """
@@ -88,22 +96,22 @@ class StatusFile:
                 stamp = 0
             if stamp != self._stamp:
                 at, self._stamp = time.monotonic(), stamp
-                entries = json.loads(await asyncio.to_thread(self.path.read_bytes))["resources"]
-                if all(_shows(entries.get(f"Extension/{name}"), fields) for name, fields in wanted.items()):
+                entries = await asyncio.to_thread(self.extensions)
+                if all(_shows(entries.get(name), fields, judge) for name, fields in wanted.items()):
                     return at
             await asyncio.sleep(_LOOK_SECONDS)
         raise NotDoneError(f"{what}: not within {_LIMIT_SECONDS} s\n{self.child.tail(30)}")
 
 
-def _shows(entry: Manifest | None, fields: Manifest) -> bool:
-    return entry is not None and verified(entry) == entry["generation"] and fields.items() <= entry["spec"].items()
+def _shows(entry: Manifest | None, fields: Manifest, judge: Judge) -> bool:
+    return entry is not None and judge(entry) == entry["generation"] and fields.items() <= entry["spec"].items()
 
 
 async def measure(size: int, directory: Path, *, edits: int, limit_seconds: float) -> StandaloneSite:
     """Start on a folder, change it file by file, and take the yardsticks."""
     async with AsteriskInstance(directory / "asterisk") as asterisk, await asterisk.ami() as ami:
         made = await asyncio.to_thread(folder, directory / "site", size, site.pbx(asterisk))
-        async with _running(directory, made, asterisk) as (status, started):
+        async with running(directory, made, asterisk) as (status, started):
             ready = await status.until({site.name(i): {} for i in range(size)}, "standalone start")
             used = usage(status.child.pid)
             samples = await _changes(made, status, size, edits, limit_seconds)
@@ -134,9 +142,8 @@ async def _changes(made: Folder, status: StatusFile, size: int, edits: int, limi
 
 
 @asynccontextmanager
-async def _running(
-    directory: Path, made: Folder, asterisk: AsteriskInstance
-) -> AsyncIterator[tuple[StatusFile, float]]:
+async def running(directory: Path, made: Folder, asterisk: AsteriskInstance) -> AsyncIterator[tuple[StatusFile, float]]:
+    """Run ``dialplane run`` on a folder: its status file, and when it was started (`time.monotonic`)."""
     state = directory / "state"
     with lease(1) as ports:
         started = time.monotonic()

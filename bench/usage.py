@@ -2,6 +2,9 @@
 
 import os
 import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +21,15 @@ class Usage:
         cpu_seconds: user and system, all threads.
         rss: resident now.
         peak_rss: resident at most.
-        descriptors: open files and sockets.
+        files: open descriptors that are no sockets.
+        sockets: those that are.
     """
 
     cpu_seconds: float
     rss: int
     peak_rss: int
-    descriptors: int
+    files: int
+    sockets: int
 
 
 def usage(pid: int) -> Usage:
@@ -36,9 +41,17 @@ def usage(pid: int) -> Usage:
     proc = Path(f"/proc/{pid}")
     fields = (proc / "stat").read_text().rpartition(")")[2].split()
     memory = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", (proc / "status").read_text(), re.MULTILINE))
+    kinds = Counter(target.startswith("socket:") for target in _targets(proc / "fd"))
     return Usage(
         cpu_seconds=(int(fields[_UTIME]) + int(fields[_STIME])) / _TICKS,
         rss=int(memory["VmRSS"]) * _KIB,
         peak_rss=int(memory["VmHWM"]) * _KIB,
-        descriptors=len(os.listdir(proc / "fd")),  # noqa: PTH208 -- names are enough
+        files=kinds[False],
+        sockets=kinds[True],
     )
+
+
+def _targets(folder: Path) -> Iterator[str]:
+    for link in folder.iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            yield str(link.readlink())
