@@ -33,7 +33,12 @@ def run(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--only") from None
     scale = whole.QUICK if quick else whole.FULL
-    results = asyncio.run(whole.Run(topics, scale, say=_say).all())
+    running = whole.Run(topics, scale, say=_say)
+    try:
+        results = asyncio.run(running.all())
+    except BaseException:  # also Ctrl-C: what was measured until then is shown all the same
+        table.show(running.results)
+        raise
     table.show(results)
     folder = output or (HERE if scale is whole.FULL and topics == frozenset(whole.Topic) else None)
     if folder is None:

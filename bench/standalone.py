@@ -74,7 +74,6 @@ class StatusFile:
 
     path: Path
     child: Child
-    _stamp: int = 0
 
     def extensions(self) -> dict[str, Manifest]:
         """What it says of each Extension, by name."""
@@ -87,15 +86,15 @@ class StatusFile:
 
         The time is that of the first look at a file that says so: reading it is not the controller's time.
         """
-        end = time.monotonic() + _LIMIT_SECONDS
+        end, read = time.monotonic() + _LIMIT_SECONDS, 0
         while time.monotonic() < end:
             self.child.check()
             try:
                 stamp = self.path.stat().st_mtime_ns
             except FileNotFoundError:
                 stamp = 0
-            if stamp != self._stamp:
-                at, self._stamp = time.monotonic(), stamp
+            if stamp != read:
+                at, read = time.monotonic(), stamp
                 entries = await asyncio.to_thread(self.extensions)
                 if all(_shows(entries.get(name), fields, judge) for name, fields in wanted.items()):
                     return at

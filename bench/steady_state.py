@@ -9,7 +9,8 @@ from bench.cold_start import Started
 from bench.observer import first_generation, touched, watching
 from bench.phones import plugged_in
 from bench.results import SteadyState
-from bench.world import NAIVE, OPERATOR, World, difference
+from bench.world import NAIVE, World, difference
+from testbed.kube.namespace import OPERATOR
 from testbed.manifests import condition
 from testbed.ports import LOOPBACK
 

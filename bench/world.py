@@ -25,11 +25,12 @@ from testbed.asterisk import AsteriskInstance
 from testbed.controller import start_controller
 from testbed.kube.namespace import OPERATOR, Namespace, install_crds
 from testbed.kube.server import ApiServer
-from testbed.manifests import PLURALS
 from testbed.ports import lease
 from testbed.process import Child
 
 NAIVE: Final = "naive"
+AUDIT_SECONDS: Final = 0.5
+"""The watch may tell of a patch before the audit has its line."""
 _NAIVE_RULES: Final = [{"apiGroups": [GROUP], "resources": ["*"], "verbs": ["*"]}]
 _NAIVE_OPERATOR: Final = Path(__file__).with_name("naive_operator.py")
 
@@ -153,6 +154,3 @@ async def start(size: int, directory: Path) -> AsyncIterator[World]:
 def difference(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
     """What was counted between two counts."""
     return {what: count - before.get(what, 0) for what, count in after.items() if count > before.get(what, 0)}
-
-
-__all__ = ["NAIVE", "OPERATOR", "PLURALS", "Process", "World", "difference", "start"]

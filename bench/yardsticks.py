@@ -12,9 +12,10 @@ import yaml
 from bench.cluster import connect, in_flight
 from bench.observer import first_generation, touched, watching
 from bench.results import NaiveRun
-from bench.world import NAIVE, OPERATOR, World
+from bench.world import AUDIT_SECONDS, NAIVE, World
 from testbed.ami import AmiClient
 from testbed.asterisk import AsteriskInstance
+from testbed.kube.namespace import OPERATOR
 
 RELOADS: Final = 5
 PATCH_ROUNDS: Final = 2
@@ -82,6 +83,7 @@ async def naive(world: World) -> NaiveRun:
     async with watching(cluster, touched) as observer, world.naive_operator(cluster) as process:
         last = await observer.until(first_generation(world.names), limit_seconds=_LIMIT_SECONDS, what="naive")
         used = process.usage()
+        await asyncio.sleep(AUDIT_SECONDS)
     return NaiveRun(
         seconds=last - process.started,
         cpu_seconds=used.cpu_seconds,
