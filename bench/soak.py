@@ -25,6 +25,8 @@ JUDGED_FROM: Final = 2_000
 """Changes: with fewer the level is that of a process still warming up, and only told."""
 _MIB = 1024 * 1024
 _SETTLE_SECONDS = 60.0
+_LIMIT_SECONDS = 17 * 60
+"""Then no more changes are made, and what was made is judged."""
 _WITNESS = "dp_witness_"
 
 Say = Callable[[str], None]
@@ -86,13 +88,16 @@ async def soak(door: DoorName, *, changes: int, size: int, directory: Path, say:
             if done * 10 // changes > (done - len(batch)) * 10 // changes:
                 taken = time.monotonic() - started
                 say(f"{door}: {done:>6,} changes, {taken:4.0f} s, {memory.samples[-1][1] / _MIB:.1f} MiB")
+            if time.monotonic() - started > _LIMIT_SECONDS:
+                say(f"{door}: time is up after {done:,} of {changes:,} changes")
+                break
         await running.make(mix.heal())
         findings = [*await _untrue(running, mix)]
         left = sorted(_files(running) - files)
         findings += [f"files left over: {left}"] * bool(left)
         findings += await _leaked(running, before)
         after = usage(running.child.pid)
-    if memory.growth > GROWTH_LIMIT and changes >= JUDGED_FROM:
+    if memory.growth > GROWTH_LIMIT and done >= JUDGED_FROM:
         findings.append(f"memory grew by {memory.growth:.1%}, more than {GROWTH_LIMIT:.0%}")
     early, late = (memory.level(*part) / _MIB for part in ((0.2, 0.4), (0.8, 1)))
     slope = memory.slope / 1024 * 1_000
@@ -102,7 +107,7 @@ async def soak(door: DoorName, *, changes: int, size: int, directory: Path, say:
         f"sockets {before.sockets} → {after.sockets}"
     )
     if findings:
-        raise SoakFailedError("\n".join([f"{door}, after {changes:,} changes:", *findings]))
+        raise SoakFailedError("\n".join([f"{door}, after {done:,} changes:", *findings]))
 
 
 async def _untrue(door: doors.Door, mix: Mix) -> list[str]:

@@ -20,7 +20,7 @@ from testbed.kube.namespace import OPERATOR
 RELOADS: Final = 5
 PATCH_ROUNDS: Final = 2
 _MODULES: Final = ("res_pjsip.so", "pbx_config.so")
-_LIMIT_SECONDS: Final = 300
+_LIMIT_SECONDS: Final = 600
 _CONDITIONS: Final = (
     ("Accepted", "True", "Accepted", "the spec is valid and collides with nothing"),
     ("Ready", "True", "Verified", "the running Asterisk was asked and answered with this generation"),
