@@ -10,7 +10,7 @@ from bench.world import World
 
 PAUSE_SECONDS = (0.02, 0.25)
 """Between Ready and the next change: no two meet the controller at the same point of whatever it still does."""
-_LIMIT_SECONDS = 60
+_LIMIT_SECONDS = 120
 
 
 async def measure(world: World, observer: Observer, *, edits: int, limit_seconds: float) -> list[float]:
