@@ -28,7 +28,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 SITE ?= examples/office
 PY   := $(VENV)/bin/python
 
-.PHONY: up test lint format crds docs lock testbed
+.PHONY: up test lint format crds docs lock testbed bench soak
 up: setup ## run a site on a real Asterisk on this machine (SITE=DIR, ONCE=1 for scripts)
 	@$(PY) -m testbed up $(SITE) $(if $(ONCE),--once)
 
@@ -37,6 +37,12 @@ test: lint testbed ## lint, then every test, with the real parts
 
 testbed: setup ## fetch or build the real parts that the tests need
 	@$(PY) -m testbed all
+
+bench: setup ## measure against yardsticks, 15 minutes (ONLY=cold,change,steady,storm,standalone,commands; QUICK=1)
+	@$(PY) -m bench run $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+soak: setup ## 10,000 changes, and nothing may grow or be left over (SOAK_CHANGES=1000)
+	@$(PY) -m bench soak $(if $(SOAK_CHANGES),--changes $(SOAK_CHANGES))
 
 lint: setup ## ruff, mypy strict, import contracts
 	@$(VENV)/bin/ruff check .

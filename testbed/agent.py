@@ -128,11 +128,13 @@ class SipAgent(asyncio.DatagramProtocol):
         self._register_cseq = 0
 
     async def open(self, host: str, *, port: int | None = None, calls: int = 20) -> None:
-        """Bind a SIP port and reserve media ports for ``calls`` at a time."""
-        self._lease = lease(2 * calls + 4)
-        self.address = (host, port or self._lease.take(2))
-        first = self._lease.take(2 * calls, even=True)
-        self._media_ports = list(range(first, first + 2 * calls, 2))
+        """Bind a SIP port, by default a leased one, and reserve media ports for ``calls`` at a time."""
+        if calls or port is None:
+            self._lease = lease(2 * calls + 4)
+            port = port or self._lease.take(2)
+            first = self._lease.take(2 * calls, even=True)
+            self._media_ports = list(range(first, first + 2 * calls, 2))
+        self.address = (host, port)
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=self.address)
 

@@ -43,12 +43,17 @@ class ApiServer:
     """
 
     def __init__(
-        self, users: Iterable[str] | Mapping[str, Sequence[str]] = (), *, directory: Path | None = None
+        self,
+        users: Iterable[str] | Mapping[str, Sequence[str]] = (),
+        *,
+        directory: Path | None = None,
+        audited: Sequence[str] = (),
     ) -> None:
         """Prepare one; nothing runs yet.
 
         Args:
             users: further users, by name, or by name with the groups each is in.
+            audited: users whose every request is recorded, a JSON line each, in :attr:`audit_log`.
             directory: where data, keys and logs live and stay; by default a directory of its own,
                 removed at the end.
 
@@ -68,6 +73,8 @@ class ApiServer:
         self.etcd_url = f"http://{ports.LOOPBACK}:{etcd_port}"
         self.certificates = certificates.make(self.directory)
         self._write_tokens()
+        self._audited = tuple(audited)
+        self.audit_log = self.directory / "audit.log"
         self._etcd = Component("etcd", self._etcd_command(peer_port), directory=self.directory)
         self._server = Component("kube-apiserver", self._server_command(port), directory=self.directory)
         self._etcd_port = etcd_port
@@ -241,7 +248,18 @@ class ApiServer:
             "--service-cluster-ip-range=10.0.0.0/24",
             "--endpoint-reconciler-type=none",
             "--profiling=false",
+            *self._audit_options(),
         ]
+
+    def _audit_options(self) -> list[str]:
+        if not self._audited:
+            return []
+        policy = self.directory / "audit-policy.json"
+        # Written before the answer goes out: whoever has the answer finds the line. Metadata: no bodies, no secrets.
+        rules = [{"level": "Metadata", "users": self._audited, "omitStages": ["RequestReceived"]}, {"level": "None"}]
+        content = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": rules}
+        _write_private(policy, json.dumps(content))
+        return [f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}"]
 
 
 def _write_private(path: Path, content: str) -> None:

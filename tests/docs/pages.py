@@ -28,7 +28,7 @@ class Block:
 
 def pages() -> list[Path]:
     """Every Markdown file that belongs to the project."""
-    folders = (ROOT / name for name in ("docs", "examples", "controller", "charts", "templates"))
+    folders = (ROOT / name for name in ("docs", "examples", "controller", "charts", "templates", "bench"))
     return sorted([*ROOT.glob("*.md"), *(page for folder in folders for page in folder.rglob("*.md"))])
 
 

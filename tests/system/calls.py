@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.system.pbx import Manifest, Pbx, extension, manifest
+from testbed.manifests import Manifest, manifest
+from tests.system.pbx import Pbx, extension
 
 ALL = ("internal", "local", "national", "international")
 BOX = {"pinSecretRef": {"name": "pin", "key": "pin"}}

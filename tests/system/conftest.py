@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 import pytest_asyncio
 
+from testbed.kube.namespace import OPERATOR, install_crds
 from testbed.kube.server import ApiServer
 from tests.system.calls import site
-from tests.system.doors import OPERATOR, install_crds
 from tests.system.pbx import Pbx
 from tests.system.world import World, start
 

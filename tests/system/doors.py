@@ -10,41 +10,27 @@ import itertools
 import json
 import re
 import ssl
-import sys
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import aiohttp
-from ruamel.yaml import YAML
 
+from dialplane.resources.manifest import GROUP
 from testbed.asterisk import AsteriskInstance
-from testbed.kube.server import ApiServer
+from testbed.controller import start_controller
+from testbed.kube.namespace import OPERATOR, Namespace
+from testbed.manifests import PLURALS, Manifest, condition, secret
 from testbed.ports import LOOPBACK, PortLease, lease
 from testbed.process import Child
 
-Manifest = dict[str, Any]
 Name = tuple[str, str]
 Seen = Mapping[str, Any]
 
 ROOT = Path(__file__).parents[2]
-GROUP = "dialplane.io"
-PLURALS = {"Asterisk": "asterisks", "SipTrunk": "siptrunks", "Extension": "extensions", "Schedule": "schedules"}
-OPERATOR = "operator"
 LOOK_SECONDS = 0.1
-
-
-def secret(name: str, **values: str) -> Manifest:
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
-
-
-def condition(seen: Seen, kind: str) -> dict[str, Any]:
-    """That condition; empty where there is none."""
-    conditions = seen.get("status", {}).get("conditions", ())
-    return next((dict(c) for c in conditions if c["type"] == kind), {})
 
 
 def is_true(kind: str) -> Callable[[Seen], bool]:
@@ -85,18 +71,10 @@ class Door(ABC):
 
     async def start(self) -> None:
         arguments, env = self.command()
-        settings = self.asterisk.settings
-        ami = {
-            "ASTERISK_AMI_HOST": settings.host,
-            "ASTERISK_AMI_PORT": str(settings.ami_port),
-            "ASTERISK_AMI_USERNAME": settings.controller.name,
-            "ASTERISK_AMI_PASSWORD": settings.controller.secret,
-        }
-        listen = ("--metrics-address", f"{LOOPBACK}:{self._metrics_port}")
-        common = ("--config-dir", str(self.asterisk.etc / "dialplane"), *listen, *self.options)
-        argv = [sys.executable, "-m", "dialplane.cli", *arguments, *common]
         output = self.directory / f"controller-{next(self._runs)}.log"
-        self._child = await Child.start(self.kind, argv, output=output, env={**ami, **env}, cwd=self.directory)
+        self._child = await start_controller(
+            (*arguments, *self.options), self.asterisk, output=output, metrics_port=self._metrics_port, env=env
+        )
 
     async def stop(self) -> int:
         """SIGTERM; the exit code."""
@@ -305,49 +283,6 @@ class Standalone(Door):
         return about.st_ino, about.st_mtime_ns, self.status_file.read_bytes()
 
 
-def chart_rules() -> list[dict[str, Any]]:
-    """The rules of the chart's Role, with the release named `dialplane`."""
-    text = (ROOT / "charts/dialplane/templates/rbac.yaml").read_text()
-    role = next(part for part in text.split("\n---\n") if "\nkind: Role\n" in part)
-    named = re.sub(r"\{\{-? *include \"dialplane\.name\" \. *\}\}", "dialplane", role)
-    plain = re.sub(r"\{\{.*?\}\}", "", named)
-    return [dict(rule) for rule in YAML(typ="safe").load(plain)["rules"]]
-
-
-@dataclass
-class Namespace:
-    """A namespace of the API server in which the operator has exactly the Role of the chart."""
-
-    server: ApiServer
-    name: str
-    rules: list[dict[str, Any]] = field(default_factory=chart_rules)
-
-    def __post_init__(self) -> None:
-        self.create("/api/v1/namespaces", {"metadata": {"name": self.name}})
-        self.grant("dialplane", self.rules)
-
-    def grant(self, name: str, rules: list[dict[str, Any]]) -> None:
-        """Give the operator these rights, by a Role of that name."""
-        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.name}"
-        subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": OPERATOR}
-        role = {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": name}
-        self.create(f"{rbac}/roles", {"metadata": {"name": name}, "rules": rules})
-        self.create(f"{rbac}/rolebindings", {"metadata": {"name": name}, "subjects": [subject], "roleRef": role})
-
-    def create(self, path: str, body: object) -> None:
-        answer = self.server.request("POST", path, body)
-        assert answer.ok, answer.message
-
-    def kubectl(self, *arguments: str, stdin: str | None = None, limit_seconds: float = 60) -> str:
-        return self.server.kubectl(f"--namespace={self.name}", *arguments, stdin=stdin, limit_seconds=limit_seconds)
-
-    def items(self, kind: str) -> list[dict[str, Any]]:
-        path = f"/apis/{GROUP}/v1alpha1/namespaces/{self.name}/{PLURALS[kind]}"
-        answer = self.server.request("GET", path)
-        assert answer.ok, answer.message
-        return list(answer.body["items"])
-
-
 class Kube(Door):
     """`dialplane operator` on a namespace of a real API server."""
 
@@ -375,14 +310,14 @@ class Kube(Door):
         await asyncio.to_thread(self.namespace.kubectl, "apply", "--validate=false", "-f", "-", stdin=text)
 
     async def _apply_at_once(self, manifests: list[Manifest]) -> None:
-        server, root = self.namespace.server, f"/apis/{GROUP}/v1alpha1/namespaces/{self.namespace.name}"
+        server = self.namespace.server
         trust = ssl.create_default_context(cafile=str(server.certificates.authority))
         bearer = {"Authorization": f"Bearer {server.token()}"}
         connector = aiohttp.TCPConnector(ssl=trust, limit=16)
         async with aiohttp.ClientSession(server.url, connector=connector, headers=bearer) as session:
 
             async def create(manifest: Manifest) -> None:
-                async with session.post(f"{root}/{PLURALS[manifest['kind']]}", json=manifest) as answer:
+                async with session.post(self.namespace.path(manifest["kind"]), json=manifest) as answer:
                     assert answer.ok, await answer.text()
 
             async with asyncio.TaskGroup() as tasks:
@@ -402,10 +337,3 @@ class Kube(Door):
 
     async def writes(self) -> Any:
         return {n: (seen["metadata"]["resourceVersion"], seen["status"]) for n, seen in (await self.seen()).items()}
-
-
-def install_crds(server: ApiServer) -> None:
-    """As a user does it, and return when all kinds are served."""
-    server.kubectl("apply", "--validate=false", "-f", str(ROOT / "crds"), limit_seconds=60)
-    names = [f"crd/{plural}.{GROUP}" for plural in PLURALS.values()]
-    server.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names, limit_seconds=60)

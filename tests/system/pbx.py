@@ -14,14 +14,9 @@ from dialplane.reconcile.template_dir import load
 from dialplane.resources.manifest import parse
 from dialplane.resources.snapshot import Snapshot
 from testbed.asterisk import AsteriskInstance
+from testbed.manifests import Manifest, manifest
 from testbed.ports import LOOPBACK
 from testbed.sip import Peer
-
-Manifest = dict[str, Any]
-
-
-def manifest(kind: str, name: str, **spec: Any) -> Manifest:
-    return {"apiVersion": "dialplane.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
 def extension(number: str, permissions: Iterable[str] = ("internal",), **spec: Any) -> Manifest:

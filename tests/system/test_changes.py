@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.system.doors import condition, is_false, is_true
+from testbed.manifests import condition
+from tests.system.doors import is_false, is_true
 from tests.system.world import CARRIER_HOST, World, password_of, phones, rings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

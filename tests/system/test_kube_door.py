@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from testbed.kube.namespace import OPERATOR, Namespace, chart_rules
 from testbed.kube.server import ApiServer
 from tests.kube.conftest import Proxy
-from tests.system.doors import OPERATOR, Kube, Namespace, chart_rules
+from tests.system.doors import Kube
 from tests.system.world import World, phones, start
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("door-kube")]

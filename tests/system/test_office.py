@@ -9,8 +9,9 @@ import pytest
 import pytest_asyncio
 from ruamel.yaml import YAML
 
+from testbed.manifests import Manifest, condition
 from testbed.sip import SippPhone
-from tests.system.doors import ROOT, Manifest, condition, is_false, is_true
+from tests.system.doors import ROOT, is_false, is_true
 from tests.system.pbx import extension
 from tests.system.world import World, rings
 

@@ -17,8 +17,10 @@ from dialplane.resources.manifest import parse
 from dialplane.resources.snapshot import Snapshot
 from dialplane.standalone.files import read_paths
 from dialplane.standalone.site import Site, SiteReader
+from testbed.kube.namespace import Namespace
 from testbed.kube.server import ApiServer, KubectlError
-from tests.system.doors import PLURALS, ROOT, Namespace
+from testbed.manifests import PLURALS
+from tests.system.doors import ROOT
 
 pytestmark = pytest.mark.xdist_group("door-kube")
 

@@ -10,11 +10,13 @@ from typing import Any
 
 from testbed.ami import AmiClient
 from testbed.asterisk import AsteriskInstance
+from testbed.kube.namespace import Namespace
 from testbed.kube.server import ApiServer
+from testbed.manifests import Manifest, manifest
 from testbed.ports import LOOPBACK
 from testbed.sip import Peer
-from tests.system.doors import Door, Kube, Manifest, Namespace, Standalone
-from tests.system.pbx import extension, manifest
+from tests.system.doors import Door, Kube, Standalone
+from tests.system.pbx import extension
 
 CARRIER_HOST = "127.0.0.2"
 """Not the phones' address: a trunk that is known by its address would claim their calls."""

@@ -1,0 +1,88 @@
+"""``python -m bench run`` and ``python -m bench soak``; `make bench` and `make soak` do the same."""
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench import plot, table
+from bench import run as whole
+from bench import soak as soaking
+from bench.results import Results
+
+HERE = Path(__file__).parent
+RESULTS, README, PLOT = "results.json", "README.md", "bench.svg"
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.command()
+def run(
+    only: Annotated[str, typer.Option(metavar="TOPICS", help=f"Some of these alone: {','.join(whole.Topic)}.")] = "",
+    quick: Annotated[bool, typer.Option(help="Tiny: does all of it work? Its figures mean nothing.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the results go. [default: bench/, for a whole run]")
+    ] = None,
+) -> None:
+    """Measure, show the table, and keep results, table and plot."""
+    try:
+        topics = frozenset(whole.Topic(topic) for topic in only.split(",") if topic) or frozenset(whole.Topic)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from None
+    scale = whole.QUICK if quick else whole.FULL
+    running = whole.Run(topics, scale, say=_say)
+    try:
+        results = asyncio.run(running.all())
+    except BaseException:  # also Ctrl-C: what was measured until then is shown all the same
+        table.show(running.results)
+        raise
+    table.show(results)
+    folder = output or (HERE if scale is whole.FULL and topics == frozenset(whole.Topic) else None)
+    if folder is None:
+        _say("a part of the benchmark: not kept (--output DIR keeps it)")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    results.save(folder / RESULTS)
+    keep(results, folder)
+
+
+@app.command()
+def soak(
+    changes: Annotated[int, typer.Option(min=10, help="How many.")] = 10_000,
+    size: Annotated[int, typer.Option(min=10, help="Of how many phones the site is.")] = 1_000,
+    door: Annotated[list[soaking.DoorName], typer.Option(help="At which door.")] = [soaking.DoorName.KUBE],  # noqa: B006
+) -> None:
+    """Make many changes; fail if memory grows, or if anything is left over or untrue in the end."""
+    for each in door:
+        with tempfile.TemporaryDirectory(prefix="dialplane-soak-", ignore_cleanup_errors=True) as place:
+            running = soaking.soak(each, changes=changes, size=size, directory=Path(place), say=_say)
+            try:
+                asyncio.run(running)
+            except soaking.SoakFailedError as error:
+                _say(str(error))
+                raise typer.Exit(1) from None
+
+
+@app.command()
+def draw() -> None:
+    """Make table and plot anew from the results that are kept."""
+    keep(Results.load(HERE / RESULTS), HERE)
+
+
+def _say(line: str) -> None:
+    typer.echo(f"bench: {line}", err=True)
+
+
+def keep(results: Results, folder: Path) -> None:
+    """Write plot and table; a README.md that is not there yet begins with ours."""
+    plot.draw(results, folder / PLOT)
+    if not (folder / README).exists():
+        shutil.copy(HERE / README, folder / README)
+    table.write_into(folder / README, results)
+
+
+if __name__ == "__main__":
+    app()

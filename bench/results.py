@@ -1,0 +1,148 @@
+"""What was measured, raw, and the figures that follow from it. Times in seconds, memory in bytes."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Figures(BaseModel):
+    """Measured once, never changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NaiveRun(Figures):
+    """The naive operator's cold start."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_rss: int
+    requests: int
+
+
+class ColdStart(Figures):
+    """From the start of the process to the last Ready."""
+
+    n: int
+    seconds: float
+    cpu_seconds: float
+    peak_rss: int
+    requests: dict[str, int]
+    reloads: list[str]
+    patch_floor: list[float]
+    """Each round of bare patches."""
+    reload_floor: list[float]
+    """Each bare reload."""
+    naive: NaiveRun
+
+    @property
+    def floor(self) -> float:
+        """The two floors together: the better round of patches, the middle reload."""
+        return min(self.patch_floor) + statistics.median(self.reload_floor)
+
+
+class OneChange(Figures):
+    """From a PATCH to Ready with its generation, for each change."""
+
+    n: int
+    samples: list[float]
+    reload_floor: list[float]
+
+
+class SteadyState(Figures):
+    """Nothing changes, phones register; per process."""
+
+    n: int
+    phones: int
+    seconds: float
+    registers: int
+    cpu_seconds: float
+    requests: dict[str, int]
+    reloads: list[str]
+    naive_cpu_seconds: float
+    naive_requests: int
+
+    @property
+    def cpu_percent(self) -> float:
+        """Of one core."""
+        return 100 * self.cpu_seconds / self.seconds
+
+    def per_minute(self, count: float) -> float:
+        """A count or a sum of the whole time, per minute."""
+        return 60 * count / self.seconds
+
+
+class Storm(Figures):
+    """Many changes in a short time."""
+
+    n: int
+    edits: int
+    seconds: float
+    """Until the last one was sent."""
+    staleness: list[float]
+    """Of each change, in the order they were answered."""
+    reloads: list[str]
+    reload_floor: list[float]
+
+
+class StandaloneSite(Figures):
+    """The same through ``dialplane run``: from its start to the last Ready, and changes by file."""
+
+    n: int
+    seconds: float
+    cpu_seconds: float
+    peak_rss: int
+    samples: list[float]
+    reload_floor: list[float]
+    parse_floor: float
+
+
+class Command(Figures):
+    """One command on a folder of manifests."""
+
+    name: str
+    n: int
+    seconds: float
+    parse_floor: float
+    """All files that it reads, by libyaml into plain values."""
+
+
+class Machine(Figures):
+    """Where it was measured, and with which versions."""
+
+    date: str
+    cpu: str
+    cores: int
+    memory: int
+    versions: dict[str, str]
+
+
+class Results(Figures):
+    """A whole run."""
+
+    machine: Machine
+    seconds: float = 0
+    cold: list[ColdStart] = []
+    change: list[OneChange] = []
+    steady: list[SteadyState] = []
+    storm: list[Storm] = []
+    standalone: list[StandaloneSite] = []
+    commands: list[Command] = []
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_text(self.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        return cls.model_validate_json(path.read_text())
+
+
+def percentile(samples: Sequence[float], percent: int) -> float:
+    """The smallest sample that at least `percent` of all do not exceed."""
+    ordered = sorted(samples)
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

@@ -1,0 +1,127 @@
+"""The table: each figure, its yardstick from the same run, and the ratio of the two. Pure."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bench.results import ColdStart, Command, OneChange, Results, StandaloneSite, SteadyState, Storm, percentile
+
+HEADER = ("what", "N", "Dialplane", "yardstick", "its figure", "ratio", "goal")
+_MIB = 1024 * 1024
+_PERCENTILES = (50, 95, 99)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table, as text; the ratio is our figure over the yardstick's: less is better."""
+
+    what: str
+    n: int
+    ours: str
+    yardstick: str = ""
+    figure: str = ""
+    ratio: str = ""
+    goal: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """In the order of `HEADER`."""
+        return (self.what, f"{self.n:,}", self.ours, self.yardstick, self.figure, self.ratio, self.goal)
+
+
+def rows(results: Results) -> list[Row]:
+    """All of them, in the order of the document."""
+    return [
+        *_all(_cold(each) for each in results.cold),
+        *_all(_change(each) for each in results.change),
+        *_all(_steady(each) for each in results.steady),
+        *_all(_storm(each) for each in results.storm),
+        *_all(_standalone(each) for each in results.standalone),
+        *(_command(each) for each in results.commands),
+    ]
+
+
+def _all(groups: Iterable[Iterator[Row]]) -> Iterator[Row]:
+    for group in groups:
+        yield from group
+
+
+def _cold(cold: ColdStart) -> Iterator[Row]:
+    n, naive, name = cold.n, cold.naive, "naive operator"
+    goal = n == 5_000  # noqa: PLR2004 -- the size that the goals speak of
+    yield _times("cold start", n, cold.seconds, "bare patches + bare reload", cold.floor, goal="≤ 1.5" * goal)
+    yield _times("cold start", n, cold.seconds, name, naive.seconds, goal="≤ 0.67" * goal)
+    yield _times("cold start, CPU", n, cold.cpu_seconds, name, naive.cpu_seconds, goal="≤ 0.5" * goal)
+    ratio = _ratio(cold.peak_rss, naive.peak_rss)
+    memory = _memory(cold.peak_rss), name, _memory(naive.peak_rss)
+    yield Row("cold start, peak memory", n, *memory, ratio, "≤ 0.33" * goal)
+    asked = sum(cold.requests.values())
+    yield Row("cold start, API requests", n, f"{asked:,}", name, f"{naive.requests:,}", _ratio(asked, naive.requests))
+    yield Row("cold start, reloads", n, _reloads(cold.reloads), goal="≤ 2" * goal)
+
+
+def _change(change: OneChange) -> Iterator[Row]:
+    goals = {(1_000, 50): "≤ 400 ms", (1_000, 99): "≤ 1.5 s", (10_000, 50): "≤ 500 ms"}
+    reload = statistics.median(change.reload_floor)
+    for percent in _PERCENTILES:
+        what = f"one change, p{percent} of {len(change.samples)}"
+        goal = goals.get((change.n, percent), "")
+        yield _times(what, change.n, percentile(change.samples, percent), "bare reload", reload, goal=goal)
+
+
+def _steady(steady: SteadyState) -> Iterator[Row]:
+    what, n, name = f"steady state, {steady.phones} phones", steady.n, "naive operator"
+    cpu, naive_cpu = (100 * seconds / steady.seconds for seconds in (steady.cpu_seconds, steady.naive_cpu_seconds))
+    percent = f"{cpu:.2f} %", name, f"{naive_cpu:.2f} %", _ratio(cpu, naive_cpu)
+    yield Row(f"{what}, CPU of one core", n, *percent, "< 2 %")
+    asked, naive_asked = (
+        60 * count / steady.seconds for count in (sum(steady.requests.values()), steady.naive_requests)
+    )
+    yield Row(f"{what}, API requests/min", n, f"{asked:.1f}", name, f"{naive_asked:.1f}", "", "< 10")
+    yield Row(f"{what}, reloads", n, _reloads(steady.reloads), goal="0")
+
+
+def _storm(storm: Storm) -> Iterator[Row]:
+    what, reload = f"storm, {storm.edits:,} edits in {storm.seconds:.0f} s", statistics.median(storm.reload_floor)
+    longest, middle = max(storm.staleness), statistics.median(storm.staleness)
+    yield _times(f"{what}, longest staleness", storm.n, longest, "bare reload", reload)
+    yield _times(f"{what}, median staleness", storm.n, middle, "bare reload", reload)
+    yield Row(f"{what}, reloads", storm.n, _reloads(storm.reloads))
+
+
+def _standalone(site: StandaloneSite) -> Iterator[Row]:
+    reload = statistics.median(site.reload_floor)
+    floor = reload + site.parse_floor
+    yield _times("`dialplane run`, start", site.n, site.seconds, "libyaml + bare reload", floor)
+    yield Row("`dialplane run`, start, peak memory", site.n, _memory(site.peak_rss))
+    for percent in _PERCENTILES[:2]:
+        what = f"`dialplane run`, one change, p{percent} of {len(site.samples)}"
+        yield _times(what, site.n, percentile(site.samples, percent), "bare reload", reload)
+
+
+def _command(command: Command) -> Row:
+    return _times(f"`dialplane {command.name}`", command.n, command.seconds, "libyaml alone", command.parse_floor)
+
+
+def _times(what: str, n: int, ours: float, yardstick: str, its: float, *, goal: str = "") -> Row:
+    return Row(what, n, _time(ours), yardstick, _time(its), _ratio(ours, its), goal)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1_000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1_000:.1f} ms"  # noqa: PLR2004
+    return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds:.2f} s"  # noqa: PLR2004 -- three digits at most
+
+
+def _memory(size: int) -> str:
+    return f"{size / _MIB:.0f} MiB"
+
+
+def _ratio(ours: float, its: float) -> str:
+    return f"{ours / its:.2f}" if its else ""
+
+
+def _reloads(modules: Iterable[str]) -> str:
+    counted = Counter(module.removeprefix("res_").removesuffix(".so") for module in modules)
+    return ", ".join(f"{count} {module}" for module, count in counted.items()) or "0"

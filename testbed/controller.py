@@ -1,0 +1,36 @@
+"""The product's own process, as a user starts it, beside an Asterisk of the test bed."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from testbed.asterisk import AsteriskInstance
+from testbed.ports import LOOPBACK
+from testbed.process import Child
+
+
+async def start_controller(
+    arguments: Sequence[str],
+    asterisk: AsteriskInstance,
+    *,
+    output: Path,
+    metrics_port: int,
+    env: Mapping[str, str] | None = None,
+) -> Child:
+    """Start ``dialplane ARGUMENTS``, which may be ``run …`` or ``operator …``.
+
+    It gets its account at Asterisk, the directory to write to, and a port for its metrics. ``output`` takes what
+    it says; it runs in that file's directory.
+    """
+    settings = asterisk.settings
+    ami = {
+        "ASTERISK_AMI_HOST": settings.host,
+        "ASTERISK_AMI_PORT": str(settings.ami_port),
+        "ASTERISK_AMI_USERNAME": settings.controller.name,
+        "ASTERISK_AMI_PASSWORD": settings.controller.secret,
+    }
+    common = ("--config-dir", str(asterisk.etc / "dialplane"), "--metrics-address", f"{LOOPBACK}:{metrics_port}")
+    argv = [sys.executable, "-m", "dialplane.cli", *arguments, *common]
+    return await Child.start(
+        f"dialplane {arguments[0]}", argv, output=output, env={**ami, **(env or {})}, cwd=output.parent
+    )

@@ -1,0 +1,86 @@
+"""A namespace in which the operator has exactly the rights that the chart gives it."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dialplane.resources.manifest import API_VERSION, GROUP
+from testbed.kube.rest import Answer
+from testbed.kube.server import ApiServer
+from testbed.manifests import PLURALS
+
+OPERATOR = "operator"
+_ROOT = Path(__file__).parents[2]
+
+
+class ApiRefusedError(RuntimeError):
+    """The API server refused what a test or benchmark needs; the message is the server's."""
+
+
+def chart_rules() -> list[dict[str, Any]]:
+    """The rules of the chart's Role, with the release named `dialplane`."""
+    text = (_ROOT / "charts/dialplane/templates/rbac.yaml").read_text()
+    role = next(part for part in text.split("\n---\n") if "\nkind: Role\n" in part)
+    named = re.sub(r"\{\{-? *include \"dialplane\.name\" \. *\}\}", "dialplane", role)
+    plain = re.sub(r"\{\{.*?\}\}", "", named)
+    return [dict(rule) for rule in yaml.safe_load(plain)["rules"]]
+
+
+@dataclass
+class Namespace:
+    """A namespace of the API server, made at once; `user` may do there what `rules` say.
+
+    Raises:
+        ApiRefusedError: from all methods.
+    """
+
+    server: ApiServer
+    name: str
+    rules: list[dict[str, Any]] = field(default_factory=chart_rules)
+    user: str = OPERATOR
+
+    def __post_init__(self) -> None:
+        self.create("/api/v1/namespaces", {"metadata": {"name": self.name}})
+        self.grant("dialplane", self.rules)
+
+    def grant(self, name: str, rules: list[dict[str, Any]]) -> None:
+        """Give the user these rights, by a Role of that name."""
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.name}"
+        subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": self.user}
+        role = {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": name}
+        self.create(f"{rbac}/roles", {"metadata": {"name": name}, "rules": rules})
+        self.create(f"{rbac}/rolebindings", {"metadata": {"name": name}, "subjects": [subject], "roleRef": role})
+
+    def path(self, kind: str, name: str = "") -> str:
+        """The path of all objects of a kind in this namespace, or of one."""
+        root = f"/apis/{API_VERSION}" if kind in PLURALS else "/api/v1"
+        plural = PLURALS.get(kind, f"{kind.lower()}s")
+        return f"{root}/namespaces/{self.name}/{plural}" + (f"/{name}" if name else "")
+
+    def create(self, path: str, body: object) -> None:
+        """Create one object, as the admin."""
+        _granted(self.server.request("POST", path, body))
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, limit_seconds: float = 60) -> str:
+        """Run kubectl in this namespace, as the admin."""
+        return self.server.kubectl(f"--namespace={self.name}", *arguments, stdin=stdin, limit_seconds=limit_seconds)
+
+    def items(self, kind: str) -> list[dict[str, Any]]:
+        """All objects of a kind."""
+        return list(_granted(self.server.request("GET", self.path(kind))).body["items"])
+
+
+def install_crds(server: ApiServer) -> None:
+    """Install ours as a user does it, and return when all kinds are served."""
+    server.kubectl("apply", "--validate=false", "-f", str(_ROOT / "crds"), limit_seconds=60)
+    names = [f"crd/{plural}.{GROUP}" for plural in PLURALS.values()]
+    server.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names, limit_seconds=60)
+
+
+def _granted(answer: Answer) -> Answer:
+    if not answer.ok:
+        raise ApiRefusedError(f"{answer.status}: {answer.message}")
+    return answer

@@ -1,0 +1,26 @@
+"""Manifests as tests and benchmarks write them: plain values, one function a kind of need."""
+
+from typing import Any
+
+from dialplane.resources.kinds import KINDS
+from dialplane.resources.manifest import API_VERSION
+
+Manifest = dict[str, Any]
+
+PLURALS = {name: kind.plural for name, kind in KINDS.items()}
+
+
+def manifest(kind: str, name: str, **spec: Any) -> Manifest:
+    """A resource of ours."""
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def secret(name: str, **values: str) -> Manifest:
+    """A Secret with these values, in clear."""
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
+
+
+def condition(seen: Manifest, kind: str) -> dict[str, Any]:
+    """That condition of a resource as a front door shows it; empty where there is none."""
+    conditions = seen.get("status", {}).get("conditions", ())
+    return next((dict(c) for c in conditions if c["type"] == kind), {})

@@ -1,0 +1,101 @@
+"""The benchmark measures: every row, small, with the real parts. How fast anything is, is not judged here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import table
+from bench.results import Results
+from bench.rows import rows
+
+ROOT = Path(__file__).parents[2]
+BENCH = ROOT / "bench"
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a quick run leaves behind."""
+    folder = tmp_path_factory.mktemp("bench")
+    argv = [sys.executable, "-m", "bench", "run", "--quick", "--output", str(folder)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(output: Path) -> Results:
+    return Results.load(output / "results.json")
+
+
+def test_a_cold_start_is_counted_by_others_than_the_controller(results: Results) -> None:
+    (cold,) = results.cold
+    assert cold.n == 20
+    assert cold.requests["patch extensions/status"] >= 20
+    assert cold.requests["list extensions"] >= 1
+    assert cold.reloads.count("res_pjsip.so") == 1
+    assert cold.cpu_seconds > 0
+    assert cold.peak_rss > 30 * 2**20
+
+
+def test_a_cold_start_has_its_yardsticks(results: Results) -> None:
+    (cold,) = results.cold
+    assert min(cold.patch_floor) < cold.floor < cold.seconds
+    assert len(cold.reload_floor) == 5
+    assert cold.naive.requests >= 2 * 20  # a finalizer and a status for each
+    assert cold.naive.seconds > 0
+    assert cold.naive.peak_rss > 30 * 2**20
+
+
+def test_each_change_is_waited_for(results: Results) -> None:
+    (change,) = results.change
+    assert len(change.samples) == 5
+    assert min(change.samples) > 0
+    assert min(change.reload_floor) > 0
+
+
+def test_phones_register_in_the_steady_state_and_nothing_is_reloaded(results: Results) -> None:
+    (steady,) = results.steady
+    assert steady.registers >= steady.phones
+    assert steady.reloads == []
+    assert steady.seconds == pytest.approx(4, abs=1)
+
+
+def test_every_edit_of_a_storm_has_its_staleness(results: Results) -> None:
+    (storm,) = results.storm
+    assert len(storm.staleness) == storm.edits == 20
+    assert min(storm.staleness) > 0
+    assert storm.reloads
+
+
+def test_the_folder_and_the_commands_are_measured(results: Results) -> None:
+    (site,) = results.standalone
+    assert len(site.samples) == 3
+    assert 0 < site.parse_floor < site.seconds
+    assert [command.name for command in results.commands] == ["render", "validate", "diff"]
+    assert all(0 < command.parse_floor < command.seconds for command in results.commands)
+
+
+def test_every_row_with_a_yardstick_has_a_ratio(results: Results) -> None:
+    idle = [row.what for row in rows(results) if row.yardstick and not row.ratio]
+    assert all(what.startswith("steady state") for what in idle), idle  # an idle process may have taken nothing
+
+
+def test_the_table_and_the_plot_are_made_from_the_results(output: Path, results: Results) -> None:
+    assert table.as_markdown(results) in (output / "README.md").read_text()
+    assert "<svg" in (output / "bench.svg").read_text()
+
+
+def test_the_document_shows_the_results_that_are_kept() -> None:
+    kept = Results.load(BENCH / "results.json")
+    assert table.as_markdown(kept) in (BENCH / "README.md").read_text(), "run `python -m bench draw`"
+
+
+def test_a_part_is_measured_alone_and_not_kept() -> None:
+    before = (BENCH / "results.json").read_bytes()
+    argv = [sys.executable, "-m", "bench", "run", "--quick", "--only", "commands"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert "dialplane render" in done.stdout
+    assert "cold start" not in done.stdout
+    assert (BENCH / "results.json").read_bytes() == before

@@ -1,0 +1,23 @@
+"""The soak, short: it passes on a site that follows, and fails on one that does not."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import soak
+from bench.mix import Mix
+from bench.soak import DoorName, SoakFailedError
+
+
+@pytest.mark.parametrize("door", DoorName)
+async def test_after_200_changes_all_is_true_and_nothing_is_left_over(door: DoorName, tmp_path: Path) -> None:
+    said: list[str] = []
+    await soak.soak(door, changes=200, size=50, directory=tmp_path, say=said.append)
+    assert "MiB after the warm-up" in said[-1]
+
+
+async def test_what_is_untrue_in_the_end_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soak, "_SETTLE_SECONDS", 1)
+    monkeypatch.setattr(Mix, "heal", lambda _: [])
+    with pytest.raises(SoakFailedError, match=r"e1\d+ is not Ready\n(.*\n)*Asterisk "):
+        await soak.soak(DoorName.STANDALONE, changes=60, size=30, directory=tmp_path, say=lambda _: None)
