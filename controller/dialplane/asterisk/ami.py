@@ -22,6 +22,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from dialplane.asterisk import metrics
 from dialplane.asterisk.decoder import check_lines
 from dialplane.asterisk.errors import (
     ActionRefused,
@@ -166,6 +167,7 @@ class Ami:
 
     def dispatch(self, event: Event) -> None:
         """Hand an event to those who want it; called by the wire."""
+        metrics.EVENTS.inc()
         if "eventlist" not in event:  # the stray end of a list that was refused
             for subscription in self._subscriptions:
                 subscription.offer(event)

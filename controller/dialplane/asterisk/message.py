@@ -3,7 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-HIDDEN = frozenset({"password", "secret", "md5cred", "passworddigest", "oauthsecret", "refreshtoken"})
+HIDDEN = frozenset(
+    {
+        *("password", "secret", "md5cred", "passworddigest", "oauthsecret", "refreshtoken"),
+        # Of security events: whoever has both sides of a challenge can try passwords in peace.
+        *("challenge", "expectedresponse", "receivedchallenge", "receivedhash", "expectedhash"),
+    }
+)
 """Fields whose value no repr shows (lower case)."""
 
 
@@ -48,7 +54,8 @@ class Message(Mapping[str, str]):
         return (value,) if isinstance(value, str) else value
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{n}={'***' if n in HIDDEN else repr(v)}" for n, v in self._fields.items())
+        hidden = HIDDEN | ({"response"} if "event" in self._fields else frozenset())
+        shown = ", ".join(f"{n}={'***' if n in hidden else repr(v)}" for n, v in self._fields.items())
         return f"{type(self).__name__}({shown})"
 
 

@@ -89,6 +89,11 @@ async def traffic(ami: Ami) -> Traffic:
     return Traffic(len(calls), any(c.startswith(EMERGENCY) for channel in channels for c in _contexts(channel)))
 
 
+async def active_calls(ami: Ami) -> int:
+    """Ask for the number of calls alone: one short answer, whatever goes on."""
+    return int((await ami.action("CoreStatus")).get("CoreCurrentCalls", "0"))
+
+
 async def busy_contexts(ami: Ami) -> Mapping[str, int]:
     """How many channels are in each dialplan context, or will return to it from a Gosub.
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
+from dialplane.asterisk import metrics
 from dialplane.asterisk.message import Event, Gap
 
 
@@ -31,6 +32,7 @@ class Subscription:
             return
         if len(self._waiting) >= self._limit:
             self._lost += len(self._waiting)
+            metrics.EVENTS_DROPPED.inc(len(self._waiting))
             self._waiting.clear()
         self._waiting.append(event)
         self._news.set()

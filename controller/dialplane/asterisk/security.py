@@ -1,0 +1,109 @@
+"""Whom Asterisk refused: the events of AMI's class `security` (main/security_events.c), made small and harmless.
+
+An event holds challenges and hashes, which are never looked at, and an account that its sender may have made up: what
+comes out of here is bounded, one line, and of letters that can be shown anywhere.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+import structlog
+
+from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.errors import ActionRefused, ActionTimeout
+from dialplane.asterisk.message import Event
+
+log = structlog.get_logger(__name__)
+
+KINDS: Final = frozenset(
+    {
+        "AuthMethodNotAllowed",
+        "ChallengeResponseFailed",
+        "FailedACL",
+        "InvalidAccountID",
+        "InvalidPassword",
+        "InvalidTransport",
+        "LoadAverageLimit",
+        "MemoryLimit",
+        "RequestBadFormat",
+        "RequestNotAllowed",
+        "RequestNotSupported",
+        "SessionLimit",
+        "UnexpectedAddress",
+    }
+)
+"""The events that tell of a refusal. `SuccessfulAuth` and `ChallengeSent`, the other two of the class, tell of none."""
+
+_OF_NO_USE: Final = ("ChallengeSent", "SuccessfulAuth")
+"""Two for each REGISTER of each phone."""
+
+_SERVICES: Final = frozenset({"AMI", "PJSIP"})
+_NOBODY: Final = "<unknown>"
+"""The account of a refusal that another event about the same request names."""
+_ACCOUNT_LENGTH: Final = 40
+_ODD: Final = re.compile(r"[^A-Za-z0-9_.+@*#-]")
+_PREFIX: Final = {4: 24, 6: 64}
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityEvent:
+    """One refusal."""
+
+    kind: str
+    """One of `KINDS`."""
+    service: str
+    """`PJSIP`, `AMI` or `other`."""
+    account: str
+    """Whom the sender says to be: at most 40 harmless letters; empty where nobody is named."""
+    network: str
+    """Where it came from, as a /24 or a /64; empty where that is unknown."""
+
+
+async def security_events(ami: Ami) -> AsyncIterator[SecurityEvent]:
+    """Each refusal from now on; ends with the connection. Needs the event class `security`."""
+    with ami.events(*KINDS) as events:
+        await _leave_out(ami)
+        async for event in events:
+            if isinstance(event, Event):
+                yield security_event(event)
+
+
+def security_event(event: Event) -> SecurityEvent:
+    """What may be known of one of `KINDS`. Pure."""
+    service = event.get("service", "")
+    return SecurityEvent(
+        event.name,
+        service if service in _SERVICES else "other",
+        _account(event.get("accountid", "")),
+        _network(event.get("remoteaddress", "")),
+    )
+
+
+async def _leave_out(ami: Ami) -> None:
+    """Have this connection spared what is of no use; where Asterisk will not, it is only more to read."""
+    for name in _OF_NO_USE:
+        try:
+            await ami.action("Filter", Operation="Add", MatchCriteria=f"action(exclude),name({name})", Filter="")
+        except (ActionRefused, ActionTimeout) as error:
+            log.info("asterisk does not filter events", error=str(error))
+            return
+
+
+def _account(said: str) -> str:
+    if said == _NOBODY:
+        return ""
+    clean = _ODD.sub("?", said[: _ACCOUNT_LENGTH + 1])
+    return clean if len(clean) <= _ACCOUNT_LENGTH else f"{clean[: _ACCOUNT_LENGTH - 1]}…"
+
+
+def _network(said: str) -> str:
+    """Of `IPV4/UDP/192.0.2.7/5060`."""
+    parts = said.split("/")
+    try:
+        address = ip_address(parts[2].strip("[]").partition("%")[0])
+    except (IndexError, ValueError):
+        return ""
+    return str(ip_network((address, _PREFIX[address.version]), strict=False))
