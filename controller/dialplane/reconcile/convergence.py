@@ -16,7 +16,7 @@ from dialplane.asterisk.contacts import drop_contacts, registered_keys
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.overlay import FILES, cover, covered, uncover
 from dialplane.asterisk.readback import gone, read_back
-from dialplane.asterisk.reload import PJSIP, ReloadResult, reload, reloads_for
+from dialplane.asterisk.reload import PJSIP, ReloadResult, reloads_for
 from dialplane.asterisk.status import Start
 from dialplane.plan.objects import (
     DialplanContext,
@@ -29,9 +29,11 @@ from dialplane.plan.objects import (
 from dialplane.plan.pjsip.asterisk import WITNESS
 from dialplane.plan.plan import Plan
 from dialplane.plan.render import EXTENSIONS, VOICEMAIL
+from dialplane.reconcile import metrics
 from dialplane.reconcile.blame import blame, of_dialplan
 from dialplane.reconcile.config_dir import ConfigDirectory
 from dialplane.reconcile.overlaid import overlaid
+from dialplane.reconcile.reloading import reloaded
 from dialplane.reconcile.revoked import Readable, Revoked
 from dialplane.resources.key import Key
 
@@ -115,7 +117,8 @@ async def converge(session: Session, directory: ConfigDirectory, task: Task) -> 
     """
     started = time.monotonic()
     plan = task.plan
-    written = await asyncio.to_thread(directory.write, plan.files)
+    with metrics.phase.labels("write").time():
+        written = await asyncio.to_thread(directory.write, plan.files)
     unread = task.unread | {*written.paths}
     wanted = plan.objects.readable()
     obsolete = _obsolete(session, wanted, task.earlier)
@@ -218,7 +221,7 @@ async def _reload(session: Session, files: Collection[str], task: Task) -> tuple
     results = []
     for module in reloads_for(files).modules:
         task.permit()
-        results.append(await reload(session.ami, module, timeout=task.reload_seconds))
+        results.append(await reloaded(session.ami, module, limit=task.reload_seconds))
     return tuple(results)
 
 
@@ -259,10 +262,11 @@ async def _ask(ami: Ami, changed: Mapping[str, Readable], obsolete: Mapping[str,
         expected = replace(expected, globals=plan.objects.globals)
     # A removed transport stays open until Asterisk starts anew; a reload, or a second question, would change nothing.
     leaving = gathered(item for name, item in obsolete.items() if not name.startswith("transport/"))
-    return _Answer(
-        _without_witnesses(await read_back(ami, expected)) if changed else (),
-        await gone(ami, leaving) if obsolete else (),
-    )
+    with metrics.phase.labels("read-back").time():
+        return _Answer(
+            _without_witnesses(await read_back(ami, expected)) if changed else (),
+            await gone(ami, leaving) if obsolete else (),
+        )
 
 
 def _without_witnesses(found: tuple[Mismatch, ...]) -> tuple[Mismatch, ...]:

@@ -13,6 +13,7 @@ phase = Histogram("dialplane_phase_seconds", "How long a phase of a pass took.",
 reloads = Counter(
     "dialplane_reloads_total", "Reloads of Asterisk, by module and by what Asterisk said.", ["module", "result"]
 )
+reload_seconds = Histogram("dialplane_reload_seconds", "How long a reload took.", ["module"])
 connected = Gauge("dialplane_ami_connected", "1 while the manager interface is connected.")
 last_pass = Gauge("dialplane_last_pass_timestamp_seconds", "When a pass last ended well.")
 resources = Gauge("dialplane_resources", "Resources of the site, by kind.", ["kind"])

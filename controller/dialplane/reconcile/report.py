@@ -46,10 +46,12 @@ class Findings:
     unproven: Mapping[Key, Problem] = field(default_factory=dict)
     """Why it was not proven, by resource: a deletion or a dialplan that did not take, a module that is missing."""
     restart_for: tuple[str, ...] = ()
+    revision: str = ""
+    """Of the plan that Asterisk verifiably runs as a whole; empty where it runs none."""
     live: LiveState | None = None
     asterisk: AsteriskStatus | None = None
     registrations: int | None = None
-    """Phones that are registered, as of the last slow look: it changes too often to be live."""
+    """Phones that are registered, counted by contact."""
     state: str = "Unknown"
     last_reload: LastReload | None = None
     restart: RestartRequest | None = None
@@ -102,7 +104,7 @@ def _report(resource: Resource, plan: Plan, findings: Findings) -> Report:
     served = resource.key in plan.versions
     match resource.spec:
         case AsteriskSpec() if plan.pbx and plan.pbx.key == resource.key:
-            fields = _asterisk_fields(plan, findings)
+            fields = _asterisk_fields(findings)
             if findings.restart and (restarted := findings.restart.condition()):
                 conditions.append(restarted)
         case ExtensionSpec() as spec if served:
@@ -215,15 +217,18 @@ def _trunk_fields(key: Key, spec: SipTrunkSpec, findings: Findings) -> Mapping[s
     return fields
 
 
-def _asterisk_fields(plan: Plan, findings: Findings) -> Mapping[str, Any]:
+def _asterisk_fields(findings: Findings) -> Mapping[str, Any]:
     facts, last = findings.asterisk, findings.last_reload
+    # While it cannot be asked, the last numbers are no longer true; before it was asked, they may be.
+    unsaid = None if findings.fault and findings.fault.reason == Reason.ASTERISK_UNREACHABLE else Kept.KEPT
+    numbers = facts if unsaid else None
     return {
         "state": findings.state,
         "version": facts.version if facts else Kept.KEPT,
         "startedAt": _timestamp(facts.start.at) if facts and facts.start.at else Kept.KEPT,
-        "activeChannels": facts.active_channels if facts else Kept.KEPT,
-        "activeCalls": facts.active_calls if facts else Kept.KEPT,
-        "registrations": Kept.KEPT if findings.registrations is None else findings.registrations,
+        "activeChannels": numbers.active_channels if numbers else unsaid,
+        "activeCalls": numbers.active_calls if numbers else unsaid,
+        "registrations": unsaid if findings.registrations is None else findings.registrations,
         "lastReload": {
             "at": _timestamp(last.at),
             "modules": list(last.modules),
@@ -233,7 +238,7 @@ def _asterisk_fields(plan: Plan, findings: Findings) -> Mapping[str, Any]:
         if last
         else Kept.KEPT,
         **({"restart": findings.restart.fields()} if findings.restart else {}),
-        "configRevision": plan.revision if plan.pbx and plan.pbx.key in findings.verified else Kept.KEPT,
+        "configRevision": findings.revision or Kept.KEPT,
     }
 
 

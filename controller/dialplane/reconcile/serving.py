@@ -23,6 +23,7 @@ from dialplane.reconcile.convergence import Outcome, Session, Task, converge
 from dialplane.reconcile.memory import Memory
 from dialplane.reconcile.place import Place
 from dialplane.reconcile.put_off import PutOff
+from dialplane.reconcile.reloading import ReloadUnanswered
 from dialplane.reconcile.report import Findings, LastReload
 from dialplane.reconcile.settings import Timing
 from dialplane.reconcile.verified import Refusal
@@ -63,7 +64,8 @@ class Serving:
         self._put_off = PutOff(timing.settle_after, timing.settle_latest)
         self._permit = permit
         self._retained = ""
-        self._last_reload: LastReload | None = None
+        self.last_reload: LastReload | None = None
+        """Of this process."""
         self.busy = False
         """While files are being written: their looks say nothing."""
 
@@ -127,7 +129,8 @@ class Serving:
         self.busy = True
         try:
             memory.notes.writing(await asyncio.to_thread(directory.differing, plan.files))
-            await asyncio.to_thread(directory.write, plan.files)
+            with metrics.phase.labels("write").time():
+                await asyncio.to_thread(directory.write, plan.files)
         finally:
             self._place.sign(plan.files)
             self.busy = False
@@ -188,8 +191,13 @@ class Serving:
         had = {name.replace("/", " ", 1) for name in (*session.proven, *task.earlier) if name.startswith("transport/")}
         memory.notes.removed(had - transports, transports)
         known = session.complete
-        with metrics.phase.labels("converge").time():
+        try:
             outcome = await converge(session, directory, task)
+        except ReloadUnanswered as lost:
+            self.last_reload = LastReload(
+                datetime.now(UTC), (lost.module,), round(lost.seconds * 1000), f"unanswered: {lost}"
+            )
+            raise
         session.read |= task.unread - outcome.put_off
         if not outcome.put_off:
             self._put_off.made()
@@ -197,12 +205,9 @@ class Serving:
             self._put_off.put()
         if self._place.watch is not None and (outcome.reloads or not known):
             self._place.watch.resync.set()  # contacts that were dropped send no event (facts)
-        for result in outcome.reloads:
-            metrics.reloads.labels(result.module, result.status.name.lower()).inc()
-            log.info("reloaded", module=result.module, result=result.status.name, ms=round(result.duration_ms, 1))
         if outcome.reloads:
             differing = sum(map(len, (*outcome.mismatches.values(), *outcome.waiting.values())))
-            self._last_reload = LastReload(
+            self.last_reload = LastReload(
                 datetime.now(UTC),
                 tuple(dict.fromkeys(result.module for result in outcome.reloads)),
                 round(outcome.seconds * 1000),
@@ -239,7 +244,7 @@ class Serving:
             refused=dict(memory.refused),
             unproven=unproven,
             restart_for=(*memory.notes.restart_for(session.start), *outcome.sockets),
-            last_reload=self._last_reload,
+            revision=plan.revision if not unproven else "",
         )
 
     def _opened(self) -> tuple[ConfigDirectory, Memory]:
