@@ -1,4 +1,4 @@
-"""core/v1 Events on condition transitions: what `kubectl describe` shows, written beside the status, never before it.
+"""core/v1 Events on transitions and notices: what `kubectl describe` shows, written beside the status, never before it.
 
 Guarantees: posting never delays or fails a status; at most `RATE` a second for the site; the same news about a resource
 within `WINDOW` seconds is one Event whose count grows; warnings go first; what does not fit into the queue is dropped,
@@ -18,6 +18,7 @@ from dialplane.kube.addresses import EVENTS
 from dialplane.kube.api import MERGE_PATCH, Api
 from dialplane.kube.errors import ApiError, ForbiddenError, NotFoundError
 from dialplane.kube.metrics import EVENTS_POSTED
+from dialplane.reconcile.ports import Notice
 from dialplane.resources.conditions import Condition, ConditionType, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import API_VERSION
@@ -46,12 +47,21 @@ class EventSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """What makes two transitions the same Event."""
+    """What makes two of them the same Event."""
 
     key: Key
     uid: str
-    type: ConditionType
-    reason: Reason
+    about: str
+    """The condition's type; empty for a notice."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an Event says."""
+
+    type: str
+    message: str
 
 
 @dataclass(slots=True)
@@ -84,7 +94,7 @@ class Events:
         self._instance = instance
         self._clock = clock
         self._may_write = may_write
-        self._queue: OrderedDict[_News, tuple[Condition, int]] = OrderedDict()
+        self._queue: OrderedDict[_News, tuple[_Said, int]] = OrderedDict()
         self._posted: OrderedDict[_News, _Posted] = OrderedDict()
         self._waiting = asyncio.Event()
         self._allowed = True
@@ -93,11 +103,20 @@ class Events:
 
     def tell(self, key: Key, uid: str, condition: Condition) -> None:
         """See `EventSink.tell`."""
-        if not self._allowed or not worth_telling(condition):
+        if not worth_telling(condition):
             return
         news = _News(key, uid, condition.type, condition.reason)
-        _, times = self._queue.get(news, (condition, 0))
-        warns = event_type(condition) == WARNING
+        self._enqueue(news, _Said(event_type(condition), _message(condition)), 1)
+
+    def notice(self, key: Key, uid: str, notice: Notice) -> None:
+        """Post a Warning about what was noticed, some time soon. Never waits, never raises."""
+        self._enqueue(_News(key, uid, "", notice.reason), _Said(WARNING, notice.message), notice.times)
+
+    def _enqueue(self, news: _News, said: _Said, more: int) -> None:
+        if not self._allowed:
+            return
+        _, times = self._queue.get(news, (said, 0))
+        warns = said.type == WARNING
         if not times and len(self._queue) >= QUEUE:
             if not self._dropping:
                 log.warning("events_dropped", queued=len(self._queue))
@@ -106,7 +125,7 @@ class Events:
             if not warns:
                 return
             self._queue.popitem()  # good news, unless there is nothing but warnings
-        self._queue[news] = (condition, times + 1)
+        self._queue[news] = (said, times + more)
         if warns:
             self._queue.move_to_end(news, last=False)
         self._waiting.set()
@@ -119,30 +138,34 @@ class Events:
                 self._waiting.clear()
                 self._dropping = False
                 continue
-            news, (condition, times) = self._queue.popitem(last=False)
+            news, (said, times) = self._queue.popitem(last=False)
             if self._may_write():
-                await self._post(news, condition, times)
+                await self._post(news, said, times)
             await asyncio.sleep(1 / RATE)
         self._queue.clear()
 
-    async def _post(self, news: _News, condition: Condition, times: int) -> None:
+    async def _post(self, news: _News, said: _Said, times: int) -> None:
         try:
-            await self._fold(news, condition, times)
+            await self._fold(news, said, times)
         except ForbiddenError as error:
             self._allowed = False
             log.warning("events_forbidden", error=error.message, cure="grant create and patch on events")
             EVENTS_POSTED.labels("failed").inc()
         except ApiError as error:
-            log.info("event_failed", resource=str(news.key), reason=str(news.reason), error=str(error))
+            log.info("event_failed", resource=str(news.key), reason=news.reason, error=str(error))
             EVENTS_POSTED.labels("failed").inc()
 
-    async def _fold(self, news: _News, condition: Condition, times: int) -> None:
+    async def _fold(self, news: _News, said: _Said, times: int) -> None:
         now = self._clock()
         while self._posted and next(iter(self._posted.values())).until <= now:
             self._posted.popitem(last=False)
         posted = self._posted.get(news)
         if posted is not None:
-            patch = {"count": posted.count + times, "lastTimestamp": _timestamp(), "message": _message(condition)}
+            patch = {
+                "count": posted.count + times,
+                "lastTimestamp": _timestamp(),
+                "message": said.message[:MESSAGE_LIMIT],
+            }
             try:
                 await self._api.request(
                     "PATCH", EVENTS.object(self._namespace, posted.name), body=patch, content_type=MERGE_PATCH
@@ -155,13 +178,11 @@ class Events:
                 return
         self._serial += 1
         name = f"{news.key.name}.{self._instance}-{self._serial:x}"
-        await self._api.request(
-            "POST", EVENTS.collection(self._namespace), body=self._body(name, news, condition, times)
-        )
+        await self._api.request("POST", EVENTS.collection(self._namespace), body=self._body(name, news, said, times))
         self._posted[news] = _Posted(name, times, now + WINDOW)
         EVENTS_POSTED.labels("posted").inc()
 
-    def _body(self, name: str, news: _News, condition: Condition, times: int) -> Mapping[str, JSON]:
+    def _body(self, name: str, news: _News, said: _Said, times: int) -> Mapping[str, JSON]:
         now = _timestamp()
         return {
             "apiVersion": "v1",
@@ -174,9 +195,9 @@ class Events:
                 "namespace": self._namespace,
                 "uid": news.uid,
             },
-            "type": event_type(condition),
-            "reason": str(news.reason),
-            "message": _message(condition),
+            "type": said.type,
+            "reason": news.reason,
+            "message": said.message[:MESSAGE_LIMIT],
             "source": {"component": COMPONENT},
             "reportingComponent": COMPONENT,
             "reportingInstance": self._instance,
@@ -188,7 +209,7 @@ class Events:
 
 def _message(condition: Condition) -> str:
     said = f"{condition.type} is {condition.status}"
-    return (f"{said}: {condition.message}" if condition.message else said)[:MESSAGE_LIMIT]
+    return f"{said}: {condition.message}" if condition.message else said
 
 
 def _timestamp() -> str:

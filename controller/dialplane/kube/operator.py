@@ -32,7 +32,9 @@ from dialplane.kube.reading import Reader
 from dialplane.kube.source import KubeSource
 from dialplane.kube.status_writer import StatusWriter
 from dialplane.kube.watching import Watch
+from dialplane.reconcile.ports import Notice
 from dialplane.reconcile.site import Ports
+from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import Resource, parse
 from dialplane.resources.references import secret_refs
@@ -214,7 +216,7 @@ class Operator:
             await self._acquire()
             self.source.restart()
             self._site = self._options.site(
-                Ports(self.source, self.sink, self._credentials, self._lease, self._supervisor)
+                Ports(self.source, self.sink, self._credentials, self._lease, self._supervisor, self)
             )
             term = asyncio.create_task(self._lease.renew())
             site = asyncio.create_task(self._site.run())
@@ -245,6 +247,12 @@ class Operator:
         metrics.WATCH_EVENTS.labels(kind).inc()
         self.inventory.event(kind, type_, obj)
         self._fed()
+
+    def tell(self, key: Key, notice: Notice) -> None:
+        """See `reconcile.ports.Notices`."""
+        held = self.inventory.held(key)
+        if held is not None:
+            self._events.notice(key, held.uid, notice)
 
     def _fed(self) -> None:
         self.source.fed()

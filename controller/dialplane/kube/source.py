@@ -3,6 +3,7 @@
 import asyncio
 
 from dialplane.kube.inventory import Inventory
+from dialplane.reconcile.pending import Lag
 from dialplane.resources.snapshot import Snapshot
 
 SECRETS_GRACE = 5.0
@@ -21,9 +22,12 @@ class KubeSource:
         self._touches = 0
         self._touched = False
         self._news = asyncio.Event()
+        self._lag = Lag()
 
     def fed(self) -> None:
         """The inventory was fed: wake whoever waits. Cheap, and harmless where nothing changed."""
+        if self.dirty:
+            self._lag.seen()
         self._news.set()
 
     def touch(self) -> None:
@@ -73,6 +77,7 @@ class KubeSource:
 
     def snapshot(self) -> Snapshot:
         """See `reconcile.ports.Source.snapshot`."""
+        self._lag.taken()
         snapshot = self.inventory.snapshot()
         self._taken, self._touched = self.inventory.revision, False
         return snapshot

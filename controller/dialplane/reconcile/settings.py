@@ -6,7 +6,8 @@ from pydantic import SecretStr
 
 from dialplane.asterisk.ami import AmiAddress
 from dialplane.plan.plan import Pbx
-from dialplane.reconcile.ports import CredentialsStore, Leadership, Source, StatusSink, Supervisor
+from dialplane.reconcile.ports import CredentialsStore, Leadership, Notice, Notices, Source, StatusSink, Supervisor
+from dialplane.resources.key import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ class Timing:
     """From the order to an Asterisk that has started anew; the chart's pod may take 330 to end."""
 
 
+class LogAlone:
+    """The log has every notice, and that is enough."""
+
+    def tell(self, key: Key, notice: Notice) -> None:
+        """See `ports.Notices`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything around the loop."""
@@ -70,3 +78,4 @@ class Ports:
     leadership: Leadership
     supervisor: Supervisor | None = None
     """Without one nobody can restart Asterisk on request."""
+    notices: Notices = field(default_factory=LogAlone)

@@ -10,6 +10,7 @@ replaced together, so that no new generation is ever shown with an old one's ver
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,15 +22,19 @@ from dialplane.plan.planner import Planner
 from dialplane.plan.templates import Templates
 from dialplane.reconcile import metrics
 from dialplane.reconcile.config_dir import ConfigDirectoryError, NotLeading
+from dialplane.reconcile.pending import Pending
 from dialplane.reconcile.place import Place
 from dialplane.reconcile.quiet import Quiet
+from dialplane.reconcile.refusals import Refusals
 from dialplane.reconcile.report import Findings, Judged, carried, reports
 from dialplane.reconcile.restart import Restarts
 from dialplane.reconcile.serving import Serving
 from dialplane.reconcile.settings import AmiDefaults, Ports, Timing
 from dialplane.reconcile.unforeseen import log_unforeseen
 from dialplane.reconcile.watch import Notify
+from dialplane.resources.conditions import Report
 from dialplane.resources.extension import ExtensionSpec, generated_secret
+from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.snapshot import Snapshot
 
@@ -67,12 +72,13 @@ class SiteLoop:
         self._planner = Planner(templates, str(config_directory) if config_directory else None)
         self._pass_due = Quiet(self._timing.quiet, self._timing.longest_noise)
         self._report_due = Quiet(self._timing.report_quiet, self._timing.longest_noise)
+        self._refusals = Refusals(ports.notices, lambda: self.snapshot)
         self._place = Place(
             override=config_directory,
             defaults=defaults or AmiDefaults(),
             timing=self._timing,
             fingerprint=templates.fingerprint,
-            notify=Notify(self._pass_due.disturb, self._report_due.disturb),
+            notify=Notify(self._pass_due.disturb, self._report_due.disturb, self._refusals.hear),
             permit=self._permit,
         )
         self._serving = Serving(
@@ -87,6 +93,8 @@ class SiteLoop:
         self._concluded: float | None = None
         self._failures = 0
         self._again: asyncio.TimerHandle | None = None
+        self._pending = Pending()
+        self._told: tuple[Findings, Mapping[Key, Report]] = Findings(), {}
         self.converged = asyncio.Event()
         """Set while the last pass ended well: what `/readyz` asks."""
         self.reported = asyncio.Event()
@@ -94,12 +102,14 @@ class SiteLoop:
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
+        metrics.site.show(self._figures)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch_source(), name="source")
                 tasks.create_task(self._watch_drift(), name="drift")
                 tasks.create_task(self._report(), name="reports")
                 tasks.create_task(self._restarts.run(), name="restarts")
+                tasks.create_task(self._refusals.run(), name="refusals")
                 while True:
                     await self._pass_due.wait()
                     async with self._turn:
@@ -108,6 +118,7 @@ class SiteLoop:
         finally:
             if self._again is not None:
                 self._again.cancel()
+            metrics.site.hide()
             await self._place.close()
 
     def disturb(self) -> None:
@@ -127,6 +138,7 @@ class SiteLoop:
     async def _watch_source(self) -> None:
         while True:
             await self._ports.source.changed()
+            self._pending.seen()
             self._pass_due.disturb()
 
     async def _watch_drift(self) -> None:
@@ -148,9 +160,13 @@ class SiteLoop:
                 if judged is not None and self._ports.leadership.held():
                     with metrics.phase.labels("report").time():
                         verdict = self.converged.is_set()
-                        await self._ports.sink.publish(reports(judged))
+                        self._pending.telling()
+                        found = reports(judged)
+                        self._told = judged.findings, found
+                        await self._ports.sink.publish(found)
                     if verdict:
                         self.reported.set()
+                        self._pending.told()
             except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
                 log_unforeseen("statuses could not be published", error)
                 asyncio.get_running_loop().call_later(self._timing.retry, self._report_due.disturb)
@@ -160,7 +176,8 @@ class SiteLoop:
         slow = asyncio.get_running_loop().call_later(self._timing.slow_pass, self._meanwhile)
         try:
             self._permit()
-            await self._pass()
+            with metrics.phase.labels("pass").time():
+                await self._pass()
         except NotLeading:
             self._try_again(LEADER_CHECK_SECONDS)
         except (ConfigDirectoryError, OSError) as error:
@@ -201,6 +218,7 @@ class SiteLoop:
         loop = asyncio.get_running_loop()
         started = loop.time()
         snapshot = self._ports.source.snapshot()
+        self._pending.taken()
         await self._generate_credentials(snapshot)
         plan = await self._serving.planned(snapshot)
         if plan.pbx is None and any(key.kind == PBX for key in snapshot.resources):
@@ -248,8 +266,7 @@ class SiteLoop:
         self.converged.set()
         metrics.passes.labels("done").inc()
         metrics.last_pass.set_to_current_time()
-        metrics.count_problems(judged.plan.problems)
-        metrics.count_resources(judged.snapshot.resources)
+        self._pending.judged()
 
     def _meanwhile(self) -> None:
         """A pass takes long: say already what is new, and not verified yet."""
@@ -282,8 +299,25 @@ class SiteLoop:
             state="Restarting" if request and request.pending else watch.state,
             registrations=phones,
             restart=request,
+            last_reload=self._serving.last_reload,
         )
         return replace(judged, findings=seen)
+
+    def _figures(self) -> metrics.Figures:
+        """What is now, for a scrape; numbers of Asterisk only while it answers."""
+        findings, found = self._told
+        watch = self._place.watch
+        status = watch.status if watch is not None and watch.session is not None else None
+        return metrics.Figures(
+            connected=self.connected,
+            converged=self.converged.is_set(),
+            pending_seconds=self._pending.seconds,
+            reports=found,
+            channels=status.active_channels if status else None,
+            calls=status.active_calls if status else None,
+            contacts=findings.registrations if status else None,
+            started_at=findings.asterisk.started_at.timestamp() if status and findings.asterisk else None,
+        )
 
     def _waits_for_live_state(self) -> bool:
         """Right after the start; without it every Registered would be Unknown for a moment."""

@@ -1,6 +1,7 @@
 """Keeps an eye on one Asterisk: the connection, what changes by itself, and its vital signs."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,25 +10,28 @@ from typing import Self
 
 import structlog
 
-from dialplane.asterisk.ami import AmiAddress
+from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.connection import AsteriskLink, Down, Up
 from dialplane.asterisk.errors import AsteriskError, NotConnectedYet, Unreachable
 from dialplane.asterisk.live import LiveState, follow
-from dialplane.asterisk.status import AsteriskStatus, asterisk_start, asterisk_status
-from dialplane.reconcile import metrics
+from dialplane.asterisk.security import SecurityEvent, security_events
+from dialplane.asterisk.status import AsteriskStatus, active_calls, asterisk_start, asterisk_status
 from dialplane.reconcile.convergence import Session
 
 log = structlog.get_logger(__name__)
 
 FOLLOW_AGAIN_SECONDS = 5.0
+SAMPLE_SECONDS = 5.0
+"""Between two looks at the number of calls; no event that we receive tells of their end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Whom to tell: `connected` asks for a pass, `changed` for a report."""
+    """Whom to tell: `connected` asks for a pass, `changed` for a report; `refused` hears of each refusal."""
 
     connected: Callable[[], None]
     changed: Callable[[], None]
+    refused: Callable[[SecurityEvent], None]
 
 
 class Watch:
@@ -57,7 +61,7 @@ class Watch:
         """`Asterisk.status.state`."""
         if self.session is not None:
             return "Normal"
-        return "Unknown" if self.status is None else "Error"
+        return "Unknown" if self.status is None and self.fault is None else "Error"
 
     def verified(self) -> None:
         """The site was verified on this connection."""
@@ -89,7 +93,6 @@ class Watch:
                             log.warning("asterisk does not say when it started", error=str(error))
                             ami.close()
                             continue
-                        metrics.connected.set(1)
                         following = tasks.create_task(self._attend(self.session))
                         self._notify.connected()
                     case Down(NotConnectedYet()):
@@ -98,7 +101,6 @@ class Watch:
                         if self.session is not None:
                             self._lost_at = time.monotonic()
                         self.session = None
-                        metrics.connected.set(0)
                         log.warning("asterisk is away", host=self.address.host, error=str(reason))
                         following = tasks.create_task(self._give_up(reason))
                         self._notify.changed()
@@ -113,6 +115,7 @@ class Watch:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(session))
             tasks.create_task(self._modules(session))
+            tasks.create_task(self._guard(session.ami))
 
     async def _follow(self, session: Session) -> None:
         """Live state and vital signs as long as the connection lasts; after a fault of either, both anew in a while."""
@@ -136,8 +139,27 @@ class Watch:
                     self.session = Session(session.ami, session.start)
                     self._notify.connected()
 
+    async def _guard(self, ami: Ami) -> None:
+        with contextlib.suppress(Unreachable):
+            async for event in security_events(ami):
+                self._notify.refused(event)
+
     async def _vital_signs(self, session: Session) -> None:
+        """Asked for in full once in `refresh` seconds, and when the number of calls changes.
+
+        A report is asked for at most as often: numbers in a status change at most once a minute.
+        """
+        told: AsteriskStatus | None = None
+        told_at = asked_at = -self._refresh
         while True:
-            self.status = await asterisk_status(session.ami)
-            self._notify.changed()
-            await asyncio.sleep(self._refresh)
+            now = time.monotonic()
+            if (
+                self.status is None
+                or now - asked_at >= self._refresh
+                or await active_calls(session.ami) != self.status.active_calls
+            ):
+                self.status, asked_at = await asterisk_status(session.ami), now
+            if self.status != told and now - told_at >= self._refresh:
+                told, told_at = self.status, now
+                self._notify.changed()
+            await asyncio.sleep(min(SAMPLE_SECONDS, self._refresh))

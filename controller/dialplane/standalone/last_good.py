@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from dialplane.reconcile.pending import Lag
 from dialplane.resources.snapshot import Snapshot
 from dialplane.standalone.finding import Finding, Level
+from dialplane.standalone.metrics import SOURCE_STALE
 from dialplane.standalone.site import Site
 
 _LOG = structlog.get_logger("dialplane.source")
@@ -45,6 +47,7 @@ class LastGood:
         self._site: Site | None = None
         self._looked = False
         self._news = asyncio.Event()
+        self._lag = Lag()
 
     async def changed(self) -> None:
         """See `ports.Source`. One return per change: waiting in a loop never spins before `snapshot` is called."""
@@ -55,6 +58,7 @@ class LastGood:
         """See `ports.Source`; only after `changed` has returned once."""
         if self._site is None:
             raise LookupError("no state of the site could be read yet")
+        self._lag.taken()
         return self._site.snapshot
 
     def mark(self) -> None:
@@ -67,6 +71,7 @@ class LastGood:
         if not site.broken:
             if self._site is None or site.snapshot != self._site.snapshot:
                 self._news.set()
+                self._lag.seen()
             self._site = site
         in_force = self.state.revision if site.broken else revision
         self._become(SourceState(self.state.origin, in_force, site.findings, stale=site.broken), revision)
@@ -78,6 +83,7 @@ class LastGood:
 
     def _become(self, state: SourceState, revision: str) -> None:
         before, self.state = self.state, state
+        SOURCE_STALE.set(state.stale)
         first, self._looked = not self._looked, True
         if state == before and not first:
             return

@@ -1,0 +1,135 @@
+"""Whom Asterisk refused, told to people: folded, so that a flood of guessed passwords is a few words and little work.
+
+Guarantees: a resource is told of at most once in `AGAIN` seconds, and a site of at most `AT_ONCE` resources in `TICK`;
+what happens meanwhile is counted and told then. What is kept is bounded by the site's own accounts, never by what
+attackers make up. No password, challenge or hash comes here.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from dialplane.asterisk.security import SecurityEvent
+from dialplane.reconcile import metrics
+from dialplane.reconcile.ports import Notice, Notices
+from dialplane.resources.asterisk import AsteriskSpec
+from dialplane.resources.extension import ExtensionSpec
+from dialplane.resources.key import Key
+from dialplane.resources.snapshot import Snapshot
+
+log = structlog.get_logger(__name__)
+
+TICK: Final = 1.0
+AT_ONCE: Final = 5
+AGAIN: Final = 300.0
+"""Seconds."""
+
+DIFFERENT: Final = 50
+"""So many networks and made-up accounts are told apart; the others are counted together."""
+SHOWN: Final = 3
+
+AUTHENTICATION_FAILED: Final = "AuthenticationFailed"
+REQUEST_REFUSED: Final = "RequestRefused"
+
+_WORDS: Final = {
+    "ChallengeResponseFailed": "wrong password",
+    "InvalidPassword": "wrong password",
+    "InvalidAccountID": "unknown account",
+    "FailedACL": "address not allowed",
+    "UnexpectedAddress": "address not allowed",
+}
+
+
+@dataclass(slots=True)
+class _Heap:
+    """What was refused since it was told last."""
+
+    due: float = 0.0
+    count: int = 0
+    why: Counter[str] = field(default_factory=Counter)
+    networks: Counter[str] = field(default_factory=Counter)
+    accounts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, event: SecurityEvent, account: str) -> None:
+        self.count += 1
+        self.why[_WORDS.get(event.kind, event.kind)] += 1
+        for seen, name in ((self.networks, event.network), (self.accounts, account)):
+            if name:
+                seen[name if name in seen or len(seen) < DIFFERENT else ""] += 1
+
+    def notice(self) -> Notice:
+        """What to say of it."""
+        failed = self.why.keys() & {"wrong password", "unknown account"}
+        reasons = ", ".join(f"{why} ({number})" for why, number in self.why.most_common())
+        said = f"refused: {reasons}"
+        if self.networks:
+            said += f"; from {_first(self.networks)}"
+        if self.accounts:
+            said += f"; as {_first(self.accounts)}"
+        return Notice(AUTHENTICATION_FAILED if failed else REQUEST_REFUSED, said, self.count)
+
+
+def _first(seen: Counter[str]) -> str:
+    """The most frequent ones, and that there are more."""
+    names = [name for name, _ in seen.most_common() if name]
+    more = len(names) > SHOWN or "" in seen
+    return ", ".join(names[:SHOWN]) + (" and others" if more else "")
+
+
+class Refusals:
+    """Hears of every refusal, tells of some."""
+
+    def __init__(self, notices: Notices, site: Callable[[], Snapshot]) -> None:
+        self._notices = notices
+        self._site = site
+        self._heaps: dict[Key, _Heap] = {}
+        self._read: Snapshot | None = None
+        self._accounts: dict[str, Key] = {}
+        self._pbx: Key | None = None
+
+    def hear(self, event: SecurityEvent) -> None:
+        """Count it. Cheap: there may be thousands a second."""
+        metrics.security_events.labels(event.kind, event.service).inc()
+        self._read_site()
+        if not event.account and event.kind == "ChallengeResponseFailed" and event.service == "PJSIP":
+            return  # the companion of an InvalidAccountID or FailedACL of the same request
+        owner = self._accounts.get(event.account) if event.service == "PJSIP" else None
+        key = owner or self._pbx
+        if key is not None:
+            self._heaps.setdefault(key, _Heap()).add(event, "" if owner else event.account)
+
+    async def run(self) -> None:
+        """Tell, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TICK)
+            self.tell(loop.time())
+
+    def tell(self, now: float) -> None:
+        """Tell of what is due at `now`, in monotonic seconds; those that have waited longest first."""
+        due = sorted((heap.due, key) for key, heap in self._heaps.items() if heap.due <= now)
+        told = 0
+        for _, key in due:
+            heap = self._heaps.pop(key)
+            if not heap.count:
+                continue
+            if told == AT_ONCE:
+                self._heaps[key] = heap
+                continue
+            told += 1
+            notice = heap.notice()
+            log.warning("refused", resource=str(key), reason=notice.reason, count=notice.times, message=notice.message)
+            self._notices.tell(key, notice)
+            self._heaps[key] = _Heap(due=now + AGAIN)
+
+    def _read_site(self) -> None:
+        site = self._site()
+        if site is self._read:
+            return
+        self._read = site
+        self._accounts = {spec.number: resource.key for resource, spec in site.of(ExtensionSpec)}
+        self._pbx = min((resource.key for resource, _ in site.of(AsteriskSpec)), default=None)
