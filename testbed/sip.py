@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache as once
@@ -95,6 +95,12 @@ class SippPhone:
         """REGISTER by digest; ``final`` is the answer that must come in the end (401: refused)."""
         return await self._run("register", {"FINAL": final}, {"expires": str(expires)})
 
+    async def guess(self, *, times: int, a_second: int, limit_seconds: float = 60) -> SippResult:
+        """REGISTER so many times with a password that is refused each time."""
+        options = ("-m", str(times), "-r", str(a_second), "-l", str(2 * a_second))
+        run = await self._start("register", {"FINAL": 401}, {"expires": "300"}, limit_seconds, options)
+        return await run.result()
+
     async def unregister(self) -> SippResult:
         """REGISTER with no lifetime."""
         return await self.register(expires=0)
@@ -136,7 +142,12 @@ class SippPhone:
         return await (await self._start(scenario, changes, keys, limit_seconds)).result()
 
     async def _start(
-        self, scenario: str, changes: Mapping[str, int], keys: Mapping[str, str], limit_seconds: float
+        self,
+        scenario: str,
+        changes: Mapping[str, int],
+        keys: Mapping[str, str],
+        limit_seconds: float,
+        calls: Sequence[str] = ("-m", "1"),
     ) -> "SippRun":
         place = self.directory / f"{next(self._runs):02d}-{scenario}"
         place.mkdir(parents=True)
@@ -149,7 +160,7 @@ class SippPhone:
         host, port = self.server
         argv = [
             *(await asyncio.to_thread(locate_sipp)),
-            *("-sf", "scenario.xml", "-m", "1", "-nostdin", "-i", LOOPBACK, "-p", str(self.port)),
+            *("-sf", "scenario.xml", *calls, "-nostdin", "-i", LOOPBACK, "-p", str(self.port)),
             *("-mi", LOOPBACK, "-min_rtp_port", str(self._media)),
             *("-max_rtp_port", str(self._media + _MEDIA_PORTS - 1)),
             *("-timeout", f"{limit_seconds:.0f}s", "-timeout_error"),

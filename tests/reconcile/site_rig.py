@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import SecretStr
 
 from dialplane.plan.pjsip.asterisk import WITNESS
-from dialplane.reconcile.ports import Supervisor
+from dialplane.reconcile.ports import Notice, Supervisor
 from dialplane.reconcile.site import AmiDefaults, Ports, SiteLoop, Timing
 from dialplane.reconcile.template_dir import load
 from dialplane.resources.conditions import Condition, ConditionType, Report, status_of
@@ -137,6 +137,16 @@ class Credentials:
         self.source.restart()
 
 
+class Notices:
+    """Keeps every notice."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Key, Notice]] = []
+
+    def tell(self, key: Key, notice: Notice) -> None:
+        self.told.append((key, notice))
+
+
 @dataclass
 class Leader:
     """May write until told otherwise."""
@@ -168,7 +178,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.source, self.leader = Source(), Leader()
-        self.sink = Sink()
+        self.sink, self.notices = Sink(), Notices()
         self.supervisor: Supervisor | None = None
         self.asterisk = AsteriskInstance(self.directory / "asterisk", rtp_ports=240, bootstrap_files=self._bootstrap)
         self.config = self.asterisk.etc / "dialplane"
@@ -221,7 +231,7 @@ class Rig:
         account = self.asterisk.settings.controller
         port = self.ami_port or self.asterisk.settings.ami_port
         self.loop = SiteLoop(
-            Ports(self.source, self.sink, Credentials(self.source), self.leader, self.supervisor),
+            Ports(self.source, self.sink, Credentials(self.source), self.leader, self.supervisor, self.notices),
             load(self._templates(self.overrides if overrides is None else overrides)),
             defaults=AmiDefaults(LOOPBACK, port, account.name, SecretStr(account.secret)),
             timing=self.timing,

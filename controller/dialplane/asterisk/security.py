@@ -7,6 +7,7 @@ comes out of here is bounded, one line, and of letters that can be shown anywher
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -101,9 +102,14 @@ def _account(said: str) -> str:
 
 def _network(said: str) -> str:
     """Of `IPV4/UDP/192.0.2.7/5060`."""
-    parts = said.split("/")
+    parts = said.split("/", 3)
+    return _network_of(parts[2].strip("[]").partition("%")[0]) if len(parts) > 2 else ""  # noqa: PLR2004 -- the third
+
+
+@lru_cache(maxsize=1024)  # a flood comes from few addresses, and this was a third of what an event costs
+def _network_of(text: str) -> str:
     try:
-        address = ip_address(parts[2].strip("[]").partition("%")[0])
-    except (IndexError, ValueError):
+        address = ip_address(text)
+    except ValueError:
         return ""
     return str(ip_network((address, _PREFIX[address.version]), strict=False))
