@@ -45,11 +45,18 @@ def _helm() -> None:
     print(folder())
 
 
+def _prometheus() -> None:
+    from testbed.prometheus import locate_promtool  # noqa: PLC0415 -- likewise
+
+    print(" ".join(locate_promtool()))
+
+
 PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "asterisk": ("find or fetch Asterisk 22", _asterisk),
     "sip": ("find or fetch SIPp and baresip", _sip),
     "kube": ("find, fetch or build etcd, kube-apiserver and kubectl", _kube),
     "helm": ("fetch Helm as a library", _helm),
+    "prometheus": ("find or fetch promtool", _prometheus),
     "crd-server": ("find or build the server that enforces CEL rules in CRDs", _crd_server),
 }
 
