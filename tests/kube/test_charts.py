@@ -1,5 +1,6 @@
 """The charts, through Helm itself: they lint, they install, and the Role is exactly what the operator asks for."""
 
+import asyncio
 import importlib
 import inspect
 import json
@@ -173,3 +174,37 @@ async def test_values_that_cannot_work_are_refused(site: Site, values: dict[str,
 async def test_two_controllers_need_a_volume_for_several_nodes(site: Site) -> None:
     await install(site, "dialplane", controller={"replicas": 2}, volume={"accessMode": "ReadWriteMany"})
     assert apps(site, "deployments", "office-controller")["spec"]["replicas"] == 2
+
+
+PROMETHEUS_RULE = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "prometheusrules.monitoring.coreos.com"},
+    "spec": {
+        "group": "monitoring.coreos.com",
+        "scope": "Namespaced",
+        "names": {"plural": "prometheusrules", "singular": "prometheusrule", "kind": "PrometheusRule"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
+
+
+async def test_the_alerts_are_a_rule_for_the_prometheus_operator_when_asked_for() -> None:
+    with ApiServer() as fresh:
+        site = Site(fresh, "default")
+        site.ok(fresh.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", PROMETHEUS_RULE))
+        path = "/apis/monitoring.coreos.com/v1/namespaces/default/prometheusrules"
+        async with asyncio.timeout(20):
+            while not fresh.request("GET", path).ok:  # a kind is served a moment after it is there
+                await asyncio.sleep(0.2)
+        await install(site, "dialplane", alerts={"enabled": True, "labels": {"release": "prometheus"}})
+        (rule,) = site.ok(fresh.request("GET", path))["items"]
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    assert rule["spec"] == YAML(typ="safe").load(CHARTS / "dialplane" / "files" / "alerts.yaml")

@@ -9,6 +9,7 @@ import pytest
 from dialplane.kube import events
 from dialplane.kube.errors import ForbiddenError, NotFoundError
 from dialplane.kube.events import Events
+from dialplane.reconcile.ports import Notice
 from dialplane.resources.conditions import Condition, ConditionType, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Reason
@@ -133,3 +134,21 @@ async def test_a_deposed_one_posts_nothing(bench: Bench) -> None:
     bench.events.tell(ANN, "u", GONE)
     await bench.run()
     assert bench.methods == []
+
+
+async def test_a_notice_is_a_warning_that_counts_what_it_folds(bench: Bench) -> None:
+    bench.events.notice(ANN, "u", Notice("AuthenticationFailed", "refused: wrong password (3)", 3))
+    await bench.run()
+    bench.events.notice(ANN, "u", Notice("AuthenticationFailed", "refused: wrong password (900)", 900))
+    await bench.run()
+    posted, patched = bench.api.requests
+    assert (posted.method, patched.method) == ("POST", "PATCH")
+    said = {name: posted.body[name] for name in ("type", "reason", "message", "count")}
+    assert said == {
+        "type": "Warning",
+        "reason": "AuthenticationFailed",
+        "message": "refused: wrong password (3)",
+        "count": 3,
+    }
+    assert patched.body["count"] == 903
+    assert patched.body["message"] == "refused: wrong password (900)"
