@@ -56,8 +56,8 @@ async def asterisk_status(ami: Ami) -> AsteriskStatus:
     """Ask for version, start, channels and calls."""
     version = (await ami.action("CoreSettings")).get("AsteriskVersion", "")
     core = await ami.action("CoreStatus")
-    channels = await ami.list("CoreShowChannels")
-    return AsteriskStatus(version, _start(ami, core), len(channels), int(core.get("CoreCurrentCalls", "0")))
+    channels = _in_calls(await ami.list("CoreShowChannels"))
+    return AsteriskStatus(version, _start(ami, core), len(channels), _calls(channels))
 
 
 async def asterisk_start(ami: Ami) -> Start:
@@ -84,14 +84,14 @@ class Traffic:
 
 async def traffic(ami: Ami) -> Traffic:
     """Count the calls now."""
-    channels = [c for c in await _channels(ami) if not c.get("channel", "").startswith(_NO_CALL)]
-    calls = {channel.get("linkedid") or channel.get("channel", "") for channel in channels}
-    return Traffic(len(calls), any(c.startswith(EMERGENCY) for channel in channels for c in _contexts(channel)))
+    channels = _in_calls(await _channels(ami))
+    return Traffic(_calls(channels), any(c.startswith(EMERGENCY) for channel in channels for c in _contexts(channel)))
 
 
-async def active_calls(ami: Ami) -> int:
-    """Ask for the number of calls alone: one short answer, whatever goes on."""
-    return int((await ami.action("CoreStatus")).get("CoreCurrentCalls", "0"))
+async def call_mark(ami: Ami) -> tuple[str, str]:
+    """What changes when a call begins or ends: one short answer, however many there are."""
+    status = await ami.action("CoreStatus")
+    return status.get("CoreCurrentCalls", ""), status.get("CoreProcessedCalls", "")
 
 
 async def busy_contexts(ami: Ami) -> Mapping[str, int]:
@@ -103,6 +103,15 @@ async def busy_contexts(ami: Ami) -> Mapping[str, int]:
     for channel in await _channels(ami):
         busy.update(_contexts(channel))
     return busy
+
+
+def _in_calls(channels: Iterable[Event]) -> list[Event]:
+    return [channel for channel in channels if not channel.get("channel", "").startswith(_NO_CALL)]
+
+
+def _calls(channels: Iterable[Event]) -> int:
+    """Legs that belong together are one call."""
+    return len({channel.get("linkedid") or channel.get("channel", "") for channel in channels})
 
 
 async def _channels(ami: Ami) -> tuple[Event, ...]:

@@ -15,7 +15,7 @@ from dialplane.asterisk.connection import AsteriskLink, Down, Up
 from dialplane.asterisk.errors import AsteriskError, NotConnectedYet, Unreachable
 from dialplane.asterisk.live import LiveState, follow
 from dialplane.asterisk.security import SecurityEvent, security_events
-from dialplane.asterisk.status import AsteriskStatus, active_calls, asterisk_start, asterisk_status
+from dialplane.asterisk.status import AsteriskStatus, asterisk_start, asterisk_status, call_mark
 from dialplane.reconcile.convergence import Session
 
 log = structlog.get_logger(__name__)
@@ -150,14 +150,12 @@ class Watch:
         A report is asked for at most as often: numbers in a status change at most once a minute.
         """
         told: AsteriskStatus | None = None
+        mark: tuple[str, str] | None = None
         told_at = asked_at = -self._refresh
         while True:
-            now = time.monotonic()
-            if (
-                self.status is None
-                or now - asked_at >= self._refresh
-                or await active_calls(session.ami) != self.status.active_calls
-            ):
+            now, before = time.monotonic(), mark
+            mark = await call_mark(session.ami)
+            if mark != before or now - asked_at >= self._refresh:
                 self.status, asked_at = await asterisk_status(session.ami), now
             if self.status != told and now - told_at >= self._refresh:
                 told, told_at = self.status, now
