@@ -114,6 +114,40 @@ async def test_events_tell_of_transitions(site: World) -> None:
     assert "Extension Verified" in shown.splitlines(), shown
 
 
+async def test_guessed_passwords_are_one_event_on_the_extension_that_counts_them(site: World) -> None:
+    guesser = await site.phone("102", "guessed", name="guesser")
+    for _ in range(3):
+        assert (await guesser.ask("register"))["code"] == 401
+    shown = ""
+    async with asyncio.timeout(20):
+        while "AuthenticationFailed" not in shown:
+            await asyncio.sleep(0.5)
+            what = "{.involvedObject.name} {.type} {.reason} {.count} {.message}{'\\n'}"
+            shown = await kubectl(site, "get", "events", f"--output=jsonpath={{range .items[*]}}{what}{{end}}")
+    (told,) = [line for line in shown.splitlines() if "AuthenticationFailed" in line]
+    assert re.fullmatch(
+        r"e102 Warning AuthenticationFailed (\d) refused: wrong password \(\1\); from 127\.0\.0\.0/24", told
+    )
+    assert await site.door.metric("dialplane_security_events_total", kind="ChallengeResponseFailed") == 3
+    assert "guessed" not in site.door.log
+
+
+async def test_the_columns_of_asterisk_show_what_it_carries(site: World) -> None:
+    caller, _ = await site.registered("101"), await site.registered("103")
+    assert (await caller.ask("call", number="103"))["code"] == 200
+    row: list[str] = []
+    async with asyncio.timeout(90):  # numbers change once a minute
+        while row[2:4] != ["2", "2"]:
+            await asyncio.sleep(0.5)
+            shown = await kubectl(site, "get", "pbx", "--no-headers")
+            row = shown.split()[1:]
+    assert row[0] == "Normal"
+    assert row[4] == "True"
+    assert await site.door.metric("dialplane_active_channels") == 2
+    assert await site.door.metric("dialplane_registered_contacts") == 2
+    await caller.ask("hangup")
+
+
 async def test_what_was_deleted_while_the_watch_was_cut_is_gone_afterwards(site: World, cut: Proxy) -> None:
     before = await endpoints(site)
     assert "103" in before

@@ -230,7 +230,7 @@ class LastReload(Part):
     duration_millis: Annotated[int, Field(ge=0)]
     """How long it took, read-back included, in milliseconds."""
     result: Annotated[str, Field(max_length=1024)]
-    """`Verified`, or what went wrong."""
+    """`Verified`, or what went wrong; `unanswered` where it did not end in time."""
 
 
 class RestartStatus(Part):
@@ -257,14 +257,14 @@ class AsteriskStatus(Status):
     started_at: Timestamp | None = None
     """When Asterisk started."""
     active_channels: Annotated[int, Field(ge=0)] | None = None
-    """Channels that are up."""
+    """Channels that are up; at most a minute old, and absent while Asterisk cannot be reached."""
     active_calls: Annotated[int, Field(ge=0)] | None = None
-    """Calls that are up."""
+    """Calls that are up, likewise."""
     registrations: Annotated[int, Field(ge=0)] | None = None
-    """Phones that are registered, counted by contact."""
+    """Phones that are registered, counted by contact, likewise."""
     last_reload: LastReload | None = None
     """The last reload."""
     restart: RestartStatus | None = None
     """The restart that was asked for last."""
     config_revision: Annotated[str, Field(max_length=64)] | None = None
-    """The revision that Asterisk verifiably runs."""
+    """The revision of all rendered files that Asterisk was last proven to run as a whole."""
