@@ -198,7 +198,8 @@ async def _tell(
     if items:
         task.permit()
         session.covered |= {f"{item.type}/{item.id}" for item in items}
-        await cover(session.ami, items)
+        with metrics.phase.labels("overlay").time():
+            await cover(session.ami, items)
     return await _reload(session, {*unread} - FILES, task), FILES & {*unread}
 
 
