@@ -55,6 +55,8 @@ class Session:
     """Every object that this Asterisk was asked for and has, by name."""
     read: set[str] = field(default_factory=set)
     """Files that it has been told to read in this pass: once is enough."""
+    reloading: str = ""
+    """The module that was told to reload and has not answered, or whose reload ended in an error."""
     complete: bool = False
     """Whether strays (contacts that nobody asked for) have been looked for."""
     covered: set[str] = field(default_factory=set)
@@ -222,7 +224,9 @@ async def _reload(session: Session, files: Collection[str], task: Task) -> tuple
     results = []
     for module in reloads_for(files).modules:
         task.permit()
+        session.reloading = module
         results.append(await reloaded(session.ami, module, limit=task.reload_seconds))
+        session.reloading = ""
     return tuple(results)
 
 

@@ -12,30 +12,16 @@ from dialplane.reconcile import metrics
 log = structlog.get_logger(__name__)
 
 
-class ReloadUnanswered(AsteriskError):
-    """A reload whose end nobody knows: the site loop asks for everything again, then reloads what still differs."""
-
-    def __init__(self, module: str, seconds: float, error: AsteriskError) -> None:
-        super().__init__(str(error))
-        self.module = module
-        self.seconds = seconds
-
-
 async def reloaded(ami: Ami, module: str, *, limit: float) -> ReloadResult:
-    """Reload one module within `limit` seconds.
-
-    Raises:
-        ReloadUnanswered: in place of what `asterisk.reload.reload` raises, with its message.
-    """
+    """Reload one module within `limit` seconds. Raises as `asterisk.reload.reload`."""
     started = time.monotonic()
     try:
         with metrics.phase.labels("reload").time():
             result = await reload(ami, module, timeout=limit)
     except AsteriskError as error:
-        seconds = time.monotonic() - started
         metrics.reloads.labels(module, "unanswered").inc()
-        log.warning("reload unanswered", module=module, seconds=round(seconds, 1), error=str(error))
-        raise ReloadUnanswered(module, seconds, error) from error
+        log.warning("reload unanswered", module=module, seconds=round(time.monotonic() - started, 1), error=str(error))
+        raise
     metrics.reloads.labels(module, result.status.name.lower()).inc()
     metrics.reload_seconds.labels(module).observe(result.duration_ms / 1000)
     log.info("reloaded", module=module, result=result.status.name, ms=round(result.duration_ms, 1))

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from dialplane.asterisk.errors import AsteriskError
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.modules import sentence
 from dialplane.asterisk.status import AsteriskStatus, busy_contexts
@@ -23,7 +25,6 @@ from dialplane.reconcile.convergence import Outcome, Session, Task, converge
 from dialplane.reconcile.memory import Memory
 from dialplane.reconcile.place import Place
 from dialplane.reconcile.put_off import PutOff
-from dialplane.reconcile.reloading import ReloadUnanswered
 from dialplane.reconcile.report import Findings, LastReload
 from dialplane.reconcile.settings import Timing
 from dialplane.reconcile.verified import Refusal
@@ -191,12 +192,14 @@ class Serving:
         had = {name.replace("/", " ", 1) for name in (*session.proven, *task.earlier) if name.startswith("transport/")}
         memory.notes.removed(had - transports, transports)
         known = session.complete
+        session.reloading, started = "", time.monotonic()
         try:
             outcome = await converge(session, directory, task)
-        except ReloadUnanswered as lost:
-            self.last_reload = LastReload(
-                datetime.now(UTC), (lost.module,), round(lost.seconds * 1000), f"unanswered: {lost}"
-            )
+        except AsteriskError as error:
+            if session.reloading:
+                duration = round((time.monotonic() - started) * 1000)
+                said = f"unanswered: {error}"
+                self.last_reload = LastReload(datetime.now(UTC), (session.reloading,), duration, said)
             raise
         session.read |= task.unread - outcome.put_off
         if not outcome.put_off:

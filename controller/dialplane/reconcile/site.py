@@ -306,6 +306,7 @@ class SiteLoop:
     def _figures(self) -> metrics.Figures:
         """What is now, for a scrape; numbers of Asterisk only while it answers."""
         findings, found = self._told
+        start = findings.asterisk.start if findings.asterisk else None
         watch = self._place.watch
         status = watch.status if watch is not None and watch.session is not None else None
         return metrics.Figures(
@@ -316,7 +317,7 @@ class SiteLoop:
             channels=status.active_channels if status else None,
             calls=status.active_calls if status else None,
             contacts=findings.registrations if status else None,
-            started_at=findings.asterisk.started_at.timestamp() if status and findings.asterisk else None,
+            started_at=start.at.timestamp() if status and start and start.at else None,
         )
 
     def _waits_for_live_state(self) -> bool:
