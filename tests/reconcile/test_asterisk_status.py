@@ -14,8 +14,8 @@ from dialplane.reconcile.pending import Pending
 from dialplane.resources.key import Key
 from testbed.sip import Peer
 from tests.kube.fakes import Clock
+from tests.reconcile.ami_proxy import Proxy
 from tests.reconcile.site_rig import Rig, extension, extensions, manifest
-from tests.reconcile.test_asterisk_lost import Proxy
 from tests.reconcile.test_rejected import LINE
 
 PBX = Key("Asterisk", "pbx")

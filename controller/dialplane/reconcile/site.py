@@ -317,7 +317,7 @@ class SiteLoop:
             channels=status.active_channels if status else None,
             calls=status.active_calls if status else None,
             contacts=findings.registrations if status else None,
-            started_at=start.at.timestamp() if status and start and start.at else None,
+            started_at=int(start.at.timestamp()) if status and start and start.at else None,
         )
 
     def _waits_for_live_state(self) -> bool:
