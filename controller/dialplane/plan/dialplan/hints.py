@@ -5,7 +5,6 @@ numbers of one length and first digit; a number in it that nobody has is a lamp 
 """
 
 from collections import defaultdict
-from itertools import takewhile
 
 from dialplane.plan.dialplan.contexts import HINTS
 from dialplane.plan.objects import DialplanContext, DialplanEntry
@@ -25,10 +24,9 @@ def hints(site: Site) -> DialplanContext:
 def _pattern(numbers: list[str]) -> str:
     if len(numbers) == 1:
         return numbers[0]
-    digits = zip(*numbers, strict=True)
-    same = list(takewhile(lambda column: len(set(column)) == 1, digits))
-    prefix = "".join(column[0] for column in same)
-    return f"_{prefix}{'X' * (len(numbers[0]) - len(prefix))}"
+    first, last = min(numbers), max(numbers)  # what these two begin with, all between them do
+    differing = next(index for index, (one, other) in enumerate(zip(first, last, strict=True)) if one != other)
+    return f"_{first[:differing]}{'X' * (len(first) - differing)}"
 
 
 def _device(numbers: list[str]) -> str:
