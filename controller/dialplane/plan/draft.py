@@ -1,5 +1,6 @@
 """A site while it is being checked: what is still in, and why the rest is out."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -31,12 +32,15 @@ class Draft:
     asterisk_key: Key | None = None
     asterisk: AsteriskSpec | None = None
     problems: dict[Key, list[Problem]] = field(default_factory=dict)
-    _of: dict[type[Spec], list[tuple[Key, Any]]] = field(default_factory=dict, init=False, repr=False)
+    _of: dict[type, list[tuple[Key, Any]]] = field(
+        default_factory=lambda: defaultdict(list), init=False, repr=False, compare=False
+    )
 
     def of(self, spec_type: type[S]) -> list[tuple[Key, S]]:
         """The resources of one kind that are still in, eldest first."""
-        if spec_type not in self._of:
-            self._of[spec_type] = [(k, r.spec) for k, r in self.resources.items() if isinstance(r.spec, spec_type)]
+        if not self._of:
+            for key, resource in self.resources.items():
+                self._of[type(resource.spec)].append((key, resource.spec))
         return self._of[spec_type]
 
     def note(self, findings: Iterable[Finding]) -> bool:

@@ -124,13 +124,11 @@ class Planner:
     def _versioned(self, draft: Draft, objects: Objects, pepper: bytes) -> dict[Key, Version]:
         """The version of each resource that is served; the very same as before where nothing of it changed."""
         shares, parts = self._roll.shares, self._builder.parts
-        revisions = {key: part.revision for key, part in parts.items() if part.revision}
-        few = owned(objects, draft.resources.keys() - revisions.keys())
-        revisions |= {key: revision(lines, pepper) for key, lines in few.items()}
-        versions = {}
+        few = {key for key in draft.resources if key not in parts or not parts[key].revision}
+        marks = {key: revision(lines, pepper) for key, lines in owned(objects, few).items()}
+        known, versions = self._versions, {}
         for key in draft.resources:
-            share, mark = shares[key], revisions[key]
-            before = self._versions.get(key)
+            share, before, mark = shares[key], known.get(key), marks[key] if key in few else parts[key].revision
             if before is None or before.secrets is not share.secrets or before.revision != mark:
                 before = Version(share.resource, share.secrets, mark)
             versions[key] = before
