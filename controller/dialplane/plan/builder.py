@@ -178,9 +178,7 @@ def _same(before: tuple[Piece, ...], now: tuple[Piece, ...]) -> tuple[Piece, ...
     return tuple(next((old for old in before if old == piece), piece) for piece in now)
 
 
-def _marked(
-    objects: list[PjsipObject], variables: tuple[tuple[str, str], ...], pepper: bytes
-) -> Iterator[PjsipObject]:
+def _marked(objects: list[PjsipObject], variables: tuple[tuple[str, str], ...], pepper: bytes) -> Iterator[PjsipObject]:
     """The objects of one resource, its endpoint with its variables and the revision of them all."""
     mark = revision((*map(of_object, objects), variables), pepper)
     for item in objects:
