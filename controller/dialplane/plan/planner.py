@@ -9,7 +9,7 @@ from dialplane.plan.marks import Marks
 from dialplane.plan.objects import Objects
 from dialplane.plan.plan import Pbx, Plan, Version
 from dialplane.plan.render import DIALPLAN_REVISION, Renderer
-from dialplane.plan.revision import owned, revision
+from dialplane.plan.revision import of_object, owned, revision
 from dialplane.plan.roll import Roll, Share
 from dialplane.plan.settings import certificates, settings
 from dialplane.plan.site import Site
@@ -124,11 +124,13 @@ class Planner:
     def _versioned(self, draft: Draft, objects: Objects, pepper: bytes) -> dict[Key, Version]:
         """The version of each resource that is served; the very same as before where nothing of it changed."""
         shares, parts = self._roll.shares, self._builder.parts
-        few = {key for key in draft.resources if key not in parts or not parts[key].revision}
-        marks = {key: revision(lines, pepper) for key, lines in owned(objects, few).items()}
+        marks = {key: part.revision for key, part in parts.items() if part.revision}
+        for key, lines in owned(objects, draft.resources.keys() - marks.keys()).items():
+            own = parts[key].pjsip if key in parts else ()
+            marks[key] = revision((*map(of_object, own), *lines), pepper)
         known, versions = self._versions, {}
         for key in draft.resources:
-            share, before, mark = shares[key], known.get(key), marks[key] if key in few else parts[key].revision
+            share, before, mark = shares[key], known.get(key), marks[key]
             if before is None or before.secrets is not share.secrets or before.revision != mark:
                 before = Version(share.resource, share.secrets, mark)
             versions[key] = before

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from dialplane.plan.dialplan.contexts import INTERNAL, VOICEMAIL
 from dialplane.plan.digest import digest
 from dialplane.plan.objects import DialplanEntry, Mailbox, Objects, PjsipObject
 from dialplane.resources.key import Key
@@ -30,20 +31,14 @@ def of_mailbox(box: Mailbox) -> Line:
 
 
 def owned(objects: Objects, owners: Iterable[Key]) -> Mapping[Key, list[Line]]:
-    """The lines of each of `owners`, in the order of the files."""
+    """The lines of each of `owners` outside of PJSIP's files and mailboxes, in the order of the files."""
     found: dict[Key, list[Line]] = {owner: [] for owner in owners}
     nobody: list[Line] = []
-    for item in objects.pjsip:
-        if item.owner in found:
-            found[item.owner].append(of_object(item))
     for context in objects.contexts:
         found.get(context.owner, nobody).append((context.name, context.includes))
-        for entry in context.entries:
-            if entry.owner in found:
-                found[entry.owner].append(of_entry(context.name, entry))
-    for box in objects.mailboxes:
-        if box.owner in found:
-            found[box.owner].append(of_mailbox(box))
+        if context.name not in {INTERNAL, VOICEMAIL}:  # all of extensions, and long
+            for entry in context.entries:
+                found.get(entry.owner, nobody).append(of_entry(context.name, entry))
     for setting in objects.settings:
         found.get(setting.owner, nobody).append((setting.file, setting.section, setting.name, setting.value))
     for pair in objects.certificates:

@@ -23,7 +23,7 @@ from dialplane.reconcile import metrics
 from dialplane.reconcile.config_dir import ConfigDirectoryError, NotLeading
 from dialplane.reconcile.place import Place
 from dialplane.reconcile.quiet import Quiet
-from dialplane.reconcile.report import Findings, Judged, carried, reports
+from dialplane.reconcile.report import Findings, Judged, Reporter, carried
 from dialplane.reconcile.restart import Restarts
 from dialplane.reconcile.serving import Serving
 from dialplane.reconcile.settings import AmiDefaults, Ports, Timing
@@ -82,6 +82,7 @@ class SiteLoop:
         self._restarts = Restarts(
             self._place, ports.supervisor, self._permit, self._turn, self._timing, self._report_due.disturb
         )
+        self._reporter = Reporter()
         self._judged: Judged | None = None
         self._attempt: tuple[Snapshot, Plan] | None = None
         self._concluded: float | None = None
@@ -148,7 +149,7 @@ class SiteLoop:
                 if judged is not None and self._ports.leadership.held():
                     with metrics.phase.labels("report").time():
                         verdict = self.converged.is_set()
-                        await self._ports.sink.publish(reports(judged))
+                        await self._ports.sink.publish(self._reporter.reports(judged))
                     if verdict:
                         self.reported.set()
             except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
