@@ -57,7 +57,11 @@ VERDICTS: list[tuple[Plan, Findings, tuple[str, str]]] = [
     (SERVED, Findings(verified=frozenset({E101}), refused=REFUSED), ("False", "RejectedByAsterisk")),
     (SERVED, Findings(verified=frozenset({E101}), fault=FAULT), ("Unknown", "AsteriskUnreachable")),
     (SERVED, Findings(fault=FAULT, refused=REFUSED), ("False", "RejectedByAsterisk")),
-    (SERVED, Findings(verified=frozenset({E101}), unproven={E101: Problem(Reason.REJECTED_BY_ASTERISK, "no")}), ("False", "RejectedByAsterisk")),
+    (
+        SERVED,
+        Findings(verified=frozenset({E101}), unproven={E101: Problem(Reason.REJECTED_BY_ASTERISK, "no")}),
+        ("False", "RejectedByAsterisk"),
+    ),
     (
         replace(SERVED, problems={E101: (PARTLY,)}),
         Findings(verified=frozenset({E101})),
