@@ -168,8 +168,8 @@ class Histories(RuleBasedStateMachine):
 
 TestAnyHistory = Histories.TestCase
 TestAnyHistory.settings = settings(
-    max_examples=40,
-    stateful_step_count=25,
+    max_examples=25,
+    stateful_step_count=20,
     deadline=None,  # a plan takes what the machine gives it
     suppress_health_check=[HealthCheck.too_slow],
 )
