@@ -59,7 +59,6 @@ class Builder:
 
     def __init__(self) -> None:
         self._whole: tuple[Key, AsteriskSpec, bytes] | None = None
-        self._contexts: dict[str, DialplanContext] = {}
         self._pjsip = _Ordered[PjsipObject](lambda o: (_ORDER[o.type], o.id, o.owner))
         self._numbers = _Ordered[DialplanEntry](lambda e: e.extension)
         self._boxes = _Ordered[DialplanEntry](lambda e: e.extension)
@@ -109,13 +108,11 @@ class Builder:
         """Every mailbox, by number."""
         return self._mailboxes.items
 
-    def contexts(self, site: Site) -> tuple[DialplanContext, ...]:
-        """Every context of the site that was built last, by name."""
+    def contexts(self, site: Site, before: Iterable[DialplanContext]) -> tuple[DialplanContext, ...]:
+        """Every context of the site that was built last, by name; those of `before` that say the same stay."""
+        known = {c.name: c for c in before}
         made = dialplan(site, Lines(self._numbers.items, self._boxes.items))
-        known = self._contexts
-        contexts = tuple(known[c.name] if known.get(c.name) == c else c for c in made)
-        self._contexts = {c.name: c for c in contexts}
-        return contexts
+        return tuple(known[c.name] if known.get(c.name) == c else c for c in made)
 
 
 class _Ordered(Generic[Piece]):

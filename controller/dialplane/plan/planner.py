@@ -6,7 +6,7 @@ from dialplane.plan.builder import Builder
 from dialplane.plan.checks import EXCLUDING, OWN, PARTIAL
 from dialplane.plan.draft import Draft, Finding
 from dialplane.plan.marks import Marks
-from dialplane.plan.objects import Objects
+from dialplane.plan.objects import DialplanContext, Objects
 from dialplane.plan.plan import Pbx, Plan, Version
 from dialplane.plan.render import DIALPLAN_REVISION, Renderer
 from dialplane.plan.revision import of_object, owned, revision
@@ -43,6 +43,7 @@ class Planner:
         self._config_directory = config_directory
         self._own: dict[Key, tuple[Share, tuple[Problem, ...]]] = {}
         self._beside: tuple[Key | None, AsteriskSpec | None] = (None, None)
+        self._contexts: tuple[DialplanContext, ...] = ()
         self._versions: Mapping[Key, Version] = {}
         self._last: tuple[str, Plan] | None = None
 
@@ -82,6 +83,7 @@ class Planner:
             return self._nothing(draft, disabled)
         for check in PARTIAL:
             draft.note(check(draft))
+        self._contexts = objects.contexts
         self._versions = self._versioned(draft, objects, site.pepper)
         return Plan(
             files=files,
@@ -110,7 +112,7 @@ class Planner:
     def _objects(self, site: Site) -> tuple[Objects, list[Finding]]:
         """Everything that Asterisk should hold, and the findings about what cannot be rendered."""
         findings = self._builder.build(site)
-        contexts = self._builder.contexts(site)
+        contexts = self._builder.contexts(site, self._contexts)
         objects = Objects(
             pjsip=self._builder.pjsip,
             contexts=contexts,
