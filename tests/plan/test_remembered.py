@@ -207,6 +207,16 @@ def test_after_a_change_only_what_changed_is_another_object() -> None:
     assert _same_objects(before, now) == {"endpoint/101", "mailbox/101"}
 
 
+def test_a_transport_that_is_gone_is_missed_by_phones_that_did_not_change() -> None:
+    planner, site = Planner(TEMPLATES), rich()
+    planner.plan(site)
+    pbx = _changed(0, transports=[{"name": "udp", "protocol": "udp"}]).resources[Key("Asterisk", "pbx")]
+    now = Snapshot("default", {**site.resources, pbx.key: pbx}, site.secrets)
+    plan = planner.plan(now)
+    assert plan == Planner(TEMPLATES).plan(now)
+    assert [p.field for p in plan.problems[Key("Extension", "desk")]] == ["spec.transport"]
+
+
 def test_what_was_given_to_a_plan_may_change_afterwards() -> None:
     resources, planner = dict(rich().resources), Planner(TEMPLATES)
     planner.plan(Snapshot("default", resources, rich().secrets))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -327,6 +327,7 @@ def test_what_a_template_cannot_lay_out_is_its_owners_problem(tmp_path: Path) ->
     assert Key("Extension", "e102") in plan.versions
 
 
+@settings(deadline=None)  # it waits for the disk
 @given(*[st.lists(st.sampled_from(["; note", "", "a = 1", "a = 2", "[b]", " "])).map("\n".join)] * 3, st.integers(1, 9))
 def test_a_file_takes_effect_where_it_says_something_else(begin: str, one: str, other: str, stride: int) -> None:
     def substance(text: str) -> list[str]:
