@@ -210,7 +210,9 @@ def test_after_a_change_only_what_changed_is_another_object() -> None:
 def test_a_transport_that_is_gone_is_missed_by_phones_that_did_not_change() -> None:
     planner, site = Planner(TEMPLATES), rich()
     planner.plan(site)
-    pbx = _changed(0, transports=[{"name": "udp", "protocol": "udp"}]).resources[Key("Asterisk", "pbx")]
+    pbx = _changed(0, transports=[{"name": "udp", "protocol": "udp", "bind": "0.0.0.0:5060"}]).resources[
+        Key("Asterisk", "pbx")
+    ]
     now = Snapshot("default", {**site.resources, pbx.key: pbx}, site.secrets)
     plan = planner.plan(now)
     assert plan == Planner(TEMPLATES).plan(now)
