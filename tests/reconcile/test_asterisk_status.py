@@ -16,7 +16,7 @@ from testbed.sip import Peer
 from tests.kube.fakes import Clock
 from tests.reconcile.ami_proxy import Proxy
 from tests.reconcile.site_rig import Rig, extension, extensions, manifest
-from tests.reconcile.test_rejected import LINE
+from tests.reconcile.test_calls import BROKEN
 
 PBX = Key("Asterisk", "pbx")
 NUMBERS = ("activeChannels", "activeCalls", "registrations")
@@ -136,7 +136,7 @@ async def test_what_asterisk_refuses_is_a_problem_with_that_reason(tmp_path: Pat
         assert value("problems", kind="SipTrunk", type="Accepted", reason="SecretMissing") == 1
         assert value("resources", kind="Extension") == 2
         assert [value("conditions", kind="Extension", type="Ready", status=s) for s in ("True", "False")] == [2, 0]
-        await rig.rerun({"extensions.conf.j2": LINE.replace("[{{ context.name | section }}]", "[{{ context.name }}")})
+        await rig.rerun({"extensions.conf.j2": BROKEN})
         await rig.until(lambda: (value("problems", **(refused | {"kind": "Asterisk"})) or 0) == 1)
 
 

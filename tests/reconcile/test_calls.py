@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dialplane.plan.dialplan.internal import EXTENSION
+from dialplane.reconcile.template_dir import shipped
 from testbed.sip import Peer
 from tests.reconcile.site_rig import Manifest, Rig, extension, extensions
-from tests.reconcile.test_rejected import LINE
 
 CALLS = 20
 
@@ -112,9 +112,13 @@ async def test_a_new_text_of_a_routine_leaves_the_old_one_to_the_calls_in_it(tmp
         await rig.settled()
 
 
-BROKEN = LINE.replace(
-    "[{{ context.name | section }}]",
-    "{% if context.name == 'dp-internal' %}[{{ context.name }}\n{% else %}[{{ context.name | section }}]{% endif %}\n",
+BROKEN = (
+    (shipped() / "extensions.conf.j2")
+    .read_text()
+    .replace(
+        "[{{ context.name | section }}]",
+        "{% if context.name == 'dp-internal' %}[{{ context.name }}\n{% else %}[{{ context.name | section }}]{% endif %}\n",
+    )
 )
 
 

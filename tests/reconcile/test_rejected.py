@@ -18,17 +18,11 @@ type = {{ object.type }}
 {{ name }} = {{ value }}
 {% endfor %}
 """
-LINE = """[{{ context.name | section }}]
-{% for name in context.includes %}
-include => {{ name }}
-{% endfor %}
-{% for entry in context.entries %}
-{% if entry.priority == "hint" %}
+LINE = """{% if entry.priority == "hint" %}
 exten => {{ entry.extension }},hint,{{ entry.application }}
 {% else %}
 exten => {{ entry.extension }},{% if "BAD" in entry.arguments or "+1666" in entry.arguments %}oops{% else %}{{ entry.priority }}{% endif %}{% if entry.label %}({{ entry.label }}){% endif %},{{ entry.application }}({{ entry.arguments }})
 {% endif %}
-{% endfor %}
 """
 BOX_LINE = "{% if 'BAD' not in mailbox.full_name %}{{ mailbox.number }} => {{ mailbox.pin }},{{ mailbox.full_name }},{{ mailbox.email }},,{% for name, value in mailbox.options %}{% if not loop.first %}|{% endif %}{{ name }}={{ value }}{% endfor %}{% endif %}\n"
 """A line in which Asterisk sees no mailbox."""
@@ -82,7 +76,7 @@ CASES = {
         lambda _: extension("101", maxContacts=7),
     ),
     "dialplan line": Case(
-        "extensions.conf.j2",
+        "extensions_line.conf.j2",
         LINE,
         "Extension",
         lambda _: extension("101"),

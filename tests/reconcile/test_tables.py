@@ -3,12 +3,17 @@
 import asyncio
 import os
 import sqlite3
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from dialplane.asterisk.contacts import Contact
+from dialplane.asterisk.live import LiveState
 from dialplane.asterisk.moment import Moment
 from dialplane.asterisk.status import Start
 from dialplane.plan.objects import DialplanContext, PjsipObject, PjsipType
@@ -17,7 +22,7 @@ from dialplane.plan.planner import Planner
 from dialplane.reconcile.config_dir import TEMPORARY, ConfigDirectory, ConfigDirectoryError, NotLeading
 from dialplane.reconcile.notes import Notes
 from dialplane.reconcile.quiet import Quiet
-from dialplane.reconcile.report import Findings, Judged, carried, reports
+from dialplane.reconcile.report import Findings, Judged, Reporter, carried
 from dialplane.reconcile.revoked import Revoked, mark
 from dialplane.reconcile.template_dir import load, shipped
 from dialplane.reconcile.verified import Refusal, Verified, VerifiedStore
@@ -46,33 +51,49 @@ INVALID = Problem(Reason.INVALID, "bad")
 PARTLY = Problem(Reason.REFERENCE_MISSING, "gone", partial=True)
 
 
-@pytest.mark.parametrize(
-    ("plan", "findings", "ready"),
-    [
-        (SERVED, Findings(), ("Unknown", "Unknown")),
-        (SERVED, Findings(verified=frozenset({E101})), ("True", "Verified")),
-        (SERVED, Findings(verified=frozenset({E101}), refused=REFUSED), ("False", "RejectedByAsterisk")),
-        (SERVED, Findings(verified=frozenset({E101}), fault=FAULT), ("Unknown", "AsteriskUnreachable")),
-        (SERVED, Findings(fault=FAULT, refused=REFUSED), ("False", "RejectedByAsterisk")),
-        (
-            SERVED,
-            Findings(verified=frozenset({E101}), unproven={E101: Problem(Reason.REJECTED_BY_ASTERISK, "no")}),
-            ("False", "RejectedByAsterisk"),
-        ),
-        (
-            replace(SERVED, problems={E101: (PARTLY,)}),
-            Findings(verified=frozenset({E101})),
-            ("False", "ReferenceMissing"),
-        ),
-        (Plan(problems={E101: (INVALID,)}), Findings(fault=FAULT), ("False", "Invalid")),
-        (Plan(disabled=frozenset({E101})), Findings(), ("True", "Disabled")),
-        (Plan(disabled=frozenset({E101})), Findings(fault=FAULT), ("Unknown", "AsteriskUnreachable")),
-    ],
-)
+VERDICTS: list[tuple[Plan, Findings, tuple[str, str]]] = [
+    (SERVED, Findings(), ("Unknown", "Unknown")),
+    (SERVED, Findings(verified=frozenset({E101})), ("True", "Verified")),
+    (SERVED, Findings(verified=frozenset({E101}), refused=REFUSED), ("False", "RejectedByAsterisk")),
+    (SERVED, Findings(verified=frozenset({E101}), fault=FAULT), ("Unknown", "AsteriskUnreachable")),
+    (SERVED, Findings(fault=FAULT, refused=REFUSED), ("False", "RejectedByAsterisk")),
+    (
+        SERVED,
+        Findings(verified=frozenset({E101}), unproven={E101: Problem(Reason.REJECTED_BY_ASTERISK, "no")}),
+        ("False", "RejectedByAsterisk"),
+    ),
+    (
+        replace(SERVED, problems={E101: (PARTLY,)}),
+        Findings(verified=frozenset({E101})),
+        ("False", "ReferenceMissing"),
+    ),
+    (Plan(problems={E101: (INVALID,)}), Findings(fault=FAULT), ("False", "Invalid")),
+    (Plan(disabled=frozenset({E101})), Findings(), ("True", "Disabled")),
+    (Plan(disabled=frozenset({E101})), Findings(fault=FAULT), ("Unknown", "AsteriskUnreachable")),
+]
+
+
+@pytest.mark.parametrize(("plan", "findings", "ready"), VERDICTS)
 def test_what_is_said_of_ready(plan: Plan, findings: Findings, ready: tuple[str, str]) -> None:
-    condition = reports(judged(plan, findings))[E101].condition(ConditionType.READY)
+    condition = Reporter().reports(judged(plan, findings))[E101].condition(ConditionType.READY)
     assert condition is not None
     assert (condition.status, condition.reason) == ready
+
+
+LIVE = LiveState(contacts={"101": (Contact("sip:101@192.0.2.9", "Reachable"),)})
+
+
+@given(st.lists(st.tuples(st.sampled_from(VERDICTS), st.sampled_from([None, LiveState(), LIVE]), st.integers(1, 2))))
+def test_a_report_is_the_same_whatever_was_reported_before(
+    history: list[tuple[tuple[Plan, Findings, tuple[str, str]], LiveState | None, int]],
+) -> None:
+    reporter = Reporter()
+    for (plan, findings, _), live, generation in history:
+        site = Snapshot("test", {E101: replace(resource(), generation=generation)})
+        it = Judged(site, plan, replace(findings, live=live))
+        said = reporter.reports(it)
+        assert said == Reporter().reports(it)
+        assert reporter.reports(it)[E101] is said[E101]
 
 
 @pytest.mark.parametrize(("revision", "kept"), [("1", True), ("2", False)])
@@ -304,3 +325,18 @@ def test_what_a_template_cannot_lay_out_is_its_owners_problem(tmp_path: Path) ->
     plan = Planner(load(tmp_path)).plan(snapshot)
     assert [p.reason for p in plan.problems[E101]] == [Reason.INVALID]
     assert Key("Extension", "e102") in plan.versions
+
+
+@settings(deadline=None)  # it waits for the disk
+@given(*[st.lists(st.sampled_from(["; note", "", "a = 1", "a = 2", "[b]", " "])).map("\n".join)] * 3, st.integers(1, 9))
+def test_a_file_takes_effect_where_it_says_something_else(begin: str, one: str, other: str, stride: int) -> None:
+    def substance(text: str) -> list[str]:
+        return [line for line in text.splitlines() if line.strip() and not line.startswith(";")]
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dialplane.reconcile.config_dir.STRIDE", stride)
+        directory = ConfigDirectory(Path(folder))
+        directory.write({"a.conf": begin + one})
+        todo = directory.differing({"a.conf": begin + other})
+    assert bool(todo.changed) == (one != other)
+    assert bool(todo.effective) == (substance(begin + one) != substance(begin + other))

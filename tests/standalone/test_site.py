@@ -120,6 +120,24 @@ def test_an_unchanged_file_is_not_parsed_twice() -> None:
     assert first.manifests[ALICE] is not second.manifests[ALICE]
 
 
+def test_what_says_the_same_is_the_very_same_object_whatever_else_its_file_says_now() -> None:
+    reader = SiteReader()
+    bob = PHONE.replace("alice", "bob").replace("101", "102")
+    before = reader.read([File("a.yaml", f"{OFFICE}---\n{PHONE}---\n{SECRET}---\n{bob}".encode())]).snapshot
+    now = reader.read([File("a.yaml", f"{OFFICE}---\n{PHONE}---\n{SECRET}---\n{bob}  nat: 1\n".encode())]).snapshot
+    assert now.resources[ALICE] is before.resources[ALICE]
+    assert now.secrets["alice"] is before.secrets["alice"]
+    assert now.resources[Key("Extension", "bob")] != before.resources[Key("Extension", "bob")]
+
+
+@pytest.mark.parametrize(("one", "other"), [("true", "1"), ("1", "true"), ("true", "'true'")])
+def test_what_only_python_takes_for_the_same_is_read_anew(one: str, other: str) -> None:
+    reader = SiteReader()
+    reader.read([File("a.yaml", f"{PHONE}  nat: {one}\n".encode())])
+    text = f"{PHONE}  nat: {other}\n"
+    assert reader.read([File("a.yaml", text.encode())]).snapshot == read(text).snapshot
+
+
 def test_the_example_office_is_without_a_problem() -> None:
     from dialplane.standalone.files import read_paths  # noqa: PLC0415
 

@@ -1,8 +1,9 @@
 """A site while it is being checked: what is still in, and why the rest is out."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dialplane.plan.plan import Secrets
 from dialplane.resources.asterisk import AsteriskSpec
@@ -31,10 +32,16 @@ class Draft:
     asterisk_key: Key | None = None
     asterisk: AsteriskSpec | None = None
     problems: dict[Key, list[Problem]] = field(default_factory=dict)
+    _of: dict[type, list[tuple[Key, Any]]] = field(
+        default_factory=lambda: defaultdict(list), init=False, repr=False, compare=False
+    )
 
     def of(self, spec_type: type[S]) -> list[tuple[Key, S]]:
         """The resources of one kind that are still in, eldest first."""
-        return [(k, r.spec) for k, r in self.resources.items() if isinstance(r.spec, spec_type)]
+        if not self._of:
+            for key, resource in self.resources.items():
+                self._of[type(resource.spec)].append((key, resource.spec))
+        return self._of[spec_type]
 
     def note(self, findings: Iterable[Finding]) -> bool:
         """Take the findings in; whoever has one that is not partial is out from now on. Returns whether anybody went.
@@ -48,9 +55,5 @@ class Draft:
                 known.append(problem)
             if not problem.partial:
                 self.resources.pop(key, None)
+                self._of.clear()
         return len(self.resources) < before
-
-
-def eldest_first(resources: Iterable[Resource]) -> list[Resource]:
-    """By time of creation, then by name: the same on every machine."""
-    return sorted(resources, key=lambda r: (r.created, r.key))

@@ -6,6 +6,8 @@ The templates render these; the read-back asks Asterisk for these. Neither knows
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
 
 from pydantic import SecretStr
 
@@ -45,6 +47,11 @@ class PjsipObject:
     id: str
     options: tuple[tuple[str, Value], ...]
     owner: Key
+    name: str = field(init=False, compare=False, repr=False)
+    """What it is called among all that Asterisk can be asked for: `auth/101`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.type}/{self.id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,11 @@ class Certificate:
     owner: Key
 
 
-@dataclass(frozen=True, slots=True)
+Readable = PjsipObject | DialplanContext | Mailbox
+"""What Asterisk can be asked for."""
+
+
+@dataclass(frozen=True)
 class Objects:
     """Everything a plan wants Asterisk to hold, sorted as it is rendered."""
 
@@ -114,16 +125,23 @@ class Objects:
     settings: tuple[Setting, ...] = ()
     certificates: tuple[Certificate, ...] = ()
 
-    def readable(self) -> dict[str, PjsipObject | DialplanContext | Mailbox]:
-        """What Asterisk can be asked for, by a name such as `auth/101`, `context/dp-internal`, `mailbox/101`."""
-        return {
-            **{f"{o.type}/{o.id}": o for o in self.pjsip},
-            **{f"context/{c.name}": c for c in self.contexts},
-            **{f"mailbox/{m.number}": m for m in self.mailboxes},
-        }
+    def readable(self) -> Mapping[str, Readable]:
+        """What Asterisk can be asked for, by a name such as `auth/101`, `context/dp-internal`, `mailbox/101`.
+
+        Made once. From plan to plan of one `Planner` an object that did not change is the very same object, so that
+        `is` finds what did.
+        """
+        return self._readable
+
+    @cached_property
+    def _readable(self) -> Mapping[str, Readable]:
+        found: dict[str, Readable] = {o.name: o for o in self.pjsip}
+        found.update((f"context/{c.name}", c) for c in self.contexts)
+        found.update((f"mailbox/{m.number}", m) for m in self.mailboxes)
+        return MappingProxyType(found)
 
 
-def gathered(items: Iterable[PjsipObject | DialplanContext | Mailbox]) -> Objects:
+def gathered(items: Iterable[Readable]) -> Objects:
     """The objects as one: the way back from `Objects.readable`."""
     every = tuple(items)
     return Objects(
@@ -133,7 +151,7 @@ def gathered(items: Iterable[PjsipObject | DialplanContext | Mailbox]) -> Object
     )
 
 
-def owners(item: PjsipObject | DialplanContext | Mailbox) -> frozenset[Key]:
+def owners(item: Readable) -> frozenset[Key]:
     """Every resource that wants something in this object: a context has many."""
     if isinstance(item, DialplanContext):
         return frozenset((item.owner, *(entry.owner for entry in item.entries)))

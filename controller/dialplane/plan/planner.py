@@ -1,25 +1,23 @@
 """Snapshot to plan."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 
-from dialplane.plan.checks import EXCLUDING, PARTIAL
-from dialplane.plan.dialplan import dialplan, mailboxes
-from dialplane.plan.digest import digest
-from dialplane.plan.draft import Draft, Finding, eldest_first
-from dialplane.plan.objects import Objects
-from dialplane.plan.pjsip.builder import Builder
-from dialplane.plan.plan import Pbx, Plan, Secrets, Version
-from dialplane.plan.render import DIALPLAN_REVISION, Renderer, dialplan_revision
+from dialplane.plan.builder import Builder
+from dialplane.plan.checks import EXCLUDING, OWN, PARTIAL
+from dialplane.plan.draft import Draft, Finding
+from dialplane.plan.marks import Marks
+from dialplane.plan.objects import DialplanContext, Objects
+from dialplane.plan.plan import Pbx, Plan, Version
+from dialplane.plan.render import DIALPLAN_REVISION, Renderer
+from dialplane.plan.revision import of_object, owned, revision
+from dialplane.plan.roll import Roll, Share
 from dialplane.plan.settings import certificates, settings
 from dialplane.plan.site import Site
 from dialplane.plan.templates import Templates
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
-from dialplane.resources.manifest import Resource
 from dialplane.resources.problem import Problem, Reason
-from dialplane.resources.references import secret_refs
 from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
@@ -29,13 +27,25 @@ PEPPER_BYTES = 64
 
 
 class Planner:
-    """Plans one site, again and again; remembers nothing but the objects and texts of what did not change."""
+    """Plans one site, again and again.
+
+    What it remembers is what was made of single things (`Share`, `Part`, `Sheet`, `Marks`), each used again only where
+    it would be made the same; the plan is put together from them anew. So it is a pure function of its arguments, and
+    after a change only what changed is checked, built, rendered and named.
+    """
 
     def __init__(self, templates: Templates, config_directory: str | None = None) -> None:
         """Plan with these templates; `config_directory` stands in for what `Asterisk.spec.configDirectory` says."""
+        self._roll = Roll()
         self._builder = Builder()
         self._renderer = Renderer(templates)
+        self._marks = Marks()
         self._config_directory = config_directory
+        self._own: dict[Key, tuple[Share, tuple[Problem, ...]]] = {}
+        self._beside: tuple[Key | None, AsteriskSpec | None] = (None, None)
+        self._contexts: tuple[DialplanContext, ...] = ()
+        self._versions: Mapping[Key, Version] = {}
+        self._last: tuple[str, Plan] | None = None
 
     def plan(self, snapshot: Snapshot, held: Mapping[Key, Version | None] | None = None, retained: str = "") -> Plan:
         """Check everything together, leave out what has problems, render the rest.
@@ -47,13 +57,24 @@ class Planner:
             retained: routines of an older version that live calls still run in, verbatim.
 
         Returns:
-            The plan; a pure function of the arguments: whatever their order, the same bytes.
+            The plan; a pure function of the arguments: whatever their order, and whatever was planned before, the same
+            bytes.
         """
-        draft, disabled = _draft(snapshot, held or {})
+        changed = self._roll.call(snapshot, held or {})
+        last, self._last = self._last, None
+        if changed or last is None or last[0] != retained:
+            last = retained, self._planned(snapshot.namespace, retained)
+        self._last = last
+        return last[1]
+
+    def _planned(self, namespace: str, retained: str) -> Plan:
+        shares = self._roll.shares
+        draft, disabled = _draft(shares)
+        draft.note(self._findings(draft))
         for check in EXCLUDING:
             draft.note(check(draft))
         while draft.asterisk_key in draft.resources:
-            site = _site(snapshot.namespace, draft, self._config_directory)
+            site = _site(namespace, draft, self._config_directory)
             objects, findings = self._objects(site)
             files, unfit = self._renderer.files(objects, retained)
             if not draft.note((*findings, *unfit)):
@@ -62,29 +83,60 @@ class Planner:
             return self._nothing(draft, disabled)
         for check in PARTIAL:
             draft.note(check(draft))
+        self._contexts = objects.contexts
+        self._versions = self._versioned(draft, objects, site.pepper)
         return Plan(
             files=files,
             objects=objects,
-            versions=_versions(draft, objects, site.pepper),
+            versions=self._versions,
             problems=_frozen(draft.problems),
             disabled=disabled,
             pbx=_pbx(site),
-            revision=digest(sorted(files.items()), pepper=site.pepper),
+            revision=self._marks.files(files, site.pepper),
         )
+
+    def _findings(self, draft: Draft) -> list[Finding]:
+        """What the checks of single resources find, asked only about those that are new since the last plan."""
+        shares = self._roll.shares
+        beside = draft.asterisk_key, draft.asterisk
+        known = self._own if all(one is other for one, other in zip(beside, self._beside, strict=True)) else {}
+        new = {key: r for key, r in draft.resources.items() if key not in known or known[key][0] is not shares[key]}
+        own = Draft(dict(new), draft.secrets, draft.asterisk_key, draft.asterisk)
+        for check in OWN:
+            own.note(check(own))
+        found = {key: (shares[key], tuple(own.problems.get(key, ()))) for key in new}
+        self._own = {key: found.get(key) or known[key] for key in draft.resources}
+        self._beside = beside
+        return [(key, problem) for key, (_, problems) in self._own.items() for problem in problems]
 
     def _objects(self, site: Site) -> tuple[Objects, list[Finding]]:
         """Everything that Asterisk should hold, and the findings about what cannot be rendered."""
-        pjsip, findings = self._builder.objects(site)
-        contexts = dialplan(site)
+        findings = self._builder.build(site)
+        contexts = self._builder.contexts(site, self._contexts)
         objects = Objects(
-            pjsip=pjsip,
+            pjsip=self._builder.pjsip,
             contexts=contexts,
-            globals={DIALPLAN_REVISION: dialplan_revision(contexts)},
-            mailboxes=mailboxes(site),
+            globals={DIALPLAN_REVISION: self._marks.dialplan(contexts)},
+            mailboxes=self._builder.mailboxes,
             settings=tuple(settings(site)),
             certificates=tuple(certificates(site)),
         )
         return objects, findings
+
+    def _versioned(self, draft: Draft, objects: Objects, pepper: bytes) -> dict[Key, Version]:
+        """The version of each resource that is served; the very same as before where nothing of it changed."""
+        shares, parts = self._roll.shares, self._builder.parts
+        marks = {key: part.revision for key, part in parts.items() if part.revision}
+        for key, lines in owned(objects, draft.resources.keys() - marks.keys()).items():
+            own = parts[key].pjsip if key in parts else ()
+            marks[key] = revision((*map(of_object, own), *lines), pepper)
+        known, versions = self._versions, {}
+        for key in draft.resources:
+            share, before, mark = shares[key], known.get(key), marks[key]
+            if before is None or before.secrets is not share.secrets or before.revision != mark:
+                before = Version(share.resource, share.secrets, mark)
+            versions[key] = before
+        return versions
 
     def _nothing(self, draft: Draft, disabled: frozenset[Key]) -> Plan:
         """The plan of a site without an Asterisk: files that empty the one that was there."""
@@ -94,13 +146,11 @@ class Planner:
         return Plan(files=files, problems=_frozen(draft.problems), disabled=disabled)
 
 
-def _draft(snapshot: Snapshot, held: Mapping[Key, Version | None]) -> tuple[Draft, frozenset[Key]]:
-    versions = {key: held.get(key, Version(r, snapshot.secrets)) for key, r in snapshot.resources.items()}
-    present = {key: version for key, version in versions.items() if version is not None}
-    resources = [version.resource for version in present.values()]
-    enabled = [r for r in resources if getattr(r.spec, "enabled", True)]
-    draft = Draft({r.key: r for r in eldest_first(enabled)}, {key: version.secrets for key, version in present.items()})
-    draft.note([(r.key, p) for r in enabled for p in r.problems])
+def _draft(shares: Mapping[Key, Share]) -> tuple[Draft, frozenset[Key]]:
+    enabled = {key: share.resource for key, share in shares.items() if share.enabled}
+    disabled = frozenset(k for k, s in shares.items() if not s.enabled)
+    draft = Draft(enabled, {key: share.secrets for key, share in shares.items()})
+    draft.note([(key, p) for key, r in enabled.items() if r.problems for p in r.problems])
     pbxes = draft.of(AsteriskSpec)
     if pbxes:
         draft.asterisk_key, draft.asterisk = pbxes[0]
@@ -109,7 +159,7 @@ def _draft(snapshot: Snapshot, held: Mapping[Key, Version | None]) -> tuple[Draf
     else:
         message = "no valid Asterisk in this namespace; create one"
         draft.note([(key, Problem(Reason.ASTERISK_MISSING, message)) for key in list(draft.resources)])
-    return draft, frozenset(r.key for r in resources if r.spec is not None) - frozenset(r.key for r in enabled)
+    return draft, disabled
 
 
 def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
@@ -124,41 +174,12 @@ def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
         asterisk=draft.asterisk.model_copy(update={"config_directory": config_directory})
         if config_directory
         else draft.asterisk,
-        extensions=tuple(sorted(draft.of(ExtensionSpec), key=_by_key)),
+        extensions=tuple(draft.of(ExtensionSpec)),
         trunks=tuple(sorted(draft.of(SipTrunkSpec), key=_by_key)),
         schedules=tuple(sorted(draft.of(ScheduleSpec), key=_by_key)),
         secrets=draft.secrets,
         pepper=pepper.encode("utf-8", "surrogateescape")[:PEPPER_BYTES],
     )
-
-
-def _versions(draft: Draft, objects: Objects, pepper: bytes) -> dict[Key, Version]:
-    owned: dict[Key, list[object]] = defaultdict(list)
-    for item in objects.pjsip:
-        owned[item.owner].append((item.type, item.id, item.options))
-    for context in objects.contexts:
-        owned[context.owner].append((context.name, context.includes))
-        for entry in context.entries:
-            owned[entry.owner].append(
-                (context.name, entry.extension, entry.priority, entry.application, entry.arguments)
-            )
-    for box in objects.mailboxes:
-        owned[box.owner].append((box.number, box.pin, box.full_name, box.email, box.options))
-    for setting in objects.settings:
-        owned[setting.owner].append((setting.file, setting.section, setting.name, setting.value))
-    for pair in objects.certificates:
-        owned[pair.owner].append((pair.name, pair.certificate, pair.key))
-    return {
-        key: Version(resource, _referred(resource, draft.secrets[key]), digest(*owned[key], pepper=pepper))
-        for key, resource in draft.resources.items()
-    }
-
-
-def _referred(resource: Resource, secrets: Secrets) -> Secrets:
-    if resource.spec is None:
-        return {}
-    names = {name for _, name, _ in secret_refs(resource.spec, resource.key.name)}
-    return {name: secrets[name] for name in sorted(names) if name in secrets}
 
 
 def _pbx(site: Site) -> Pbx:

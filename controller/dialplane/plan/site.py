@@ -37,7 +37,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One Asterisk and everything it is to serve; sorted by key, references resolved, numbers unique."""
+    """One Asterisk and everything it is to serve; references resolved, numbers unique."""
 
     namespace: str
     asterisk_key: Key

@@ -8,6 +8,8 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import StringIO
+from itertools import zip_longest
 from pathlib import Path
 
 from dialplane.plan.objects import KEYS
@@ -20,6 +22,9 @@ OWN = ".dialplane"
 
 TEMPORARY = ".dialplane-new"
 """The ending of a file that is being written."""
+
+STRIDE = 65_536
+"""Characters that are compared at a time."""
 
 
 class ConfigDirectoryError(Exception):
@@ -103,7 +108,7 @@ class ConfigDirectory:
         now = self.read(files)
         changed = tuple(path for path in sorted(files) if now.get(path) != files[path])
         removed = tuple(path for path in self._kept_keys() if prune and path not in files)
-        effective = tuple(p for p in changed if _substance(now.get(p, "")) != _substance(files[p]))
+        effective = tuple(p for p in changed if _say_otherwise(now.get(p, ""), files[p]))
         return Written(changed, removed, effective + removed)
 
     def sweep(self) -> None:
@@ -167,8 +172,18 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _substance(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.strip() and not line.startswith(";")]
+def _say_otherwise(one: str, other: str) -> bool:
+    """Whether two texts differ in more than comments and blank lines."""
+    same = 0  # a big file differs in a line or two: go to the first at once
+    while same < len(one) and one[same : same + STRIDE] == other[same : same + STRIDE]:
+        same += STRIDE
+    same = one.rfind("\n", 0, same) + 1
+    pairs = zip_longest(_substance(one[same:]), _substance(other[same:]))
+    return any(line != instead for line, instead in pairs)
+
+
+def _substance(text: str) -> Iterator[str]:
+    return (line.rstrip("\n") for line in StringIO(text) if line.strip() and not line.startswith(";"))
 
 
 @contextlib.contextmanager

@@ -101,13 +101,10 @@ class Memory:
             for key in blamed
             if key in plan.versions and key in snapshot.resources and key not in self.refused
         }
-        items = plan.objects.readable()
-        proofs = {
-            key: Verified(version, digests(items, key))
-            for key, version in plan.versions.items()
-            if key not in outcome.lacking
-            and (key not in self.verified or self.verified[key].version.revision != version.revision)
-        }
+        lacking = outcome.lacking
+        new = {key: v for key, v in plan.versions.items() if key not in lacking and not self._knows(key, v)}
+        objects = digests(plan.objects.readable(), new) if new else {}
+        proofs = {key: Verified(version, objects[key]) for key, version in new.items()}
         still_there = bool(outcome.undeleted)
         gone = [] if still_there else [key for key in self.verified if key not in plan.versions]
         self._store.save(verified=proofs, refused=refusals, forget_verified=gone)
@@ -120,7 +117,7 @@ class Memory:
     def blame_the_only_change(self, snapshot: Snapshot, plan: Plan) -> bool:
         """Refuse the one version that is new in a plan whose dialplan Asterisk cannot read; False if there are more."""
         known = self.verified
-        new = [k for k, v in plan.versions.items() if k not in known or known[k].version.revision != v.revision]
+        new = [key for key, version in plan.versions.items() if not self._knows(key, version)]
         if len(new) != 1 or new[0] in self.refused or not self._may_refuse(new[0], snapshot):
             return False
         (key,) = new
@@ -130,6 +127,11 @@ class Memory:
         self._store.save(refused=refusals)
         self.refused.update(refusals)
         return True
+
+    def _knows(self, key: Key, version: Version) -> bool:
+        """Whether that very version was the last one proven."""
+        proof = self.verified.get(key)
+        return proof is not None and proof.version.revision == version.revision
 
     def _may_refuse(self, key: Key, snapshot: Snapshot) -> bool:
         """An Asterisk that was never verified stays in: without it the whole site would be left out."""

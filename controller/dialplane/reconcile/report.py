@@ -67,9 +67,42 @@ class Judged:
     findings: Findings
 
 
-def reports(judged: Judged) -> dict[Key, Report]:
-    """One report for every resource of the snapshot."""
-    return {key: _report(it, judged.plan, judged.findings) for key, it in judged.snapshot.resources.items()}
+class Reporter:
+    """Makes the reports of one site again and again: a phone's that would say the same is the very same object.
+
+    Each phone that registers makes all reports due, and nearly all of them say what they said.
+    """
+
+    def __init__(self) -> None:
+        self._beside: tuple[object, ...] = ()
+        self._phones: dict[Key, tuple[Resource, tuple[object, ...], Report]] = {}
+
+    def reports(self, judged: Judged) -> dict[Key, Report]:
+        """One report for every resource of the snapshot."""
+        plan, findings = judged.plan, judged.findings
+        beside = (findings.fault, findings.live is None)
+        known, self._phones = self._phones if beside == self._beside else {}, {}
+        self._beside = beside
+        found = {}
+        for key, resource in judged.snapshot.resources.items():
+            if not isinstance(resource.spec, ExtensionSpec):
+                found[key] = _report(resource, plan, findings)
+                continue
+            basis = (
+                plan.problems.get(key),
+                key in plan.versions,
+                key in plan.disabled,
+                key in findings.verified,
+                findings.refused.get(key),
+                findings.unproven.get(key),
+                _contacts(findings.live, resource.spec.number),
+            )
+            before = known.get(key)
+            if before is None or before[0] is not resource or before[1] != basis:
+                before = resource, basis, _report(resource, plan, findings)
+            self._phones[key] = before
+            found[key] = before[2]
+        return found
 
 
 def carried(

@@ -1,14 +1,14 @@
 """Whose phones must register anew; and how objects are told apart from one session to the next."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from dialplane.plan.digest import digest
-from dialplane.plan.objects import DialplanContext, Mailbox, PjsipObject
+from dialplane.plan.objects import DialplanContext, Mailbox, PjsipObject, Readable
 from dialplane.resources.key import Key
 
-Readable = PjsipObject | DialplanContext | Mailbox
+__all__ = ["Readable", "Revoked", "digests", "mark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +23,24 @@ class Revoked:
     @classmethod
     def of(cls, proven: Mapping[str, Readable], wanted: Mapping[str, Readable], earlier: Mapping[str, str]) -> Self:
         """Compare what Asterisk had, by this session's proof or by an earlier one's digests, with what is wanted."""
+        changed = [name for name, item in proven.items() if wanted.get(name) is not item]
+        changed += earlier.keys() - proven.keys()
         found = {
             name.partition("/")[2]
-            for name in {*proven, *earlier}
+            for name in changed
             if _lost(name.partition("/")[0], proven.get(name), wanted.get(name), earlier.get(name, ""))
         }
         gone = frozenset(id_ for id_ in found if f"aor/{id_}" not in wanted)
         return cls(frozenset(found) - gone, gone)
 
 
-def digests(items: Mapping[str, Readable], owner: Key) -> dict[str, str]:
-    """Name and digest of each object that `owner` alone wants: what a later session compares with."""
-    return {
-        name: mark(item)
-        for name, item in items.items()
-        if not isinstance(item, DialplanContext) and item.owner == owner
-    }
+def digests(items: Mapping[str, Readable], owners: Collection[Key]) -> dict[Key, dict[str, str]]:
+    """By owner, name and digest of each object that it alone wants: what a later session compares with."""
+    found: dict[Key, dict[str, str]] = {owner: {} for owner in owners}
+    for name, item in items.items():
+        if item.owner in found and not isinstance(item, DialplanContext):
+            found[item.owner][name] = mark(item)
+    return found
 
 
 def mark(item: Readable) -> str:

@@ -26,7 +26,7 @@ from dialplane.reconcile.pending import Pending
 from dialplane.reconcile.place import Place
 from dialplane.reconcile.quiet import Quiet
 from dialplane.reconcile.refusals import Refusals
-from dialplane.reconcile.report import Findings, Judged, carried, reports
+from dialplane.reconcile.report import Findings, Judged, Reporter, carried
 from dialplane.reconcile.restart import Restarts
 from dialplane.reconcile.serving import Serving
 from dialplane.reconcile.settings import AmiDefaults, Ports, Timing
@@ -88,6 +88,7 @@ class SiteLoop:
         self._restarts = Restarts(
             self._place, ports.supervisor, self._permit, self._turn, self._timing, self._report_due.disturb
         )
+        self._reporter = Reporter()
         self._judged: Judged | None = None
         self._attempt: tuple[Snapshot, Plan] | None = None
         self._concluded: float | None = None
@@ -161,7 +162,7 @@ class SiteLoop:
                     with metrics.phase.labels("report").time():
                         verdict = self.converged.is_set()
                         self._pending.telling()
-                        found = reports(judged)
+                        found = self._reporter.reports(judged)
                         self._told = judged.findings, found
                         await self._ports.sink.publish(found)
                     if verdict:

@@ -141,6 +141,11 @@ class ExtensionSpec(Spec):
     """The networks this phone may register from and call from. By default any."""
 
     @property
+    def has_mailbox(self) -> bool:
+        """Whether messages are taken."""
+        return self.voicemail is not None and self.voicemail.enabled
+
+    @property
     def encryption(self) -> MediaEncryption:
         """`media_encryption` with its default, which depends on `webrtc`."""
         return self.media_encryption or ("dtls" if self.webrtc else "none")

@@ -88,13 +88,22 @@ class Site:
         return tuple(finding for finding in self.findings if finding.level is Level.ERROR)
 
 
+Read = tuple[Mapping[str, Any], Identity, Resource]
+"""A manifest, what was counted of it, and the resource that it was read as."""
+
+
 class SiteReader:
-    """Reads a site again and again; a file whose bytes did not change is not parsed twice."""
+    """Reads a site again and again; a file whose bytes did not change is not parsed twice.
+
+    A resource, or a Secret's values, that say the same as before are the very same object: a planner goes by that.
+    """
 
     def __init__(self, *, namespace: str = "", ledger: Ledger | None = None) -> None:
         self._namespace = namespace
         self._ledger = ledger
         self._known: dict[str, tuple[File, Content]] = {}
+        self._resources: Mapping[Key, Read] = {}
+        self._secrets: Secrets = {}
 
     def read(self, files: Iterable[File], *, secrets: Secrets | None = None, generated: Secrets | None = None) -> Site:
         """The site of these files.
@@ -112,7 +121,7 @@ class SiteReader:
             known[file.name] = (file, content)
             contents.append(content)
         self._known = known
-        assembly = _Assembly(self._namespace, self._ledger)
+        assembly = _Assembly(self._namespace, self._ledger, self._resources, self._secrets)
         for content in contents:
             for manifest in content.manifests:
                 assembly.add(manifest)
@@ -121,6 +130,7 @@ class SiteReader:
         site = assembly.site(
             broken=any(content.broken for content in contents), secrets=secrets or {}, generated=generated or {}
         )
+        self._resources, self._secrets = assembly.read, site.snapshot.secrets
         if self._ledger is not None and not site.broken:
             self._ledger.settle(site.snapshot.resources)
         return site
@@ -129,8 +139,11 @@ class SiteReader:
 class _Assembly:
     """The site while it is put together."""
 
-    def __init__(self, namespace: str, ledger: Ledger | None) -> None:
+    def __init__(self, namespace: str, ledger: Ledger | None, resources: Mapping[Key, Read], secrets: Secrets) -> None:
         self.findings: list[Finding] = []
+        self.read: dict[Key, Read] = {}
+        self._before = resources
+        self._secrets_before = secrets
         self._namespace = namespace
         self._namespace_from = "the command line" if namespace else ""
         self._ledger = ledger
@@ -182,7 +195,12 @@ class _Assembly:
             if resource.spec is not None
             for _, name, _ in secret_refs(resource.spec, key.name)
         }
-        referred = {name: values for name, values in merged.items() if name in wanted}
+        before = self._secrets_before
+        referred = {
+            name: before[name] if before.get(name) == values else values
+            for name, values in merged.items()
+            if name in wanted
+        }
         return Site(
             Snapshot(self._namespace or NAMESPACE, self._resources, referred),
             tuple(sorted(set(self.findings))),
@@ -240,6 +258,17 @@ class _Assembly:
                 key, None, problems, uid=known.uid, generation=known.generation, created=known.created
             )
             return
+        value, counted, resource = self._before.get(key, (None, None, None))
+        same = value is manifest.value or repr(value) == repr(manifest.value)  # `==` takes 1 for true
+        if resource is None or not same or counted != known:
+            resource = self._parsed(manifest, key, known)
+        self.read[key] = manifest.value, known, resource
+        self._resources[key] = resource
+        for problem in resource.problems:
+            self._report(manifest, key, problem.field, problem.message)
+
+    @staticmethod
+    def _parsed(manifest: Manifest, key: Key, known: Identity) -> Resource:
         metadata = {
             "name": key.name,
             "annotations": manifest.metadata.get("annotations"),
@@ -247,12 +276,9 @@ class _Assembly:
             "generation": known.generation,
             "creationTimestamp": known.created,
         }
-        resource = parse(
+        return parse(
             {"apiVersion": API_VERSION, "kind": manifest.kind, "metadata": metadata, "spec": manifest.value.get("spec")}
         )
-        self._resources[key] = resource
-        for problem in resource.problems:
-            self._report(manifest, key, problem.field, problem.message)
 
     def _secret(self, manifest: Manifest, key: Key) -> None:
         values, flaws = secret_values(manifest.value)

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialplane.plan.dialplan import ROUTINES, dialplan, mailboxes
+from dialplane.plan.dialplan import ROUTINES, dialplan
 from dialplane.plan.dialplan.endpoints import extension_context
+from dialplane.plan.dialplan.voicemail import mailbox
 from dialplane.plan.objects import Objects
 from dialplane.plan.render import Renderer
 from dialplane.plan.site import Site
@@ -68,7 +69,6 @@ def test_the_order_of_the_resources_does_not_matter(shuffle: random.Random) -> N
     extensions, trunks, schedules = (tuple(part) for part in parts)
     other = Site(of.namespace, of.asterisk_key, of.asterisk, extensions, trunks, schedules, of.secrets)
     assert dialplan(other) == dialplan(of)
-    assert mailboxes(other) == mailboxes(of)
 
 
 def test_entries_of_the_site_have_one_priority_each() -> None:
@@ -121,7 +121,8 @@ def test_a_forward_to_an_emergency_number_is_left_out() -> None:
 
 
 def test_a_mailbox_names_the_zone_of_the_site() -> None:
-    (box,) = mailboxes(small_site())
+    of = small_site()
+    box = mailbox(of, *of.extensions[0])
     assert (box.number, box.full_name, box.options[-1]) == ("101", "101", ("tz", "site"))
     assert box.pin.get_secret_value() == "4711"
 

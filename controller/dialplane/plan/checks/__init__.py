@@ -1,8 +1,9 @@
 """What must hold across the whole site.
 
-Each check is a pure function from a draft to findings. `EXCLUDING` checks run first, in order, each on what the ones
-before it left in: what they find takes a resource out. `PARTIAL` checks run last, once it is settled who is served, and
-take nobody out. A new check is a function here and a row in its test table.
+Each check is a pure function from a draft to findings. `OWN` checks run first and look at one resource at a time,
+beside the Asterisk: what they find is remembered until one of the two changes. `EXCLUDING` checks follow, in order,
+each on what the ones before it left in: what they find takes a resource out. `PARTIAL` checks run last, once it is
+settled who is served, and take nobody out. A new check is a function here and a row in its test table.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,10 +23,13 @@ from dialplane.plan.draft import Draft, Finding
 
 Check = Callable[[Draft], Iterable[Finding]]
 
-EXCLUDING: tuple[Check, ...] = (
+OWN: tuple[Check, ...] = (
     secrets,
-    overlapping_binds,
     transports,
+)
+
+EXCLUDING: tuple[Check, ...] = (
+    overlapping_binds,
     duplicate_numbers,
     duplicate_names,
     duplicate_networks,

@@ -5,12 +5,14 @@ the call; the rest is served.
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 from dialplane.plan.dialplan.features import CODES
 from dialplane.plan.dialplan.patterns import any_matches
 from dialplane.plan.draft import Draft, Finding
 from dialplane.resources.destination import Destination, FinalDestination
 from dialplane.resources.extension import ExtensionSpec
+from dialplane.resources.fields import Permission
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.schedule import ScheduleSpec
@@ -40,20 +42,25 @@ def dialled_numbers(draft: Draft) -> Iterator[Finding]:
 def forwards(draft: Draft) -> Iterator[Finding]:
     """Every forward leads somewhere that its extension may call."""
     emergency = _emergency(draft)
-    numbers = {spec.number for _, spec in draft.of(ExtensionSpec)}
+    internal = {*CODES, *(spec.number for _, spec in draft.of(ExtensionSpec))}
     routes = [route for _, trunk in draft.of(SipTrunkSpec) for route in trunk.outbound]
+
+    @cache  # a site of many phones has few permissions, and often one number that most forward to
+    def outside(permissions: tuple[Permission, ...], number: str) -> bool:
+        return any_matches([route.pattern for route in routes if route.permission in permissions], number)
+
     for key, spec in draft.of(ExtensionSpec):
-        allowed = [route.pattern for route in routes if route.permission in spec.permissions]
+        forward = spec.forward
+        if forward.unconditional is forward.busy is forward.no_answer is None:
+            continue
         for name in ("unconditional", "busy", "no_answer"):
-            number: str | None = getattr(spec.forward, name)
+            number: str | None = getattr(forward, name)
             field = f"spec.forward.{'noAnswer' if name == 'no_answer' else name}"
             if number is None:
                 continue
             if number in emergency:
                 yield key, Problem(Reason.INVALID, _EMERGENCY, field, partial=True)
-            elif not ("internal" in spec.permissions and number in {*numbers, *CODES}) and not any_matches(
-                allowed, number
-            ):
+            elif not ("internal" in spec.permissions and number in internal) and not outside(spec.permissions, number):
                 message = (
                     f"the extension's permissions do not reach {number}: it is no Extension's, or add a permission"
                 )

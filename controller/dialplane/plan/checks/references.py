@@ -90,7 +90,7 @@ class _Targets:
     def __init__(self, draft: Draft) -> None:
         extensions = [spec for _, spec in draft.of(ExtensionSpec)]
         self._numbers = {spec.number for spec in extensions}
-        self._mailboxes = {spec.number for spec in extensions if spec.voicemail and spec.voicemail.enabled}
+        self._mailboxes = {spec.number for spec in extensions if spec.has_mailbox}
         self._schedules = {key.name for key, _ in draft.of(ScheduleSpec)}
 
     def missing(self, to: Destination | FinalDestination, path: str) -> Iterator[Problem]:

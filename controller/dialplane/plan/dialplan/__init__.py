@@ -5,6 +5,8 @@ routines that they call (`routine.py` says why). `docs/dialplan.md` shows how a 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
 
 from dialplane.plan.dialplan import (
     destinations,
@@ -19,15 +21,15 @@ from dialplane.plan.dialplan import (
     voicemail,
 )
 from dialplane.plan.dialplan.classes import class_context, used_permissions
+from dialplane.plan.dialplan.contexts import INTERNAL, VOICEMAIL
 from dialplane.plan.dialplan.hints import hints
 from dialplane.plan.dialplan.retained import retained
 from dialplane.plan.dialplan.routine import Routine
 from dialplane.plan.dialplan.used import applications_used, modules_used
-from dialplane.plan.dialplan.voicemail import mailboxes
-from dialplane.plan.objects import DialplanContext
+from dialplane.plan.objects import DialplanContext, DialplanEntry
 from dialplane.plan.site import Site
 
-__all__ = ["ROUTINES", "applications_used", "dialplan", "mailboxes", "modules_used", "retained"]
+__all__ = ["ROUTINES", "Lines", "applications_used", "dialplan", "modules_used", "retained"]
 
 ROUTINES: tuple[Routine, ...] = (
     *recording.ROUTINES,
@@ -44,24 +46,46 @@ ROUTINES: tuple[Routine, ...] = (
 """Every routine of this version. All of them are rendered at every site, so that a change of the site adds none."""
 
 
-def dialplan(site: Site) -> tuple[DialplanContext, ...]:
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a site's extensions, sorted: one for each number, one for each mailbox."""
+
+    numbers: tuple[DialplanEntry, ...]
+    boxes: tuple[DialplanEntry, ...]
+
+    @classmethod
+    def of(cls, site: Site) -> Self:
+        """Made from the specs."""
+        numbers = [internal.number_line(site, key, spec) for key, spec in site.extensions]
+        boxes = [voicemail.box_line(key, spec) for key, spec in site.extensions if spec.has_mailbox]
+        return cls(
+            tuple(sorted(numbers, key=lambda line: line.extension)),
+            tuple(sorted(boxes, key=lambda line: line.extension)),
+        )
+
+
+def dialplan(site: Site, lines: Lines | None = None) -> tuple[DialplanContext, ...]:
     """Every context of the site, sorted by name.
 
     The bounds of the specs keep every line below what Asterisk reads and every argument below what it expands.
+
+    Args:
+        site: what to serve.
+        lines: those of its extensions, by whoever has them already.
     """
-    return tuple(sorted(_contexts(site), key=lambda c: c.name))
+    return tuple(sorted(_contexts(site, lines or Lines.of(site)), key=lambda c: c.name))
 
 
-def _contexts(site: Site) -> Iterator[DialplanContext]:
+def _contexts(site: Site, lines: Lines) -> Iterator[DialplanContext]:
     reachable = destinations.Destinations.of(site)
     yield from (routine.rendered(site.asterisk_key) for routine in ROUTINES)
     yield recording.site_table(site)
     yield trunks.trunk_table(site)
     yield emergency.emergency(site)
     yield features.features(site)
-    yield internal.internal(site)
+    yield DialplanContext(INTERNAL, (), lines.numbers, site.asterisk_key)
     yield internal.members(site)
-    yield voicemail.voicemail(site)
+    yield DialplanContext(VOICEMAIL, (), lines.boxes, site.asterisk_key)
     yield hints(site)
     yield from inbound.inbound(site, reachable)
     yield from schedules.schedules(site, reachable)

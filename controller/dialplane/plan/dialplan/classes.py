@@ -16,7 +16,8 @@ from dialplane.resources.fields import Permission
 
 def used_permissions(site: Site) -> list[frozenset[Permission]]:
     """Each combination of permissions that an extension of the site has, in a fixed order."""
-    return sorted({frozenset(spec.permissions) for _, spec in site.extensions}, key=sorted)
+    listed = {spec.permissions for _, spec in site.extensions}
+    return sorted({frozenset(permissions) for permissions in listed}, key=sorted)
 
 
 def class_context(site: Site, permissions: Iterable[Permission]) -> DialplanContext:

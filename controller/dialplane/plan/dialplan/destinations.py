@@ -62,7 +62,7 @@ class Destinations:
         specs = [spec for _, spec in site.extensions]
         return cls(
             numbers=frozenset(spec.number for spec in specs),
-            mailboxes=frozenset(spec.number for spec in specs if spec.voicemail and spec.voicemail.enabled),
+            mailboxes=frozenset(spec.number for spec in specs if spec.has_mailbox),
             schedules=frozenset(key.name for key, _ in site.schedules),
             patterns=frozenset(route.pattern for _, spec in site.trunks for route in spec.outbound),
             emergency=frozenset(site.asterisk.emergency.numbers if site.asterisk.emergency else ()),

@@ -4,8 +4,8 @@
 numbers of one length and first digit; a number in it that nobody has is a lamp that stays dark.
 """
 
-from collections import defaultdict
-from itertools import takewhile
+from itertools import groupby
+from operator import itemgetter
 
 from dialplane.plan.dialplan.contexts import HINTS
 from dialplane.plan.objects import DialplanContext, DialplanEntry
@@ -14,9 +14,11 @@ from dialplane.plan.site import Site
 
 def hints(site: Site) -> DialplanContext:
     """The context that phones subscribe in (`subscribe_context`)."""
-    alike: dict[tuple[int, str], list[str]] = defaultdict(list)
-    for _, spec in site.extensions:
-        alike[len(spec.number), spec.number[0]].append(spec.number)
+    numbers = sorted(spec.number for _, spec in site.extensions)
+    of_length = {length: [n for n in numbers if len(n) == length] for length in set(map(len, numbers))}
+    alike: dict[tuple[int, str], list[str]] = {
+        (length, digit): list(group) for length, of in of_length.items() for digit, group in groupby(of, itemgetter(0))
+    }
     key = site.asterisk_key
     entries = [DialplanEntry(_pattern(numbers), "hint", _device(numbers), "", key) for numbers in alike.values()]
     return DialplanContext(HINTS, (), tuple(sorted(entries, key=lambda e: e.extension)), key)
@@ -25,10 +27,9 @@ def hints(site: Site) -> DialplanContext:
 def _pattern(numbers: list[str]) -> str:
     if len(numbers) == 1:
         return numbers[0]
-    digits = zip(*numbers, strict=True)
-    same = list(takewhile(lambda column: len(set(column)) == 1, digits))
-    prefix = "".join(column[0] for column in same)
-    return f"_{prefix}{'X' * (len(numbers[0]) - len(prefix))}"
+    first, last = numbers[0], numbers[-1]  # sorted: what these two begin with, all between them do
+    differing = next(index for index, (one, other) in enumerate(zip(first, last, strict=True)) if one != other)
+    return f"_{first[:differing]}{'X' * (len(first) - differing)}"
 
 
 def _device(numbers: list[str]) -> str:

@@ -1,6 +1,6 @@
 """Internal calls: an extension's phones, its forwards, its mailbox."""
 
-from dialplane.plan.dialplan.contexts import INTERNAL, MEMBERS, context
+from dialplane.plan.dialplan.contexts import MEMBERS, context
 from dialplane.plan.dialplan.endpoints import extension_context
 from dialplane.plan.dialplan.recording import RECORDING
 from dialplane.plan.dialplan.routine import Trusted, routine
@@ -79,19 +79,15 @@ MEMBER = routine(
 ROUTINES = (FORWARD, EXTENSION, MEMBER)
 
 
-def internal(site: Site) -> DialplanContext:
-    """Every extension's number."""
-    emergency = site.asterisk.emergency.numbers if site.asterisk.emergency else ()
-    entries = [_entry(key, spec, frozenset(emergency)) for key, spec in site.extensions]
-    return context(INTERNAL, site.asterisk_key, entries)
-
-
 def members(site: Site) -> DialplanContext:
     """One pattern: only ring groups dial here, and only numbers from the manifests."""
     return context(MEMBERS, site.asterisk_key, [MEMBER.entry("_X!", site.asterisk_key, Trusted("${EXTEN}"))])
 
 
-def _entry(key: Key, spec: ExtensionSpec, emergency: frozenset[str]) -> DialplanEntry:
+def number_line(site: Site, key: Key, spec: ExtensionSpec) -> DialplanEntry:
+    """What a call to an extension's number does, in `dp-internal`."""
+    emergency = site.asterisk.emergency.numbers if site.asterisk.emergency else ()
+
     def forward(number: str | None) -> str:
         # Nobody is there to tell the emergency centre what happened: the checks report it, here it is left out.
         return "" if number is None or number in emergency else number
@@ -103,7 +99,7 @@ def _entry(key: Key, spec: ExtensionSpec, emergency: frozenset[str]) -> Dialplan
         str(spec.ring_seconds),
         "yes" if spec.call_waiting else "no",
         spec.record,
-        "yes" if spec.voicemail and spec.voicemail.enabled else "no",
+        "yes" if spec.has_mailbox else "no",
         forward(spec.forward.unconditional),
         forward(spec.forward.busy),
         forward(spec.forward.no_answer),

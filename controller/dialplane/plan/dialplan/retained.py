@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection
 
-_SECTION = re.compile(r"^\[(?P<name>[^\]]+)\]", re.MULTILINE)
 _ROUTINE = re.compile(r"dp-[a-z-]+_[0-9a-f]{8}")
 
 
@@ -38,9 +37,12 @@ def entered(rendered: str) -> frozenset[str]:
 
 
 def _sections(text: str) -> dict[str, str]:
-    found = list(_SECTION.finditer(text))
-    starts = [*(match.start() for match in found), len(text)]
-    return {match["name"]: text[match.start() : end] for match, end in zip(found, starts[1:], strict=True)}
+    sections = f"\n{text}".split("\n[")[1:]
+    return {
+        each.partition("]")[0]: f"[{each}\n" if index < len(sections) else f"[{each}"
+        for index, each in enumerate(sections, start=1)
+        if "]" in each
+    }
 
 
 def _reached(start: Collection[str], leads_to: dict[str, set[str]]) -> set[str]:

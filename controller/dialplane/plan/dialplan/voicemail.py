@@ -1,10 +1,9 @@
 """Voicemail: the boxes, and calls sent straight to one."""
 
-from dialplane.plan.dialplan.contexts import VOICEMAIL, context
 from dialplane.plan.dialplan.routine import routine
-from dialplane.plan.objects import DialplanContext, Mailbox
+from dialplane.plan.objects import DialplanEntry, Mailbox
 from dialplane.plan.site import Site
-from dialplane.resources.extension import ExtensionSpec, Voicemail
+from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 
 ZONE = "site"
@@ -25,26 +24,17 @@ LEAVE_MESSAGE = routine(
 ROUTINES = (LEAVE_MESSAGE,)
 
 
-def voicemail(site: Site) -> DialplanContext:
-    """The boxes that calls can be sent to, by their extension's number."""
-    entries = [LEAVE_MESSAGE.entry(spec.number, key, spec.number) for key, spec, _ in _boxes(site)]
-    return context(VOICEMAIL, site.asterisk_key, entries)
+def box_line(key: Key, spec: ExtensionSpec) -> DialplanEntry:
+    """What a call to an extension's mailbox does, in `dp-voicemail`."""
+    return LEAVE_MESSAGE.entry(spec.number, key, spec.number)
 
 
-def mailboxes(site: Site) -> tuple[Mailbox, ...]:
-    """Every enabled box, by number."""
-    found = (_mailbox(site, key, spec, box) for key, spec, box in _boxes(site))
-    return tuple(sorted(found, key=lambda box: box.number))
-
-
-def _boxes(site: Site) -> list[tuple[Key, ExtensionSpec, Voicemail]]:
-    return [(key, spec, spec.voicemail) for key, spec in site.extensions if spec.voicemail and spec.voicemail.enabled]
-
-
-def _mailbox(site: Site, key: Key, spec: ExtensionSpec, box: Voicemail) -> Mailbox:
-    pin = box.pin_secret_ref
-    if pin is None:
+def mailbox(site: Site, key: Key, spec: ExtensionSpec) -> Mailbox:
+    """The box of an extension that has one."""
+    box = spec.voicemail
+    if box is None or box.pin_secret_ref is None:
         raise ValueError(f"{key}: an enabled mailbox without a PIN; the rules of the kind forbid it")
+    pin = box.pin_secret_ref
     return Mailbox(
         number=spec.number,
         pin=site.secret(key, pin.name, pin.key),

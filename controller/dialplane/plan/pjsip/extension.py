@@ -66,7 +66,7 @@ def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
             ("device_state_busy_at", None if spec.call_waiting else 1),
             ("named_call_group", ",".join(spec.pickup_groups) or None),
             ("named_pickup_group", ",".join(spec.pickup_groups) or None),
-            ("mailboxes", f"{number}@default" if spec.voicemail and spec.voicemail.enabled else None),
+            ("mailboxes", f"{number}@default" if spec.has_mailbox else None),
             ("allow_overlap", False),
         )
         + codecs(spec.codecs or site.asterisk.codecs)
