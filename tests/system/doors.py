@@ -338,12 +338,23 @@ class Namespace:
         answer = self.server.request("POST", path, body)
         assert answer.ok, answer.message
 
+    def path(self, kind: str, name: str = "") -> str:
+        """Of all objects of a kind of ours, or of one."""
+        root = f"/apis/{GROUP}/v1alpha1/namespaces/{self.name}/{PLURALS[kind]}"
+        return f"{root}/{name}" if name else root
+
+    def session(self, *, limit: int) -> aiohttp.ClientSession:
+        """The admin's, with so many connections at the most."""
+        trust = ssl.create_default_context(cafile=str(self.server.certificates.authority))
+        connector = aiohttp.TCPConnector(ssl=trust, limit=limit)
+        bearer = {"Authorization": f"Bearer {self.server.token()}"}
+        return aiohttp.ClientSession(self.server.url, connector=connector, headers=bearer)
+
     def kubectl(self, *arguments: str, stdin: str | None = None, limit_seconds: float = 60) -> str:
         return self.server.kubectl(f"--namespace={self.name}", *arguments, stdin=stdin, limit_seconds=limit_seconds)
 
     def items(self, kind: str) -> list[dict[str, Any]]:
-        path = f"/apis/{GROUP}/v1alpha1/namespaces/{self.name}/{PLURALS[kind]}"
-        answer = self.server.request("GET", path)
+        answer = self.server.request("GET", self.path(kind))
         assert answer.ok, answer.message
         return list(answer.body["items"])
 
@@ -375,14 +386,10 @@ class Kube(Door):
         await asyncio.to_thread(self.namespace.kubectl, "apply", "--validate=false", "-f", "-", stdin=text)
 
     async def _apply_at_once(self, manifests: list[Manifest]) -> None:
-        server, root = self.namespace.server, f"/apis/{GROUP}/v1alpha1/namespaces/{self.namespace.name}"
-        trust = ssl.create_default_context(cafile=str(server.certificates.authority))
-        bearer = {"Authorization": f"Bearer {server.token()}"}
-        connector = aiohttp.TCPConnector(ssl=trust, limit=16)
-        async with aiohttp.ClientSession(server.url, connector=connector, headers=bearer) as session:
+        async with self.namespace.session(limit=16) as session:
 
             async def create(manifest: Manifest) -> None:
-                async with session.post(f"{root}/{PLURALS[manifest['kind']]}", json=manifest) as answer:
+                async with session.post(self.namespace.path(manifest["kind"]), json=manifest) as answer:
                     assert answer.ok, await answer.text()
 
             async with asyncio.TaskGroup() as tasks:

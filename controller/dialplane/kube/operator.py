@@ -247,6 +247,8 @@ class Operator:
         self._fed()
 
     def _fed(self) -> None:
+        if type_ is None and self.inventory.passed:
+            self._reader.relist()
         self.source.fed()
         self._reader.look()
 
