@@ -18,7 +18,7 @@ from uuid import uuid4
 import structlog
 
 from dialplane.kube import logs, metrics, web
-from dialplane.kube.access import WANTED, Right, Rights, needed
+from dialplane.kube.access import REFUSED_FOR, WANTED, Right, Rights, needed
 from dialplane.kube.addresses import Address, custom
 from dialplane.kube.api import Api, Connection, KubeApi
 from dialplane.kube.asterisk_pod import AsteriskPod
@@ -208,10 +208,11 @@ class Operator:
         log.info("barrier_passed", seconds=round(seconds, 2), **counts)
         await together(self._reader.keep_reading(self._options.resync_seconds), self._lead())
 
+        self._rights.patience = REFUSED_FOR
     async def _lead(self) -> None:
         """The site loop while the lease is held; a new one for each term."""
         while True:
-            await self._acquire()
+            await patiently(self._acquire)
             self.source.restart()
             self._site = self._options.site(
                 Ports(self.source, self.sink, self._credentials, self._lease, self._supervisor)
