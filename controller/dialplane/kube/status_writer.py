@@ -103,8 +103,9 @@ class StatusWriter:
             nonlocal tried, failed
             for count, report in enumerate(reports):
                 if (needed := self._needed(report)) is not None:
-                    tried += 1
-                    failed += not await self._write(report, *needed)
+                    written = await self._write(report, *needed)
+                    tried += 1  # after the wait: the others count meanwhile
+                    failed += not written
                 elif count % 50 == 0:
                     await asyncio.sleep(0)  # a round of unchanged reports must not hold up the loop
 
