@@ -159,7 +159,7 @@ class Replicas:
 async def replicas(directory: Path, server: ApiServer, numbers: Iterable[str]) -> AsyncIterator[Replicas]:
     """A site with these phones, and two operators, of which one leads."""
     async with AsteriskInstance(directory / "asterisk") as asterisk:
-        namespace = Namespace(server, f"site-{next(_SERIAL)}")
+        namespace = Namespace(server, f"pair-{next(_SERIAL)}")
         pair = tuple(Replica(directory / name, asterisk, namespace) for name in ("one", "two"))
         world = World(directory, asterisk, pair[0], await asterisk.ami())
         try:
