@@ -1,10 +1,12 @@
 """A namespace in which the operator has exactly the rights that the chart gives it."""
 
 import re
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import yaml
 
 from dialplane.resources.manifest import API_VERSION, GROUP
@@ -63,6 +65,13 @@ class Namespace:
     def create(self, path: str, body: object) -> None:
         """Create one object, as the admin."""
         _granted(self.server.request("POST", path, body))
+
+    def session(self, *, limit: int) -> aiohttp.ClientSession:
+        """The admin's, with so many connections at the most."""
+        trust = ssl.create_default_context(cafile=str(self.server.certificates.authority))
+        connector = aiohttp.TCPConnector(ssl=trust, limit=limit)
+        bearer = {"Authorization": f"Bearer {self.server.token()}"}
+        return aiohttp.ClientSession(self.server.url, connector=connector, headers=bearer)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, limit_seconds: float = 60) -> str:
         """Run kubectl in this namespace, as the admin."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import API_VERSION, GROUP
 from testbed.kube.rest import MERGE_PATCH, Answer
 from testbed.kube.server import ApiServer
+from tests.kube.proxy import Proxy
 from tests.kube.trivial import TrivialSite
 
 CRDS = Path(__file__).parents[2] / "crds"
@@ -216,53 +216,6 @@ def operate(site: Site) -> Callable[..., Any]:
         return operating(config, site.namespace, **options)
 
     return start
-
-
-class Proxy:
-    """A TCP proxy that can be cut: open connections end, and new ones are refused, until it is mended."""
-
-    def __init__(self, url: str) -> None:
-        self._host, _, port = url.removeprefix("https://").rpartition(":")
-        self._target = int(port)
-        self._server: asyncio.Server
-        self._writers: set[asyncio.StreamWriter] = set()
-        self.port = 0
-        self.connections = 0
-
-    async def mend(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        there_reader, there_writer = await asyncio.open_connection(self._host, self._target)
-        self._writers |= {writer, there_writer}
-        await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
-        self._writers -= {writer, there_writer}
-
-    def kubeconfig(self, original: Path) -> Path:
-        content = json.loads(original.read_text())
-        content["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{self.port}"
-        path = original.with_name(f"{original.name}-proxied-{self.port}")
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(content))
-        return path
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        pass
-    finally:
-        writer.close()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dialplane.kube import events
+from dialplane.kube.access import REFUSED_FOR
 from dialplane.kube.errors import ForbiddenError, NotFoundError
 from dialplane.kube.events import Events
 from dialplane.reconcile.ports import Notice
@@ -122,11 +123,28 @@ async def test_a_missing_right_silences_events_and_nothing_else(bench: Bench) ->
         raise ForbiddenError(403, "no")
 
     bench.api.answer = forbidden
+    bench.events.tell(Key("Extension", "first"), "u", GONE)
+    await bench.run()
+    bench.clock.now += REFUSED_FOR
     for number in range(5):
         bench.events.tell(Key("Extension", f"e{number}"), "u", GONE)
     await bench.run()
     bench.events.tell(ANN, "u", GONE)
-    assert len(bench.methods) == 1
+    assert len(bench.methods) == 2
+
+
+async def test_a_server_that_refuses_everything_for_a_moment_silences_nothing(bench: Bench) -> None:
+    def forbidden(_: Request) -> Any:
+        raise ForbiddenError(403, "no")
+
+    answer, bench.api.answer = bench.api.answer, forbidden
+    bench.events.tell(Key("Extension", "first"), "u", GONE)
+    await bench.run()
+    bench.api.answer = answer
+    bench.clock.now += REFUSED_FOR
+    bench.events.tell(ANN, "u", GONE)
+    await bench.run()
+    assert len(bench.methods) == 2
 
 
 async def test_a_deposed_one_posts_nothing(bench: Bench) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import copy
+import itertools
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from dialplane.kube.errors import ConflictError, NotFoundError, UnavailableError
+from dialplane.kube import lease as module
+from dialplane.kube.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
 from dialplane.kube.lease import Lease
 from tests.kube.fakes import Clock, FakeApi, Request
 
@@ -18,8 +21,11 @@ class Store:
         self.lease: dict[str, Any] | None = None
         self.version = 0
         self.down = False
+        self.refusing = False
 
     def answer(self, request: Request) -> Any:
+        if self.refusing:
+            raise ForbiddenError(403, "no roles read yet")
         if self.down:
             raise UnavailableError(0, "down")
         if request.method == "GET":
@@ -78,6 +84,54 @@ async def test_the_successor_counts_from_what_it_saw_not_from_the_holders_clock(
     store.lease["spec"]["renewTime"] = "1999-01-01T00:00:00.000000Z"
     clock.now += 100
     assert not await b._attempt()  # the first look
+
+
+@pytest.mark.parametrize("told", ["1999-01-01T00:00:00.000000Z", "2999-01-01T00:00:00.000000Z", "", None])
+async def test_what_a_holder_says_of_the_time_counts_for_nothing(told: str | None) -> None:
+    """Its clock is slow, fast or none: while it renews it keeps the lease, and once it ceases it loses it."""
+    store, clock = Store(), Clock()
+    b = lease(store, "b", clock)
+    store.version = 1
+    store.lease = {"metadata": {"name": "l", "resourceVersion": "1"}, "spec": {"holderIdentity": "a"}}
+    for _ in range(20):
+        store.version += 1
+        store.lease["metadata"]["resourceVersion"] = str(store.version)
+        store.lease["spec"]["renewTime"] = told
+        assert not await b._attempt()
+        clock.now += 2
+    clock.now += b.duration - 2 - 0.1
+    assert not await b._attempt()
+    clock.now += 0.2
+    assert await b._attempt()
+
+
+async def test_our_own_wall_clock_may_jump_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    jumps = itertools.cycle((datetime(1999, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)))
+
+    class Jumping:
+        @staticmethod
+        def now(_: object) -> datetime:
+            return next(jumps)
+
+    monkeypatch.setattr(module, "datetime", Jumping)
+    store, clock = Store(), Clock()
+    a, b = lease(store, "a", clock), lease(store, "b", clock)
+    for _ in range(10):
+        assert await a._attempt()
+        assert a.held()
+        assert not await b._attempt()
+        clock.now += 2
+    clock.now += a.renew_deadline
+    assert not a.held()
+
+
+async def test_a_refusal_while_renewing_is_waited_out_like_silence() -> None:
+    store = Store()
+    a = Lease(FakeApi(store.answer), "site", "l", "a", duration=0.2, renew_deadline=0.12, retry=0.02)
+    await a.acquire()
+    store.refusing = True
+    await a.renew()
+    assert not a.held()
 
 
 async def test_a_holder_that_renews_keeps_it_for_ever() -> None:

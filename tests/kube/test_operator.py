@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from dialplane.kube import watching
 from dialplane.kube.errors import KindNotServedError, RightMissingError
 from dialplane.resources.key import Key
-from tests.kube.conftest import LIMITED, OPERATOR, Proxy, Site, install, rules
+from tests.kube.conftest import LIMITED, OPERATOR, Site, install, rules
+from tests.kube.middleman import Middleman
+from tests.kube.proxy import Proxy
 
 Operate = Callable[..., Any]
 
@@ -100,19 +103,38 @@ async def test_a_secret_that_existed_before_it_was_referred_to_is_there_in_the_f
     assert seen[0] == {"ann-sip"}
 
 
-async def test_a_ghost_of_a_cut_watch_is_pruned(site: Site, operate: Operate, proxy: Proxy) -> None:
-    site.extension("ann")
-    site.extension("bob", "102")
+async def test_what_was_deleted_while_the_watches_were_cut_leaves_no_ghost(
+    site: Site, operate: Operate, proxy: Proxy
+) -> None:
+    """One object of each kind, and a Secret of one that stays."""
+    hangup = {"hangup": True}
+    made = {
+        "Asterisk": {},
+        "SipTrunk": {"host": "sip.example.com", "registration": {"enabled": False}},
+        "Schedule": {
+            "open": [{"days": ["mon"], "from": "09:00", "to": "17:00"}],
+            "whenOpen": hangup,
+            "whenClosed": hangup,
+        },
+    }
+    for kind, spec in made.items():
+        site.create(kind, "gone", spec)
+    for name in ("ann", "bob"):
+        site.secret(f"{name}-sip", username="101", password="p")
+        site.extension(name)
     through = proxy.kubeconfig(site.server.kubeconfig(OPERATOR, namespace=site.namespace))
-    async with operate(kubeconfig=through, resync_seconds=1.0) as running:
+    async with operate(kubeconfig=through) as running:
         await running.until(lambda: running.rounds)
         await proxy.cut()
+        for kind in made:
+            site.delete(kind, "gone")
         site.delete("Extension", "bob")
+        site.delete("Secret", "ann-sip")
         await asyncio.sleep(1.0)
         await proxy.mend()
-        await running.until(
-            lambda: set(running.operator.inventory.snapshot().resources) == {Key("Extension", "ann")}, 30
-        )
+        inventory = running.operator.inventory
+        await running.until(lambda: set(inventory.snapshot().resources) == {Key("Extension", "ann")}, 30)
+        await running.until(lambda: not inventory.snapshot().secrets, 30)
 
 
 async def test_a_change_during_an_outage_is_seen_after_it(site: Site, operate: Operate, proxy: Proxy) -> None:
@@ -154,6 +176,22 @@ async def test_when_kopf_dies_it_is_started_again(
         site.extension("ann")
         await running.until(lambda: site.get("Extension", "ann").get("status"))
         await running.until(lambda: len(attempts) == 2)
+
+
+async def test_when_kopf_gives_up_by_itself_it_is_started_again(site: Site, operate: Operate) -> None:
+    """Its own look at what the server offers fails once: it ends, and must be seen to have ended."""
+    failures = [HTTPStatus.NOT_FOUND]
+
+    async def moody(_: str, path: str) -> int:
+        return failures.pop() if failures and path == "/apis" else 0
+
+    async with Middleman(site.server) as between:
+        between.before = moody
+        through = between.kubeconfig(site.server.kubeconfig(OPERATOR, namespace=site.namespace))
+        async with operate(kubeconfig=through) as running:
+            await running.until(lambda: running.rounds and not failures)
+            site.extension("ann")
+            await running.until(lambda: site.get("Extension", "ann").get("status"))
 
 
 async def test_a_recreated_resource_gets_a_status_of_its_own(site: Site, operate: Operate) -> None:
@@ -232,8 +270,28 @@ async def test_a_right_that_is_taken_away_later_ends_the_process(site: Site, ope
     async with operate(LIMITED, resync_seconds=0.5) as running:
         await running.until(lambda: running.rounds)
         site.revoke(LIMITED)
-        with pytest.raises(RightMissingError):
+        with pytest.raises(RightMissingError, match=r"missing rights in namespace .*: list asterisks"):
             await asyncio.wait_for(running.task, 20)
+
+
+async def test_a_server_that_refuses_everything_for_a_moment_does_not_end_it(site: Site, operate: Operate) -> None:
+    """As one does that starts and has not read its Roles yet."""
+    site.extension("ann")
+    refusing = [False]
+
+    async def moody(_: str, __: str) -> int:
+        return HTTPStatus.FORBIDDEN if refusing[0] else 0
+
+    async with Middleman(site.server) as between:
+        between.before = moody
+        through = between.kubeconfig(site.server.kubeconfig(OPERATOR, namespace=site.namespace))
+        async with operate(kubeconfig=through, lease=True, lease_seconds=2.0, resync_seconds=0.5) as running:
+            await running.until(lambda: site.get("Extension", "ann").get("status"))
+            refusing[0] = True
+            site.patch("Extension", "ann", {"spec": {"number": "202"}})
+            await asyncio.sleep(3.0)
+            refusing[0] = False
+            await running.until(lambda: site.get("Extension", "ann")["status"]["observedGeneration"] == 2, 30)
 
 
 async def test_without_the_right_to_post_events_the_statuses_are_written_all_the_same(

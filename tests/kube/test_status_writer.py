@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from dialplane.kube import status_writer as module
+from dialplane.kube.access import REFUSED_FOR
 from dialplane.kube.addresses import custom
 from dialplane.kube.errors import ApiError, ConflictError, ForbiddenError, InvalidError, NotFoundError, UnavailableError
 from dialplane.kube.shelf import Suspicion
@@ -159,16 +161,49 @@ async def test_a_deposed_one_writes_nothing() -> None:
     assert bench.patches == 0
 
 
-@pytest.mark.parametrize("error", [InvalidError(422, "no"), ForbiddenError(403, "webhook says no")])
-async def test_what_the_server_refuses_is_not_sent_again_until_something_changes(error: ApiError) -> None:
+async def test_what_the_server_refuses_is_not_sent_again_until_something_changes() -> None:
     bench = Bench()
-    bench.error = error
+    bench.error = InvalidError(422, "no")
     for _ in range(3):
         await bench.writer.publish(bench.report(state="up"))
     assert bench.patches == 1
     assert bench.touched == 0
     await bench.writer.publish(bench.report(state="down"))
     assert bench.patches == 2
+
+
+async def test_what_is_forbidden_is_tried_again_for_some_seconds_and_then_no_more() -> None:
+    bench = Bench()
+    bench.error = ForbiddenError(403, "a server that starts, or a webhook")
+    await bench.writer.publish(bench.report(state="up"))
+    bench.clock.now += REFUSED_FOR
+    for _ in range(3):
+        await bench.writer.publish(bench.report(state="up"))
+    assert bench.patches == 2
+    bench.error = None
+    await bench.writer.publish(bench.report(state="down"))
+    assert bench.server.objects[EXTENSION, "ann"]["status"]["state"] == "down"
+
+
+async def test_one_failure_among_many_is_not_forgotten_for_those_that_end_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They run side by side: the first fails while the others wait for their answers."""
+    monkeypatch.setattr(module, "FIRST_RETRY", 0.01)
+    bench = Bench(*(f"e{number}" for number in range(10)))
+    bench.api.seconds = 0.01
+    answer = bench.api.answer
+
+    def first_fails(request: Request) -> Any:
+        if request.path.endswith("/e0/status"):
+            raise UnavailableError(503, "not now")
+        return answer(request)
+
+    bench.api.answer = first_fails
+    reports = {key: report for n in range(10) for key, report in bench.report(f"e{n}").items()}
+    await bench.writer.publish(reports)
+    await asyncio.sleep(0.05)
+    assert bench.touched == 1
 
 
 async def test_an_object_that_is_gone_is_no_error() -> None:

@@ -9,14 +9,11 @@ import asyncio
 import itertools
 import json
 import re
-import ssl
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
-
-import aiohttp
 
 from dialplane.resources.manifest import GROUP
 from testbed.asterisk import AsteriskInstance
@@ -310,11 +307,7 @@ class Kube(Door):
         await asyncio.to_thread(self.namespace.kubectl, "apply", "--validate=false", "-f", "-", stdin=text)
 
     async def _apply_at_once(self, manifests: list[Manifest]) -> None:
-        server = self.namespace.server
-        trust = ssl.create_default_context(cafile=str(server.certificates.authority))
-        bearer = {"Authorization": f"Bearer {server.token()}"}
-        connector = aiohttp.TCPConnector(ssl=trust, limit=16)
-        async with aiohttp.ClientSession(server.url, connector=connector, headers=bearer) as session:
+        async with self.namespace.session(limit=16) as session:
 
             async def create(manifest: Manifest) -> None:
                 async with session.post(self.namespace.path(manifest["kind"]), json=manifest) as answer:

@@ -3,7 +3,6 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -209,7 +208,7 @@ async def test_a_restarted_controller_on_an_unchanged_site_does_nothing(running:
     await running.door.wait_ready()
     for trunk in ("carrier", "wired"):
         await running.door.until("SipTrunk", trunk, is_true("Reachable"))
-    await settled(running)
+    await running.settled()
     writes, reloads = await running.door.writes(), len(running.reloads)
     assert await running.door.stop() == 0
     await running.door.start()
@@ -239,12 +238,3 @@ async def gone(world: World, endpoint: str) -> None:
         while "Unable to find" not in (answer := await world.asterisk.console(f"pjsip show endpoint {endpoint}")):
             assert endpoint in answer
             await asyncio.sleep(0.1)
-
-
-async def settled(world: World, seconds: float = 1.5) -> None:
-    """Return when no status was written for so long."""
-    before: Any = None
-    async with asyncio.timeout(20):
-        while before != (now := await world.door.writes()):
-            before = now
-            await asyncio.sleep(seconds)

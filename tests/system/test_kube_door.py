@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from testbed.kube.namespace import OPERATOR, Namespace, chart_rules
 from testbed.kube.server import ApiServer
-from tests.kube.conftest import Proxy
+from tests.kube.proxy import Proxy
 from tests.system.doors import Kube
 from tests.system.world import World, phones, start
 
@@ -47,22 +47,6 @@ async def kubectl(world: World, *arguments: str) -> str:
     return await asyncio.to_thread(world.door.namespace.kubectl, *arguments)
 
 
-async def endpoints(world: World) -> set[str]:
-    """The endpoints that Asterisk has."""
-    shown = await world.asterisk.console("pjsip show endpoints")
-    return set(re.findall(r"^ Endpoint:  ([\w-]+)", shown, re.MULTILINE)) - {"Endpoint"}
-
-
-async def until_endpoints(world: World, wanted: set[str], *, limit_seconds: float = 30) -> None:
-    found: set[str] = set()
-    try:
-        async with asyncio.timeout(limit_seconds):
-            while (found := await endpoints(world)) != wanted:
-                await asyncio.sleep(0.2)
-    except TimeoutError:
-        raise AssertionError(f"{sorted(found)} and not {sorted(wanted)}\n{world.door.child.tail(30)}") from None
-
-
 async def test_kubectl_get_shows_what_an_operator_looks_for(site: World) -> None:
     await site.carriers["carrier"].event("register", code=200)
     await site.door.until("SipTrunk", "carrier", lambda seen: "registration" in seen["status"])
@@ -87,7 +71,7 @@ async def test_kubectl_wait_knows_when_it_is_ready(site: World) -> None:
     (extension,), secrets = phones(("110",))
     await site.door.apply([extension], secrets)
     await kubectl(site, "wait", "extensions.dialplane.io/e110", "--for=condition=Ready", "--timeout=20s")
-    assert "110" in await endpoints(site)
+    assert "110" in await site.endpoints()
     await site.door.delete("Extension", "e110")
 
 
@@ -149,19 +133,19 @@ async def test_the_columns_of_asterisk_show_what_it_carries(site: World) -> None
 
 
 async def test_what_was_deleted_while_the_watch_was_cut_is_gone_afterwards(site: World, cut: Proxy) -> None:
-    before = await endpoints(site)
+    before = await site.endpoints()
     assert "103" in before
     await cut.cut()
     await site.door.delete("Extension", "e103")
     (extension,), secrets = phones(("104",))
     await site.door.apply([extension], secrets)
     await cut.mend()
-    await until_endpoints(site, before - {"103"} | {"104"}, limit_seconds=60)
+    await site.until_endpoints(before - {"103"} | {"104"}, limit_seconds=60)
     await site.door.wait_ready()
 
 
 async def test_a_server_that_was_away_changes_nothing_in_asterisk(site: World, cut: Proxy) -> None:
-    reloads, before = len(site.reloads), await endpoints(site)
+    reloads, before = len(site.reloads), await site.endpoints()
     await cut.cut()
     assert (await (await site.phone("101")).ask("register"))["code"] == 200
     await asyncio.sleep(2)
@@ -169,14 +153,14 @@ async def test_a_server_that_was_away_changes_nothing_in_asterisk(site: World, c
     (extension,), secrets = phones(("105",))
     await site.door.apply([extension], secrets)
     await site.door.wait_ready(limit_seconds=60)
-    assert await endpoints(site) == before | {"105"}
+    assert await site.endpoints() == before | {"105"}
     assert [m for m in site.reloads[reloads:] if m == "res_pjsip.so"] == ["res_pjsip.so"]
 
 
 async def test_an_empty_namespace_empties_asterisk(site: World) -> None:
     for kind in ("Extension", "SipTrunk", "Asterisk"):
         await site.door.delete(kind, *(name for k, name in tuple(site.door.specs) if k == kind))
-    await until_endpoints(site, set())
+    await site.until_endpoints(set())
     assert (await (await site.phone("101")).ask("register"))["code"] in {401, 403}
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from testbed.kube.namespace import Namespace
 from testbed.kube.server import ApiServer
-from tests.system.doors import Kube, Namespace, Seen, condition, is_true
+from tests.system.doors import Kube, Seen, condition, is_true
 from tests.system.world import World, phones, start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -99,6 +100,30 @@ class World:
         async with asyncio.timeout(15):
             while "0 active channels" not in await self.asterisk.console("core show channels count"):
                 await asyncio.sleep(0.1)
+
+    async def settled(self, seconds: float = 1.5) -> None:
+        """Return when no status was written for so long."""
+        before: Any = None
+        async with asyncio.timeout(30):
+            while before != (now := await self.door.writes()):
+                before = now
+                await asyncio.sleep(seconds)
+
+    async def endpoints(self) -> set[str]:
+        """The endpoints that Asterisk has."""
+        shown = await self.asterisk.console("pjsip show endpoints")
+        return set(re.findall(r"^ Endpoint:  ([\w-]+)", shown, re.MULTILINE)) - {"Endpoint"}
+
+    async def until_endpoints(self, wanted: set[str], *, limit_seconds: float = 30) -> None:
+        """Wait until Asterisk has these and no others."""
+        found: set[str] = set()
+        try:
+            async with asyncio.timeout(limit_seconds):
+                while (found := await self.endpoints()) != wanted:
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            tail = self.door.child.tail(30)
+            raise AssertionError(f"{sorted(found)} and not {sorted(wanted)}\n{tail}") from None
 
     async def close(self) -> None:
         for peer in (*self.phones.values(), *self.carriers.values()):

@@ -1,9 +1,14 @@
 """What the operator may do, asked of the API server itself, and one clear message where something is missing.
 
 Why ask: kopf never fails for a missing verb, it goes quiet (facts); silence would look like an empty site.
+
+Why not believe the first no: an API server that starts refuses everybody everything until it has read its Roles, the
+question itself included (measured: for up to a second). A running operator waits that out.
 """
 
-from collections.abc import Iterable
+import asyncio
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -15,6 +20,10 @@ from dialplane.kube.errors import ApiError, ForbiddenError, RightMissingError, U
 log = structlog.get_logger(__name__)
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+REFUSED_FOR = 5.0
+"""Seconds that a running operator must be refused until it is taken for a missing right."""
+REFUSED_AGAIN = 15.0
+"""Refusals further apart than so many seconds are not of one series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +61,14 @@ WANTED = (Right("create", EVENTS), Right("patch", EVENTS))
 class Rights:
     """Asks and explains."""
 
-    def __init__(self, api: Api, namespace: str) -> None:
+    def __init__(self, api: Api, namespace: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
         self._namespace = namespace
+        self._clock = clock
+        self._refused = (float("-inf"), float("-inf"))
+        """When the present series of refusals began, and the latest of it."""
+        self.patience = 0.0
+        """Seconds of refusals that are waited out: none at the start, where to end costs nothing."""
 
     async def has(self, right: Right) -> bool:
         """Whether we hold a right now. A server that refuses the question itself is taken to allow."""
@@ -90,16 +104,30 @@ class Rights:
             RightMissingError: names every missing right, the namespace and the cure.
             ApiError: the question could not be asked.
         """
-        if lacking := await self.missing(rights):
-            raise self.refusal(lacking)
+        rights = tuple(rights)
+        while lacking := await self.missing(rights):
+            if self.lasts():
+                raise self.refusal(lacking)
+            await asyncio.sleep(1.0)
 
     async def explain(self, error: ApiError, rights: Iterable[Right]) -> Exception:
-        """What to raise for a 403: the missing rights by name, or what the server said if we seem to hold all."""
+        """What to raise for a 403: the missing rights by name, or what the server said if we seem to hold all.
+
+        An `UnavailableError` while it may pass by itself.
+        """
+        if not self.lasts():
+            return UnavailableError(error.status, error.message)
         try:
             lacking = await self.missing(rights)
         except UnavailableError:
             lacking = []
         return self.refusal(lacking) if lacking else RightMissingError(f"the API server refused: {error.message}")
+
+    def lasts(self) -> bool:
+        """To be called at each refusal: whether they have gone on for longer than `patience`."""
+        now, (first, latest) = self._clock(), self._refused
+        self._refused = (first if now - latest <= REFUSED_AGAIN else now, now)
+        return now - self._refused[0] >= self.patience
 
     def refusal(self, lacking: Iterable[Right]) -> RightMissingError:
         """The message for missing rights."""

@@ -24,10 +24,14 @@ class Address:
         """The unmistakable name: `extensions.dialplane.io` (a rival CRD may own the bare plural)."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
+    @property
+    def group_version(self) -> str:
+        """As in a manifest's `apiVersion`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
     def collection(self, namespace: str) -> str:
         """The path of all objects of this kind in a namespace."""
-        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        return f"{root}/namespaces/{namespace}/{self.plural}"
+        return f"/{'apis' if self.group else 'api'}/{self.group_version}/namespaces/{namespace}/{self.plural}"
 
     def object(self, namespace: str, name: str) -> str:
         """The path of one object."""

@@ -14,6 +14,7 @@ The tree::
     └── FatalError                  the process cannot do its work and ends with this message
         ├── ConnectionUnknownError
         ├── KindNotServedError
+        ├── NamespaceEndsError
         ├── RightMissingError
         ├── WatchBrokenError
         └── HistoryRewrittenError
@@ -72,7 +73,11 @@ class ConnectionUnknownError(FatalError):
 
 
 class KindNotServedError(FatalError):
-    """A CRD is missing; the user installs it."""
+    """A CRD is missing or being deleted; the user installs it."""
+
+
+class NamespaceEndsError(FatalError):
+    """The namespace is being deleted; whoever did that meant the operator too."""
 
 
 class RightMissingError(FatalError):

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from dialplane.kube.access import REFUSED_FOR
 from dialplane.kube.addresses import EVENTS
 from dialplane.kube.api import MERGE_PATCH, Api
 from dialplane.kube.errors import ApiError, ForbiddenError, NotFoundError
@@ -98,6 +99,7 @@ class Events:
         self._posted: OrderedDict[_News, _Posted] = OrderedDict()
         self._waiting = asyncio.Event()
         self._allowed = True
+        self._refused_since: float | None = None
         self._dropping = False
         self._serial = 0
 
@@ -147,9 +149,13 @@ class Events:
     async def _post(self, news: _News, said: _Said, times: int) -> None:
         try:
             await self._fold(news, said, times)
+            self._refused_since = None
         except ForbiddenError as error:
-            self._allowed = False
-            log.warning("events_forbidden", error=error.message, cure="grant create and patch on events")
+            if self._refused_since is None:
+                self._refused_since = self._clock()
+            self._allowed = self._clock() - self._refused_since < REFUSED_FOR
+            if not self._allowed:
+                log.warning("events_forbidden", error=error.message, cure="grant create and patch on events")
             EVENTS_POSTED.labels("failed").inc()
         except ApiError as error:
             log.info("event_failed", resource=str(news.key), reason=news.reason, error=str(error))

@@ -72,6 +72,8 @@ class Inventory:
     parse: Callable[[Mapping[str, JSON]], Resource]
     secrets_of: Callable[[Resource], Iterable[str]]
     revision: int = field(default=0, init=False)
+    removals: int = field(default=0, init=False)
+    """How many times something went that the site was made of."""
     _shelves: dict[str, Shelf[Held]] = field(init=False)
     _secrets: Shelf[Values | None] = field(default_factory=Shelf, init=False)
     _references: dict[str, int] = field(default_factory=dict, init=False)
@@ -203,12 +205,14 @@ class Inventory:
         if kind == SECRET:
             if self._secrets.remove(name, uid) and name in self._references:
                 self.revision += 1
+                self.removals += 1
             return
         entry = self._shelves[kind].get(name)
         if self._shelves[kind].remove(name, uid):
             if entry is not None:
                 self._refer((), entry.payload.secrets)
             self.revision += 1
+            self.removals += 1
 
     def _refer(self, names: Iterable[str], no_longer: Iterable[str]) -> None:
         for name in names:

@@ -59,7 +59,7 @@ class Lease:
         """Return once we hold it.
 
         Raises:
-            ForbiddenError: the rights are missing (transient errors are waited out).
+            ForbiddenError: refused (other errors are waited out).
         """
         waiting = False
         while not await self._attempt():
@@ -71,10 +71,14 @@ class Lease:
         LEADER.set(1)
 
     async def renew(self) -> None:
-        """Keep renewing; return when it is lost."""
+        """Keep renewing; return when it is lost. A refusal costs no more than silence: `acquire` judges it."""
         try:
             while self.held():
-                renewed = await self._attempt()
+                try:
+                    renewed = await self._attempt()
+                except ForbiddenError as error:
+                    log.warning("lease_refused", lease=self.name, error=error.message)
+                    renewed = False
                 await asyncio.sleep(
                     min(self.retry if renewed else self.retry / 4, max(0.0, self._until - self.clock()))
                 )

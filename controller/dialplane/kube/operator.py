@@ -18,11 +18,12 @@ from uuid import uuid4
 import structlog
 
 from dialplane.kube import logs, metrics, web
-from dialplane.kube.access import WANTED, Right, Rights, needed
+from dialplane.kube.access import REFUSED_FOR, WANTED, Right, Rights, needed
 from dialplane.kube.addresses import Address, custom
 from dialplane.kube.api import Api, Connection, KubeApi
 from dialplane.kube.asterisk_pod import AsteriskPod
 from dialplane.kube.credentials import SecretStore
+from dialplane.kube.deletions import VouchedSource, Whole
 from dialplane.kube.errors import ApiError, FatalError, ForbiddenError, KubeError
 from dialplane.kube.events import Events
 from dialplane.kube.inventory import Inventory
@@ -139,6 +140,7 @@ class Operator:
         self._lease = _lease(options, api) if options.lease else Alone()
         pod = options.asterisk_pod
         self._supervisor = AsteriskPod(api, self._rights, namespace, pod) if pod else None
+        self._whole = Whole(api, namespace, self._addresses.values(), self._rights, lease=options.lease)
         self._events = Events(api, namespace, options.identity, time.monotonic, self._lease.held)
         self.sink = StatusWriter(
             api=api,
@@ -208,16 +210,17 @@ class Operator:
         metrics.BARRIER_SECONDS.set(seconds)
         counts = {kind: self.inventory.count(kind) for kind in self._addresses}
         log.info("barrier_passed", seconds=round(seconds, 2), **counts)
+        self._rights.patience = REFUSED_FOR
         await together(self._reader.keep_reading(self._options.resync_seconds), self._lead())
 
     async def _lead(self) -> None:
         """The site loop while the lease is held; a new one for each term."""
         while True:
-            await self._acquire()
+            await patiently(self._acquire)
             self.source.restart()
-            self._site = self._options.site(
-                Ports(self.source, self.sink, self._credentials, self._lease, self._supervisor, self)
-            )
+            source = VouchedSource(self.source, self._whole.check, self._fail)
+            ports = Ports(source, self.sink, self._credentials, self._lease, self._supervisor, self)
+            self._site = self._options.site(ports)
             term = asyncio.create_task(self._lease.renew())
             site = asyncio.create_task(self._site.run())
             try:
@@ -245,6 +248,8 @@ class Operator:
 
     def _deliver(self, kind: str, type_: str | None, obj: Any) -> None:
         metrics.WATCH_EVENTS.labels(kind).inc()
+        if type_ is None and self.inventory.passed:
+            self._reader.relist()
         self.inventory.event(kind, type_, obj)
         self._fed()
 
@@ -272,8 +277,12 @@ class Operator:
             return
         if not lacking:
             log.error("status_denied", kind=kind, error=error.message)
-        elif not self._fatal.done():
-            self._fatal.set_exception(self._rights.refusal(lacking))
+        elif self._rights.lasts():
+            self._fail(self._rights.refusal(lacking))
+
+    def _fail(self, error: FatalError) -> None:
+        if not self._fatal.done():
+            self._fatal.set_exception(error)
 
     async def _failure(self) -> None:
         await self._fatal

@@ -37,6 +37,8 @@ ONE_BY_ONE = 8
 PAGE = "500"
 UNSEEN_A_SECOND = 500
 LIST_TIMEOUT = 60.0
+RELIST_AFTER = 1.0
+"""Seconds after a watch began anew: the others usually do too."""
 ABSENT_FOR = 3.0
 """Seconds that a kind must answer 404: an API server that starts answers so for CRDs it has not loaded yet."""
 
@@ -55,6 +57,7 @@ class Reader:
         self._rights = rights
         self._newest: dict[str, str] = {}
         self._wanted = asyncio.Event()
+        self._due = float("inf")
 
     async def list_all(self, *, attempts_apart: float = 1.0) -> None:
         """One metadata LIST per kind into the inventory, and a consistent read of what it puts in doubt.
@@ -108,19 +111,20 @@ class Reader:
         Raises as `list_all`, except that an unavailable server is waited for.
         """
         loop = asyncio.get_running_loop()
-        due = loop.time() + period
+        self._due = loop.time() + period
         while True:
             try:
                 await self.read(SECRET, self._inventory.unread_secrets)
-                if loop.time() >= due:
+                if loop.time() >= self._due:
+                    self._due = loop.time() + period
                     await self.list_all()
                     await self._check_rights()
-                    due = loop.time() + period
             except (UnavailableError, UnauthorizedError) as error:
                 log.warning("list_unavailable", error=str(error))
+                self._due = 0.0
                 await asyncio.sleep(1.0)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, due - loop.time())):
+                async with asyncio.timeout(max(0.0, self._due - loop.time())):
                     await self._wanted.wait()
             self._wanted.clear()
 
@@ -128,6 +132,11 @@ class Reader:
         """Tell `keep_reading` that the inventory changed: a Secret may be wanted."""
         if self._inventory.passed and self._inventory.unread_secrets:
             self._wanted.set()
+
+    def relist(self) -> None:
+        """Tell `keep_reading` that a watch began anew: what was deleted since the one before, it never mentions."""
+        self._due = min(self._due, asyncio.get_running_loop().time() + RELIST_AFTER)
+        self._wanted.set()
 
     def _unseen(self) -> int:
         return sum(len(self._inventory.awaited(kind)) for kind in self._addresses)

@@ -18,6 +18,7 @@ from typing import Any
 
 import structlog
 
+from dialplane.kube.access import REFUSED_FOR
 from dialplane.kube.addresses import Address
 from dialplane.kube.api import MERGE_PATCH, Api
 from dialplane.kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError, NotFoundError
@@ -71,13 +72,15 @@ class StatusWriter:
     _answered: dict[Key, _Answered] = field(default_factory=dict, init=False)
     _settled: dict[Key, tuple[Report, str]] = field(default_factory=dict, init=False)
     """Reports that needed nothing, and the version they were compared with: live events bring all reports each time."""
+    _refused: dict[Key, float] = field(default_factory=dict, init=False)
+    """Since when a status gets a 403: at first it is tried again, for a server that starts refuses everything."""
     _deferred: dict[Key, Report] = field(default_factory=dict, init=False)
     _retry: float = field(default=FIRST_RETRY, init=False)
     _retrying: asyncio.TimerHandle | None = field(default=None, init=False)
 
     async def publish(self, reports: Mapping[Key, Report]) -> None:
         """See `reconcile.ports.StatusSink.publish`."""
-        for known in (self._written, self._answered, self._settled, self._deferred):
+        for known in (self._written, self._answered, self._settled, self._refused, self._deferred):
             for key in known.keys() - reports.keys():
                 del known[key]
         with PUBLISH_SECONDS.time():
@@ -94,23 +97,25 @@ class StatusWriter:
 
     async def _write_all(self, reports: Iterator[Report]) -> None:
         """A few workers share one iterator, so that 5,000 reports are not 5,000 tasks."""
-        failed = 0
+        tried = failed = 0
 
         async def work() -> None:
-            nonlocal failed
+            nonlocal tried, failed
             for count, report in enumerate(reports):
                 if (needed := self._needed(report)) is not None:
-                    failed += not await self._write(report, *needed)
+                    written = await self._write(report, *needed)
+                    tried += 1  # after the wait: the others count meanwhile
+                    failed += not written
                 elif count % 50 == 0:
                     await asyncio.sleep(0)  # a round of unchanged reports must not hold up the loop
 
         async with asyncio.TaskGroup() as group:
             for _ in range(IN_FLIGHT):
                 group.create_task(work())
+        if failed < tried or not tried:  # ever more rarely only where it leads nowhere
+            self._retry = FIRST_RETRY
         if failed:
             self._retry_later(failed)
-        else:
-            self._retry = FIRST_RETRY
 
     def _needed(self, report: Report) -> tuple[Held, Status, Status] | None:
         """What to write for a report: the object, its status now, and the status it should have."""
@@ -151,13 +156,15 @@ class StatusWriter:
             ok = await self._read_again(key, held)
         except NotFoundError:
             result = "gone"
-        except (InvalidError, ForbiddenError) as error:
+        except ForbiddenError as error:
+            result, ok = "refused", self.clock() - self._refused.setdefault(key, self.clock()) >= REFUSED_FOR
+            if ok:
+                self._answered[key] = _Answered(after, before)  # not again until one of the two changes
+            self.refused(key.kind, error)
+        except InvalidError as error:
             result = "refused"
-            self._answered[key] = _Answered(after, before)  # not again until one of the two changes
-            if isinstance(error, ForbiddenError):
-                self.refused(key.kind, error)
-            else:
-                log.error("status_refused", resource=str(key), error=error.message)  # noqa: TRY400 -- no traceback
+            self._answered[key] = _Answered(after, before)  # likewise
+            log.error("status_refused", resource=str(key), error=error.message)  # noqa: TRY400 -- no traceback
         except KubeError as error:
             result, ok = "failed", False
             log.info("status_failed", resource=str(key), error=str(error))
@@ -174,6 +181,7 @@ class StatusWriter:
             log.warning("status_not_kept", resource=str(key), fields=sorted(merge_patch(kept, after)))
         self._answered[key] = _Answered(after, kept)
         self._written[key] = self.clock()
+        self._refused.pop(key, None)
         self.inventory.event(key.kind, "MODIFIED", answer)
         for condition in transitions(report, before):
             self.events.tell(key, report.uid, condition)

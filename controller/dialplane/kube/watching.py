@@ -32,6 +32,8 @@ AT_ONCE = 200
 PATIENCE = 0.3
 """Seconds for kopf to stop: it usually takes 0.1."""
 RESTARTS = 5
+BACKOFFS = (1, 2, 3, *(5,) * 10)
+"""Seconds between the attempts of one request, before kopf gives up."""
 HEALTHY_AFTER = 120.0
 """A thread that lived so long (seconds) starts the count of restarts anew."""
 
@@ -46,6 +48,7 @@ def settings_for(addresses: Iterable[Address]) -> kopf.OperatorSettings:
     settings.queueing.exit_timeout = 0.2
     settings.queueing.idle_timeout = 1.0  # one idle task per object that spoke lately: keep them short-lived
     settings.networking.request_timeout = 60.0
+    settings.networking.error_backoffs = BACKOFFS  # by default up to 21 s: so late it would see that the server is back
     for address in addresses:
         if address.field_selector:
             settings.watching.field_selectors[address.group, address.version, address.plural] = address.field_selector
@@ -156,13 +159,16 @@ class Watch:
 
     async def _operator(self, guest: "_Guest") -> None:
         guest.loop, guest.task = asyncio.get_running_loop(), asyncio.current_task()
-        await kopf.operator(
-            registry=registry_for(self._addresses, self._connection, self._hand_over),
-            settings=settings_for(self._addresses),
-            namespaces=[self._namespace],
-            standalone=True,
-            stop_flag=guest.stop,
-        )
+        try:
+            await kopf.operator(
+                registry=registry_for(self._addresses, self._connection, self._hand_over),
+                settings=settings_for(self._addresses),
+                namespaces=[self._namespace],
+                standalone=True,
+                stop_flag=guest.stop,
+            )
+        finally:
+            guest.stop.set()  # a thread of the loop's executor waits for it, and the loop's end for that thread
 
     def _hand_over(self, kind: str, type_: str | None, obj: JSON) -> None:
         """In kopf's thread. One wake-up serves all events until the root loop takes them."""

@@ -1,0 +1,112 @@
+"""The API server, or the etcd behind it, is away for a minute; or both die at once.
+
+Two operators watch one site. Whatever goes, calls do not notice; the lease runs out and nobody writes anything; and
+afterwards one leads, sees what happened last, and says what is true.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+
+from testbed.kube.namespace import OPERATOR, install_crds
+from testbed.kube.server import ApiServer
+from tests.system.doors import is_true
+from tests.system.replicas import Replicas, replicas
+from tests.system.world import phones
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MINUTE = 60.0
+SHORT = 22.0
+"""Longer than the lease, and than any request may take without an answer."""
+ETCD, API_SERVER = 0, 1
+CPU_SHARE = 0.10
+REQUESTS_A_SECOND = 5.0
+LINES_A_SECOND = 5.0
+CHANGES = 3
+EDIT = "; by somebody else\n"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Replicas]:
+    with ApiServer([OPERATOR]) as server:
+        install_crds(server)
+        numbers = [str(number) for number in range(101, 131)]
+        async with replicas(tmp_path_factory.mktemp("outage"), server, numbers) as made:
+            yield made
+
+
+def freeze(program: int) -> Callable[[ApiServer], Callable[[], None]]:
+    def stop(server: ApiServer) -> Callable[[], None]:
+        pid = server.pids[program]
+        os.kill(pid, signal.SIGSTOP)
+        return lambda: os.kill(pid, signal.SIGCONT)
+
+    return stop
+
+
+def kill(server: ApiServer) -> Callable[[], None]:
+    server.kill()
+    return server.start
+
+
+@pytest.mark.parametrize(
+    ("away", "seconds", "gone", "new"),
+    [
+        pytest.param(
+            freeze(API_SERVER), SHORT, "105", "195", id="api-server-frozen", marks=pytest.mark.xdist_group("outage-a")
+        ),
+        pytest.param(freeze(ETCD), MINUTE, "106", "196", id="etcd-frozen", marks=pytest.mark.xdist_group("outage-b")),
+        pytest.param(kill, MINUTE, "107", "197", id="both-killed", marks=pytest.mark.xdist_group("outage-a")),
+    ],
+)
+async def test_calls_go_on_nothing_is_written_and_all_is_true_afterwards(
+    site: Replicas, away: Callable[[ApiServer], Callable[[], None]], seconds: float, gone: str, new: str
+) -> None:
+    world, server = site.world, site.namespace.server
+    leader = await site.leader()
+    caller = await world.registered("101")
+    await world.registered("102")
+    await world.door.until("Extension", "e102", is_true("Registered"))
+    await site.world.settled()
+    known, reloads, effects = await world.endpoints(), len(world.reloads), [len(r.effects) for r in site.pair]
+
+    with site.spending() as spent:
+        started = time.monotonic()
+        back = away(server)
+        try:
+            await leader.said("lease_lost", limit_seconds=15)
+            (world.asterisk.etc / "dialplane" / "voicemail.conf").open("a").write(EDIT)
+            files = site.files()
+            assert (await caller.ask("call", number="102"))["code"] == 200
+            await caller.ask("hangup")
+            assert (await (await world.phone("103")).ask("register"))["code"] == 200
+            await asyncio.sleep(seconds - (time.monotonic() - started))
+            assert await site.leaders() == []
+            assert site.files() == files
+            assert [len(r.effects) for r in site.pair] == effects
+        finally:
+            await asyncio.to_thread(back)
+    seconds = time.monotonic() - started
+    for each in spent:
+        assert each.cpu_seconds < CPU_SHARE * seconds
+        assert each.connections < REQUESTS_A_SECOND * seconds
+        assert each.log_lines < LINES_A_SECOND * seconds
+    logging.getLogger(__name__).info("away for %.0f s: %s", seconds, ", ".join(map(str, spent)))
+
+    async with site.one_leads():
+        await site.patch("Extension", "e104", {"spec": {"displayName": f"Since {new}"}})
+        await world.door.delete("Extension", f"e{gone}")
+        await world.door.apply(*phones((new,)))
+        await world.until_endpoints(known - {gone} | {new}, limit_seconds=60)
+        await world.door.wait_ready(limit_seconds=60)
+        assert len(await site.leaders()) == 1
+    assert f"Since {new}" in await world.asterisk.console("pjsip show endpoint 104")
+    assert EDIT not in (world.asterisk.etc / "dialplane" / "voicemail.conf").read_text()
+    assert world.reloads[reloads:].count("res_pjsip.so") <= CHANGES
