@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from dialplane.kube import watching
 from dialplane.kube.errors import KindNotServedError, RightMissingError
 from dialplane.resources.key import Key
 from tests.kube.conftest import LIMITED, OPERATOR, Proxy, Site, install, rules
@@ -134,26 +133,6 @@ async def test_a_stop_without_an_api_server_is_quick_and_no_error(site: Site, op
         await proxy.cut()
         started = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - started < 2.0
-
-
-async def test_when_kopf_dies_it_is_started_again(
-    site: Site, operate: Operate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = watching.registry_for
-    attempts: list[int] = []
-
-    def failing_once(*arguments: Any) -> Any:
-        attempts.append(1)
-        if len(attempts) == 1:
-            raise RuntimeError("kopf has a bad day")
-        return original(*arguments)
-
-    monkeypatch.setattr(watching, "registry_for", failing_once)
-    async with operate() as running:
-        await running.until(lambda: running.rounds)
-        site.extension("ann")
-        await running.until(lambda: site.get("Extension", "ann").get("status"))
-        await running.until(lambda: len(attempts) == 2)
 
 
 async def test_a_recreated_resource_gets_a_status_of_its_own(site: Site, operate: Operate) -> None:

@@ -3,6 +3,7 @@
 Why ask: kopf never fails for a missing verb, it goes quiet (facts); silence would look like an empty site.
 """
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -81,7 +82,9 @@ class Rights:
 
     async def missing(self, rights: Iterable[Right]) -> list[Right]:
         """Those of the rights that we lack."""
-        return [right for right in rights if not await self.has(right)]
+        asked = tuple(rights)
+        allowed = await asyncio.gather(*(self.has(right) for right in asked))
+        return [right for right, has in zip(asked, allowed, strict=True) if not has]
 
     async def demand(self, rights: Iterable[Right]) -> None:
         """End here where a right is missing.

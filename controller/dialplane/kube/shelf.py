@@ -68,6 +68,9 @@ class Shelf(Generic[P]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def get(self, name: str) -> Entry[P] | None:
         """The object of that name, if there is one."""
         return self._entries.get(name)
