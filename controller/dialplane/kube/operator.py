@@ -78,11 +78,11 @@ class Options:
     listen: str = ":8080"
     lease: bool = True
     lease_name: str = "dialplane"
-    lease_seconds: float = 10.0
+    lease_seconds: float = 13.0
     asterisk_pod: str = ""
     """The pod to delete for a restart of Asterisk; empty: nobody can restart it."""
     identity: str = field(default_factory=_identity)
-    resync_seconds: float = 300.0
+    resync_seconds: float = 600.0
     numbers_every: float = 60.0
     log_level: str = "INFO"
 
@@ -276,7 +276,7 @@ class Operator:
 
 
 def _lease(options: Options, api: Api) -> Lease:
-    """The gap between a deposed one's last write and its successor's first is 40 % of the duration."""
+    """The gap between a deposed one's last write and its successor's first is 20 % of the duration."""
     seconds = options.lease_seconds
     return Lease(
         api,
@@ -284,6 +284,7 @@ def _lease(options: Options, api: Api) -> Lease:
         options.lease_name,
         options.identity,
         duration=seconds,
-        renew_deadline=seconds * 0.6,
-        retry=seconds / 5,
+        renew_deadline=seconds * 0.8,
+        renew_every=seconds * 0.58,
+        look_every=seconds * 0.11,
     )

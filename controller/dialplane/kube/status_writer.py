@@ -36,7 +36,7 @@ Status = Mapping[str, JSON]
 
 IN_FLIGHT = 24
 """Patches at a time: 400 to 490 a second; more do not help (facts)."""
-TIME_LIMIT = 3.0
+TIME_LIMIT = 2.0
 """Seconds for one patch; below the lease's `duration - renew_deadline`."""
 FIRST_RETRY, LAST_RETRY = 1.0, 30.0
 
