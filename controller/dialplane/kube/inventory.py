@@ -1,6 +1,6 @@
 """PURE: one namespace as the API server has it, fed with events and LISTs, read as immutable snapshots.
 
-Why not kopf's own index: it is quadratic at start and keeps ghosts (facts). Guarantees:
+Guarantees:
 
 - there is no snapshot before every kind has been listed once and every listed object has been seen;
 - `revision` grows when, and only when, the site may mean something else: an object appeared, went, or changed its uid,

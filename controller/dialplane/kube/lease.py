@@ -1,6 +1,6 @@
 """Leadership by a Lease of our own over coordination.k8s.io/v1.
 
-Why our own: `kubernetes.aio.leaderelection` fails in five ways (facts), and a kopf peering pause closes the watches.
+Why our own: `kubernetes.aio.leaderelection` fails in five ways (facts).
 Guarantees, with D = `duration` and R = `renew_deadline` < D:
 
 - `held` is True only within R seconds after a renewal was *sent* that the server accepted, by a local clock that runs
