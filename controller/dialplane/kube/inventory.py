@@ -131,10 +131,6 @@ class Inventory:
         """The kinds that keep the barrier closed, for the log."""
         return tuple(kind for kind in (*self.kinds, SECRET) if not self._shelf(kind).complete)
 
-    def awaited(self, kind: str) -> tuple[Suspicion, ...]:
-        """Objects that a LIST named and nobody has shown us yet."""
-        return self._shelf(kind).awaited
-
     @property
     def unread_secrets(self) -> tuple[Suspicion, ...]:
         """Secrets that exist and are referred to, but whose values were not kept when they passed by."""

@@ -76,12 +76,6 @@ class Shelf(Generic[P]):
         return self._entries.get(name)
 
     @property
-    def awaited(self) -> tuple[Suspicion, ...]:
-        """What the LISTs named and nobody has shown us yet."""
-        held = self._entries
-        return tuple(Suspicion(name, held[name].uid if name in held else "") for name in self._awaited)
-
-    @property
     def complete(self) -> bool:
         """Listed at least once, and everything on the list has been seen (or has gone)."""
         return self.listed and not self._awaited
