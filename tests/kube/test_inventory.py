@@ -59,8 +59,10 @@ def test_a_listed_object_that_was_deleted_before_it_was_seen_is_not_waited_for()
     server, inventory = Server(), new_inventory()
     server.put(EXTENSION, "ann")
     list_all(inventory, server, settle=False)
+    suspects = inventory.listed(EXTENSION, server.lines(EXTENSION))
+    assert not inventory.passed
     server.delete(EXTENSION, "ann")
-    inventory.reread(EXTENSION, inventory.awaited(EXTENSION), server.of(EXTENSION))
+    inventory.reread(EXTENSION, suspects, server.of(EXTENSION))
     assert inventory.passed
 
 

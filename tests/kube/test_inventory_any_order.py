@@ -23,7 +23,7 @@ Event = tuple[str, str | None, dict[str, Any]]
 
 
 class Namespace(RuleBasedStateMachine):
-    """Events keep their order within one uid (as kopf's queues do) and none between uids; LISTs may be outdated."""
+    """Events keep their order within one uid (as a watch does) and none between uids; LISTs may be outdated."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -41,6 +41,16 @@ class Store:
         return copy.deepcopy(self.lease)
 
 
+class Direct:
+    """An API server that answers without a pause."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def request(self, method: str, path: str, *, body: Any = None, **_: Any) -> Any:
+        return self._store.answer(Request(method, path, body))
+
+
 def lease(store: Store, who: str, clock: Clock) -> Lease:
     return Lease(FakeApi(store.answer), "site", "l", who, clock=clock)
 
@@ -127,7 +137,9 @@ async def test_our_own_wall_clock_may_jump_as_it_likes(monkeypatch: pytest.Monke
 
 async def test_a_refusal_while_renewing_is_waited_out_like_silence() -> None:
     store = Store()
-    a = Lease(FakeApi(store.answer), "site", "l", "a", duration=0.2, renew_deadline=0.12, retry=0.02)
+    a = Lease(
+        FakeApi(store.answer), "site", "l", "a", duration=0.2, renew_deadline=0.12, renew_every=0.02, look_every=0.02
+    )
     await a.acquire()
     store.refusing = True
     await a.renew()
@@ -144,6 +156,26 @@ async def test_a_holder_that_renews_keeps_it_for_ever() -> None:
         assert not await b._attempt()
 
 
+async def test_a_crashed_holder_is_succeeded_at_the_moment_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever between two looks it renewed last and wherever it crashed: within 15 s of its last renewal."""
+    store, clock = Store(), Clock()
+
+    async def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    a, b = lease(store, "a", clock), lease(store, "b", clock)
+    a.api = b.api = Direct(store)
+    await a._attempt()
+    await b._attempt()
+    clock.now += 0.01
+    await a._attempt()
+    crashed = clock.now
+    clock.now += b.look_every
+    await b.acquire()
+    assert a.duration <= clock.now - crashed < 15
+
+
 async def test_a_renewal_is_one_request() -> None:
     store, clock = Store(), Clock()
     a = lease(store, "a", clock)
@@ -158,7 +190,7 @@ async def test_without_an_answer_it_ends_at_its_deadline() -> None:
     a = lease(store, "a", clock)
     await a._attempt()
     store.down = True
-    clock.now += 5.9
+    clock.now += a.renew_deadline - 0.1
     assert not await a._attempt()
     assert a.held()
     clock.now += 0.2

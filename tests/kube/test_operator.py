@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from dialplane.kube import watching
 from dialplane.kube.errors import KindNotServedError, RightMissingError
 from dialplane.resources.key import Key
 from tests.kube.conftest import LIMITED, OPERATOR, Site, install, rules
@@ -156,42 +155,6 @@ async def test_a_stop_without_an_api_server_is_quick_and_no_error(site: Site, op
         await proxy.cut()
         started = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - started < 2.0
-
-
-async def test_when_kopf_dies_it_is_started_again(
-    site: Site, operate: Operate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = watching.registry_for
-    attempts: list[int] = []
-
-    def failing_once(*arguments: Any) -> Any:
-        attempts.append(1)
-        if len(attempts) == 1:
-            raise RuntimeError("kopf has a bad day")
-        return original(*arguments)
-
-    monkeypatch.setattr(watching, "registry_for", failing_once)
-    async with operate() as running:
-        await running.until(lambda: running.rounds)
-        site.extension("ann")
-        await running.until(lambda: site.get("Extension", "ann").get("status"))
-        await running.until(lambda: len(attempts) == 2)
-
-
-async def test_when_kopf_gives_up_by_itself_it_is_started_again(site: Site, operate: Operate) -> None:
-    """Its own look at what the server offers fails once: it ends, and must be seen to have ended."""
-    failures = [HTTPStatus.NOT_FOUND]
-
-    async def moody(_: str, path: str) -> int:
-        return failures.pop() if failures and path == "/apis" else 0
-
-    async with Middleman(site.server) as between:
-        between.before = moody
-        through = between.kubeconfig(site.server.kubeconfig(OPERATOR, namespace=site.namespace))
-        async with operate(kubeconfig=through) as running:
-            await running.until(lambda: running.rounds and not failures)
-            site.extension("ann")
-            await running.until(lambda: site.get("Extension", "ann").get("status"))
 
 
 async def test_a_recreated_resource_gets_a_status_of_its_own(site: Site, operate: Operate) -> None:

@@ -72,13 +72,13 @@ def launch(site: Site, tmp_path: Path) -> Iterator[Launch]:
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_everything_within_a_second_with_code_0(launch: Launch, sig: signal.Signals) -> None:
+def test_a_signal_ends_everything_at_once_with_code_0(launch: Launch, sig: signal.Signals) -> None:
     with ports.lease(1) as lease:
         process = launch("--listen", f"127.0.0.1:{lease.take()}")
         process.until("round=1")
         code, seconds = process.stop(sig)
     assert code == 0
-    assert seconds < 1.0, process.log
+    assert seconds < 2.0, process.log  # about 0.5 on a machine with nothing else to do
     assert "Traceback" not in process.log
 
 

@@ -9,8 +9,10 @@ from dialplane.kube import reading
 from dialplane.kube.access import Rights
 from dialplane.kube.addresses import custom
 from dialplane.kube.errors import GoneError, HistoryRewrittenError, KindNotServedError, NotFoundError
+from dialplane.kube.inventory import SECRET
 from dialplane.kube.reading import Reader
 from dialplane.kube.shelf import Suspicion
+from dialplane.resources.key import Key
 from tests.kube.fakes import FakeApi, Request
 from tests.kube.world import EXTENSION, KINDS, Server, list_all, new_inventory
 
@@ -77,9 +79,22 @@ async def test_an_api_server_that_goes_back_in_time_ends_the_process() -> None:
         await bench.reader.read(EXTENSION, suspicions(20))
 
 
-async def test_a_kind_that_is_loaded_late_is_waited_for() -> None:
+async def test_a_list_that_began_before_a_newer_answer_is_no_step_back() -> None:
+    """Two LISTs at once: the pages of the first carry the version it began with."""
+    bench = Bench(page(100, more="token"))
+    pages = bench.reader._pages(bench.reader._addresses[EXTENSION])
+    await anext(pages)
+    bench.answers = [page(150)]
+    await bench.reader.read(EXTENSION, suspicions(1))
+    bench.answers = [page(100)]
+    assert [found.version async for found in pages] == ["100"]
+
+
+async def test_a_kind_that_is_loaded_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "ABSENT_FOR", 0.3)
     bench = Bench(NotFoundError(404, "no"), NotFoundError(404, "no"), page(1))
-    await bench.reader.list_all(attempts_apart=0.01)
+    for kind in (*KINDS, SECRET):
+        await bench.reader.fill(kind)
     assert bench.inventory.passed
 
 
@@ -87,14 +102,30 @@ async def test_a_kind_that_stays_away_is_one_clear_error(monkeypatch: pytest.Mon
     monkeypatch.setattr(reading, "ABSENT_FOR", 0.05)
     bench = Bench(NotFoundError(404, "no"))
     with pytest.raises(KindNotServedError, match=r"extensions\.dialplane\.io"):
-        await bench.reader.list_all(attempts_apart=0.01)
+        await bench.reader.fill(EXTENSION)
 
 
-async def test_what_the_watch_never_shows_is_read_by_ourselves() -> None:
-    bench = Bench()
-    ann = bench.server.put(EXTENSION, "ann")
-    list_all(bench.inventory, bench.server, settle=False)
-    assert not bench.inventory.passed
-    bench.answers = [page(200, ann)]
-    await bench.reader.await_barrier(patience=0.05)
-    assert bench.inventory.passed
+async def test_a_kind_is_filled_page_by_page_and_the_watch_goes_on_from_the_version_of_the_list() -> None:
+    server = Server()
+    first, second = server.put(EXTENSION, "e0"), server.put(EXTENSION, "e1")
+    bench = Bench(page(200, first, more="token"), page(200, second))
+    assert await bench.reader.fill(EXTENSION) == "200"
+    assert bench.inventory.count(EXTENSION) == 2
+    assert EXTENSION not in bench.inventory.waiting_for
+
+
+async def test_a_fill_prunes_what_went_while_nobody_watched() -> None:
+    bench = Bench(page(200))
+    bench.server.put(EXTENSION, "ghost")
+    list_all(bench.inventory, bench.server)
+    await bench.reader.fill(EXTENSION)
+    assert bench.inventory.count(EXTENSION) == 0
+
+
+async def test_a_fill_that_expires_half_way_begins_anew_without_what_went_meanwhile() -> None:
+    server = Server()
+    gone, stays = server.put(EXTENSION, "e0"), server.put(EXTENSION, "e1")
+    bench = Bench(page(200, gone, more="token"), GoneError(410, "expired"), page(201, stays))
+    await bench.reader.fill(EXTENSION)
+    assert bench.inventory.held(Key(EXTENSION, "e0")) is None
+    assert EXTENSION not in bench.inventory.waiting_for

@@ -1,6 +1,6 @@
 """What the operator may do, asked of the API server itself, and one clear message where something is missing.
 
-Why ask: kopf never fails for a missing verb, it goes quiet (facts); silence would look like an empty site.
+Why ask: what is missing is named all at once and at the start, not one refusal after the other.
 
 Why not believe the first no: an API server that starts refuses everybody everything until it has read its Roles, the
 question itself included (measured: for up to a second). A running operator waits that out.
@@ -95,7 +95,9 @@ class Rights:
 
     async def missing(self, rights: Iterable[Right]) -> list[Right]:
         """Those of the rights that we lack."""
-        return [right for right in rights if not await self.has(right)]
+        asked = tuple(rights)
+        allowed = await asyncio.gather(*(self.has(right) for right in asked))
+        return [right for right, has in zip(asked, allowed, strict=True) if not has]
 
     async def demand(self, rights: Iterable[Right]) -> None:
         """End here where a right is missing.

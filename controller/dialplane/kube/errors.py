@@ -16,7 +16,6 @@ The tree::
         ├── KindNotServedError
         ├── NamespaceEndsError
         ├── RightMissingError
-        ├── WatchBrokenError
         └── HistoryRewrittenError
 """
 
@@ -53,7 +52,7 @@ class ConflictError(ApiError):
 
 
 class GoneError(ApiError):
-    """410: the continue token of a paged list is too old; list anew."""
+    """410: the server has forgotten the version that a page or a watch goes on from; list anew."""
 
 
 class InvalidError(ApiError):
@@ -82,10 +81,6 @@ class NamespaceEndsError(FatalError):
 
 class RightMissingError(FatalError):
     """RBAC refuses something the operator needs; the user grants it."""
-
-
-class WatchBrokenError(FatalError):
-    """kopf's thread ended and ends again when restarted; the cause is in the message."""
 
 
 class HistoryRewrittenError(FatalError):

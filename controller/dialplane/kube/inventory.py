@@ -1,6 +1,6 @@
 """PURE: one namespace as the API server has it, fed with events and LISTs, read as immutable snapshots.
 
-Why not kopf's own index: it is quadratic at start and keeps ghosts (facts). Guarantees:
+Guarantees:
 
 - there is no snapshot before every kind has been listed once and every listed object has been seen;
 - `revision` grows when, and only when, the site may mean something else: an object appeared, went, or changed its uid,
@@ -78,6 +78,11 @@ class Inventory:
     _secrets: Shelf[Values | None] = field(default_factory=Shelf, init=False)
     _references: dict[str, int] = field(default_factory=dict, init=False)
     _passed: bool = field(default=False, init=False)
+    _resources: dict[Key, Resource] = field(default_factory=dict, init=False)
+    _values: dict[str, Values] = field(default_factory=dict, init=False)
+    """What a snapshot holds, kept up to date: to copy 10,000 takes 0.1 ms, to gather them 20."""
+    _unread: set[str] = field(default_factory=set, init=False)
+    """Secrets that exist and are referred to, but whose values were not kept when they passed by."""
     _snapshot: tuple[int, Snapshot] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +99,7 @@ class Inventory:
         elif self._shelf(kind).admits(name, uid, metadata.get("resourceVersion", "")):
             if kind == SECRET:
                 self._put_secret(name, obj)
-            else:
+            elif not self._knows(kind, name, uid, metadata.get("resourceVersion", "")):
                 self._put_resource(kind, name, obj)
         self._check_barrier()
 
@@ -128,15 +133,11 @@ class Inventory:
         """The kinds that keep the barrier closed, for the log."""
         return tuple(kind for kind in (*self.kinds, SECRET) if not self._shelf(kind).complete)
 
-    def awaited(self, kind: str) -> tuple[Suspicion, ...]:
-        """Objects that a LIST named and nobody has shown us yet."""
-        return self._shelf(kind).awaited
-
     @property
     def unread_secrets(self) -> tuple[Suspicion, ...]:
         """Secrets that exist and are referred to, but whose values were not kept when they passed by."""
-        entries = ((name, self._secrets.get(name)) for name in self._references)
-        return tuple(Suspicion(name, e.uid) for name, e in entries if e is not None and e.payload is None)
+        entries = ((name, self._secrets.get(name)) for name in self._unread)
+        return tuple(Suspicion(name, entry.uid) for name, entry in entries if entry is not None)
 
     def held(self, key: Key) -> Held | None:
         """That resource, if it exists."""
@@ -146,10 +147,10 @@ class Inventory:
 
     def count(self, kind: str) -> int:
         """How many objects of the kind there are."""
-        return sum(1 for _ in self._shelf(kind))
+        return len(self._shelf(kind))
 
     def snapshot(self) -> Snapshot:
-        """The site at this revision; the same object as long as the revision stays. About 0.2 µs a resource.
+        """The site at this revision; the same object as long as the revision stays. 10,000 resources take 0.3 ms.
 
         Raises:
             RuntimeError: before the barrier, where a half-read site would delete what is not read yet.
@@ -161,21 +162,17 @@ class Inventory:
         return self._snapshot[1]
 
     def _build(self) -> Snapshot:
-        resources = {}
-        for shelf in self._shelves.values():
-            for name in shelf:
-                if (entry := shelf.get(name)) is not None:
-                    resources[entry.payload.resource.key] = entry.payload.resource
-        secrets = {}
-        for name in self._references:
-            if (found := self._secrets.get(name)) is not None and found.payload is not None:
-                secrets[name] = found.payload
-        return Snapshot(self.namespace, MappingProxyType(resources), MappingProxyType(secrets))
+        return Snapshot(self.namespace, MappingProxyType(self._resources.copy()), MappingProxyType(self._values.copy()))
 
     # -- within -------------------------------------------------------------------------------------------------
 
     def _shelf(self, kind: str) -> Shelf[Any]:
         return self._secrets if kind == SECRET else self._shelves[kind]
+
+    def _knows(self, kind: str, name: str, uid: str, version: str) -> bool:
+        """The echo of a status patch whose answer we took, or an object that was read twice."""
+        held = self._shelves[kind].get(name)
+        return held is not None and held.uid == uid and held.version == version != ""
 
     def _put_resource(self, kind: str, name: str, obj: Mapping[str, JSON]) -> None:
         shelf, metadata = self._shelves[kind], obj["metadata"]
@@ -189,6 +186,7 @@ class Inventory:
             names = frozenset(self.secrets_of(resource))
             held = Held(resource, version, status, names)
             self._refer(names, before.payload.secrets if before is not None else ())
+            self._resources[resource.key] = resource
             self.revision += 1
         shelf.put(name, Entry(uid, version, mark, held))
 
@@ -198,12 +196,14 @@ class Inventory:
         values = _decoded(obj.get("data") or {}) if wanted or not self._passed else None
         version = metadata.get("resourceVersion", "")
         self._secrets.put(name, Entry(metadata["uid"], version, version, values))
+        self._weigh(name)
         if wanted and (before is None or before.payload != values):
             self.revision += 1
 
     def _remove(self, kind: str, name: str, uid: str) -> None:
         if kind == SECRET:
             if self._secrets.remove(name, uid) and name in self._references:
+                self._weigh(name)
                 self.revision += 1
                 self.removals += 1
             return
@@ -211,18 +211,31 @@ class Inventory:
         if self._shelves[kind].remove(name, uid):
             if entry is not None:
                 self._refer((), entry.payload.secrets)
+                del self._resources[entry.payload.resource.key]
             self.revision += 1
             self.removals += 1
 
     def _refer(self, names: Iterable[str], no_longer: Iterable[str]) -> None:
         for name in names:
             self._references[name] = self._references.get(name, 0) + 1
+            self._weigh(name)
         for name in no_longer:
             self._references[name] -= 1
             if not self._references[name]:
                 del self._references[name]
+                self._weigh(name)
                 if self._passed:
                     self._forget(name)
+
+    def _weigh(self, name: str) -> None:
+        """Bring up to date what is kept of one Secret, which changed or is referred to otherwise than before."""
+        entry = self._secrets.get(name) if name in self._references else None
+        self._values.pop(name, None)
+        self._unread.discard(name)
+        if entry is not None and entry.payload is not None:
+            self._values[name] = entry.payload
+        elif entry is not None:
+            self._unread.add(name)
 
     def _forget(self, name: str) -> None:
         entry = self._secrets.get(name)

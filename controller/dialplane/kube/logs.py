@@ -1,7 +1,7 @@
-"""Logs of the operator: one line per decision, key=value, to standard error; kopf's and uvicorn's run into the same.
+"""Logs of the operator: one line per decision, key=value, to standard error; uvicorn's run into the same.
 
-A secret never gets here by itself: values are `SecretStr`, request bodies are not logged, and kopf, which does log
-whole objects at DEBUG, is held at WARNING whatever our own level is.
+A secret never gets here by itself: values are `SecretStr`, request bodies are not logged, and the libraries, which may
+log more at DEBUG, are held at WARNING whatever our own level is.
 """
 
 import logging
@@ -9,7 +9,7 @@ import sys
 
 import structlog
 
-QUIET = ("kopf", "kubernetes", "aiohttp", "asyncio", "uvicorn", "urllib3")
+QUIET = ("kubernetes", "aiohttp", "asyncio", "uvicorn", "urllib3")
 
 _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -51,4 +51,3 @@ def configure(level: str = "INFO") -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.WARNING)
-    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)  # that it leaves the signals to us

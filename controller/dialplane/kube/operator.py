@@ -1,7 +1,8 @@
 """The whole operator: what starts when, what ends with what, and the one message it ends with.
 
-The root loop owns the signals. Start: rights, one LIST per kind, then kopf's thread; the site loop runs while the lease
-is held. Whatever ends by an error ends the process; SIGTERM ends everything within a second, with exit code 0.
+The root loop owns the signals. Start: rights, then a LIST and a watch per kind; once all kinds were listed, the site
+loop runs while the lease is held. Whatever ends by an error ends the process; SIGTERM ends everything within a second,
+with exit code 0.
 """
 
 import asyncio
@@ -78,11 +79,11 @@ class Options:
     listen: str = ":8080"
     lease: bool = True
     lease_name: str = "dialplane"
-    lease_seconds: float = 10.0
+    lease_seconds: float = 13.0
     asterisk_pod: str = ""
     """The pod to delete for a restart of Asterisk; empty: nobody can restart it."""
     identity: str = field(default_factory=_identity)
-    resync_seconds: float = 300.0
+    resync_seconds: float = 600.0
     numbers_every: float = 60.0
     log_level: str = "INFO"
 
@@ -125,10 +126,12 @@ async def _main(options: Options) -> None:
 class Operator:
     """All parts of one running operator, wired."""
 
-    def __init__(self, options: Options, api: Api) -> None:
+    def __init__(self, options: Options, api: KubeApi) -> None:
         self._options = options
         self._started = time.monotonic()
+        self._api = api
         self._site: Site | None = None
+        self._barrier = asyncio.Event()
         self._fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._checks: set[asyncio.Task[None]] = set()
         namespace, self._addresses = options.namespace, addresses()
@@ -188,16 +191,8 @@ class Operator:
     async def _work(self) -> None:
         log.info("operator_starting", namespace=self._options.namespace, identity=self._options.identity)
         await patiently(self._check_rights)
-        await patiently(self._reader.list_all)
-        watch = Watch(
-            self._options.namespace, self._addresses.values(), self._options.connection.for_kopf, self._deliver
-        )
-        await together(
-            watch.run(self._examine),
-            self._after_barrier(),
-            self._events.run(),
-            self.sink.keep_numbers_fresh(),
-        )
+        watch = Watch(self._api, self._options.namespace, self._reader, self._addresses.values(), self._deliver)
+        await together(watch.run(), self._after_barrier(), self._events.run(), self.sink.keep_numbers_fresh())
 
     async def _check_rights(self) -> None:
         await self._rights.demand(needed(self._addresses.values(), lease=self._lease_name))
@@ -205,7 +200,7 @@ class Operator:
             log.warning("rights_wanted", missing=[str(r) for r in lacking], effect="no Events on transitions")
 
     async def _after_barrier(self) -> None:
-        await patiently(self._reader.await_barrier)
+        await self._barrier.wait()
         seconds = time.monotonic() - self._started
         metrics.BARRIER_SECONDS.set(seconds)
         counts = {kind: self.inventory.count(kind) for kind in self._addresses}
@@ -241,15 +236,8 @@ class Operator:
         except ForbiddenError as error:
             raise await self._rights.explain(error, needed((), lease=self._lease_name)) from error
 
-    async def _examine(self) -> None:
-        """Kopf ended: a missing right or kind is the likely cause, and deserves its own message."""
-        await patiently(self._check_rights)
-        await patiently(self._reader.list_all)
-
-    def _deliver(self, kind: str, type_: str | None, obj: Any) -> None:
+    def _deliver(self, kind: str, type_: str, obj: Any) -> None:
         metrics.WATCH_EVENTS.labels(kind).inc()
-        if type_ is None and self.inventory.passed:
-            self._reader.relist()
         self.inventory.event(kind, type_, obj)
         self._fed()
 
@@ -262,6 +250,8 @@ class Operator:
     def _fed(self) -> None:
         self.source.fed()
         self._reader.look()
+        if self.inventory.passed:
+            self._barrier.set()
 
     def _refused(self, kind: str, error: ForbiddenError) -> None:
         """A status patch got a 403: a missing right ends the process, an admission webhook's opinion does not."""
@@ -293,7 +283,7 @@ class Operator:
 
 
 def _lease(options: Options, api: Api) -> Lease:
-    """The gap between a deposed one's last write and its successor's first is 40 % of the duration."""
+    """The gap between a deposed one's last write and its successor's first is 20 % of the duration."""
     seconds = options.lease_seconds
     return Lease(
         api,
@@ -301,6 +291,7 @@ def _lease(options: Options, api: Api) -> Lease:
         options.lease_name,
         options.identity,
         duration=seconds,
-        renew_deadline=seconds * 0.6,
-        retry=seconds / 5,
+        renew_deadline=seconds * 0.8,
+        renew_every=seconds * 0.58,
+        look_every=seconds * 0.11,
     )

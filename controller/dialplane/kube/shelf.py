@@ -1,8 +1,8 @@
 """PURE: the objects of one kind, whatever order the news of them arrives in.
 
-Why this exists: news comes by several ways at once. A watch speaks of each object in order, but kopf queues by uid,
-so that the end of an object and the birth of its namesake may arrive swapped; a LIST may be older than the watch, or
-lack objects whose end the watch never mentioned (ghosts of a cut watch). Guarantees:
+Why this exists: news comes by several ways at once. A watch speaks of each object in order, but the answer to a request
+of our own may overtake it; a LIST may be older than the watch, or lack objects whose end the watch never mentioned
+(ghosts). Guarantees:
 
 - an object never goes back to an older version, and a uid that ended never returns;
 - nothing is removed on the word of a cached LIST: it only names suspects, and a consistent read decides.
@@ -68,15 +68,12 @@ class Shelf(Generic[P]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def get(self, name: str) -> Entry[P] | None:
         """The object of that name, if there is one."""
         return self._entries.get(name)
-
-    @property
-    def awaited(self) -> tuple[Suspicion, ...]:
-        """What the LISTs named and nobody has shown us yet."""
-        held = self._entries
-        return tuple(Suspicion(name, held[name].uid if name in held else "") for name in self._awaited)
 
     @property
     def complete(self) -> bool:

@@ -37,7 +37,7 @@ Status = Mapping[str, JSON]
 
 IN_FLIGHT = 24
 """Patches at a time: 400 to 490 a second; more do not help (facts)."""
-TIME_LIMIT = 3.0
+TIME_LIMIT = 2.0
 """Seconds for one patch; below the lease's `duration - renew_deadline`."""
 FIRST_RETRY, LAST_RETRY = 1.0, 30.0
 
@@ -84,7 +84,18 @@ class StatusWriter:
             for key in known.keys() - reports.keys():
                 del known[key]
         with PUBLISH_SECONDS.time():
-            await self._write_all(iter(reports.values()))
+            await self._write_all(iter(self._unsettled(reports)))
+
+    def _unsettled(self, reports: Mapping[Key, Report]) -> list[Report]:
+        """What may need a patch: 10,000 reports of which nothing changed take 10 ms."""
+        held, settled = self.inventory.held, self._settled
+        found = []
+        for key, report in reports.items():
+            now, before = held(key), settled.get(key)
+            if now is None or before != (report, now.version):  # which looks at identity before it compares
+                found.append(report)
+        STATUS_UNCHANGED.inc(len(reports) - len(found))
+        return found
 
     async def keep_numbers_fresh(self) -> None:
         """For ever: write the numbers that had to wait, when they may be written."""
@@ -121,9 +132,6 @@ class StatusWriter:
         """What to write for a report: the object, its status now, and the status it should have."""
         held = self.inventory.held(report.key)
         if held is None or held.uid != report.uid:
-            return None
-        if self._settled.get(report.key) == (report, held.version):
-            STATUS_UNCHANGED.inc()
             return None
         before = compact(held.status)
         after = compact(status_of(report, before, datetime.now(UTC)))
@@ -179,10 +187,15 @@ class StatusWriter:
         kept = compact(answer.get("status") or {})
         if kept != after and (key not in self._answered or self._answered[key].wanted != after):
             log.warning("status_not_kept", resource=str(key), fields=sorted(merge_patch(kept, after)))
-        self._answered[key] = _Answered(after, kept)
+        if kept == after:
+            self._answered.pop(key, None)
+            answer = {**answer, "status": after}  # one copy of it is enough
+        else:
+            self._answered[key] = _Answered(after, kept)
         self._written[key] = self.clock()
         self._refused.pop(key, None)
         self.inventory.event(key.kind, "MODIFIED", answer)
+        self._settled[key] = report, answer["metadata"]["resourceVersion"]
         for condition in transitions(report, before):
             self.events.tell(key, report.uid, condition)
 
