@@ -129,6 +129,7 @@ class Watch:
                     signs.cancel()
             except* AsteriskError as errors:
                 log.info("stopped following asterisk", error=str(errors.exceptions[0]))
+            _cancelled_meanwhile()
             await asyncio.sleep(FOLLOW_AGAIN_SECONDS)
 
     async def _modules(self, session: Session) -> None:
@@ -161,3 +162,10 @@ class Watch:
                 told, told_at = self.status, now
                 self._notify.changed()
             await asyncio.sleep(min(SAMPLE_SECONDS, self._refresh))
+
+
+def _cancelled_meanwhile() -> None:
+    """Go on being cancelled: before Python 3.13 a task group that fails forgets that it was cancelled too."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
