@@ -59,7 +59,7 @@ class Spoilt:
 @pytest.mark.parametrize(
     ("before", "after", "patches_each"),
     [
-        pytest.param(delaying(2.5, method="PATCH", ending="/status"), willing, 2, id="2.5-s-before-it-is-taken"),
+        pytest.param(delaying(1.5, method="PATCH", ending="/status"), willing, 2, id="1.5-s-before-it-is-taken"),
         pytest.param(willing, delaying(5, method="PATCH", ending="/status"), 3, id="taken-but-answered-after-5-s"),
         pytest.param(Spoilt(), willing, 8, id="refused-at-random"),
         pytest.param(willing, Spoilt(), 8, id="taken-and-called-an-error-at-random"),
@@ -86,6 +86,6 @@ async def test_a_status_that_is_never_taken_is_asked_for_ever_more_rarely(site: 
     await site.door.apply(phones(NUMBERS, displayName="never")[0])
     await asyncio.sleep(16)
     patches = [path for method, path in mood.requests if method == "PATCH" and path.endswith("/status")]
-    assert len(patches) <= 4 * len(NUMBERS)
+    assert len(patches) <= 5 * len(NUMBERS)  # a round takes 4 s, and there are 1, 2 and 4 s between them
     mood.before = willing
     await site.door.wait_ready(limit_seconds=40)

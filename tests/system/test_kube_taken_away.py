@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from testbed.kube.namespace import GROUP, install_crds
 from testbed.kube.server import ApiServer
-from tests.system.doors import GROUP, Kube, install_crds
+from tests.system.doors import Kube
 from tests.system.world import World, phones, start
 
 pytestmark = pytest.mark.xdist_group("door-kube")
