@@ -7,6 +7,7 @@ with exit code 0.
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -44,6 +45,8 @@ from dialplane.resources.references import secret_refs
 log = structlog.get_logger(__name__)
 
 RELEASE_LIMIT = 0.7
+GC_AFTER = 50_000
+"""Objects until the garbage collector looks; at the usual 700 it takes a fifth of the CPU that fills the inventory."""
 PBX = "Asterisk"
 
 
@@ -103,6 +106,8 @@ def addresses() -> dict[str, Address]:
 def run_operator(options: Options) -> int:
     """Run until SIGTERM or SIGINT; return the exit code: 0 after a signal, 1 where the work could not be done."""
     logs.configure(options.log_level)
+    gc.freeze()  # what was imported stays
+    gc.set_threshold(GC_AFTER, *gc.get_threshold()[1:])
     try:
         asyncio.run(_main(options))
     except FatalError as error:
