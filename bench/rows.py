@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bench.results import ColdStart, Command, OneChange, Results, StandaloneSite, SteadyState, Storm, percentile
+from bench.site import KINDS_OF_EDITS
 
 HEADER = ("what", "N", "Dialplane", "yardstick", "its figure", "ratio", "goal")
 _MIB = 1024 * 1024
@@ -68,6 +69,8 @@ def _change(change: OneChange) -> Iterator[Row]:
         what = f"one change, p{percent} of {len(change.samples)}"
         goal = goals.get((change.n, percent), "")
         yield _times(what, change.n, percentile(change.samples, percent), "bare reload", reload, goal=goal)
+    of_endpoints = change.samples[::KINDS_OF_EDITS]
+    yield _times("one change of an endpoint alone, p50", change.n, percentile(of_endpoints, 50), "bare reload", reload)
 
 
 def _steady(steady: SteadyState) -> Iterator[Row]:

@@ -53,6 +53,9 @@ def account(index: int, secret_word: str = "") -> Manifest:
     return secret(f"phone-{number(index)}", username=number(index), password=secret_word or password(index))
 
 
+KINDS_OF_EDITS = 3
+
+
 def edit(serial: int) -> Manifest:
     """A change of one phone's spec, another each time: of its endpoint, of its context, or of its dialplan alone."""
     changes: tuple[Manifest, ...] = (
@@ -60,4 +63,4 @@ def edit(serial: int) -> Manifest:
         {"permissions": PERMISSIONS[serial // 3 % 3], "displayName": f"Promoted {serial}"},
         {"ringSeconds": 30 + serial % 60},
     )
-    return changes[serial % len(changes)]
+    return changes[serial % KINDS_OF_EDITS]

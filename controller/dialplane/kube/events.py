@@ -33,6 +33,8 @@ RATE = 10.0
 WINDOW = 600.0
 """Seconds within which the same news is folded into one Event."""
 QUEUE = 1_000
+GOOD_NEWS = 50
+"""So long a queue takes no more Events that warn of nothing: thousands of new resources would go on for minutes."""
 WARNING = "Warning"
 MESSAGE_LIMIT = 1_024
 """Characters the API server admits in an Event's message."""
@@ -119,7 +121,7 @@ class Events:
             return
         _, times = self._queue.get(news, (said, 0))
         warns = said.type == WARNING
-        if not times and len(self._queue) >= QUEUE:
+        if not times and len(self._queue) >= (QUEUE if warns else GOOD_NEWS):
             if not self._dropping:
                 log.warning("events_dropped", queued=len(self._queue))
             self._dropping = True
