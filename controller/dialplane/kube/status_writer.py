@@ -28,7 +28,7 @@ from dialplane.kube.merge_patch import compact, merge_patch, steady
 from dialplane.kube.metrics import PUBLISH_SECONDS, STATUS_UNCHANGED, STATUS_WRITES
 from dialplane.kube.shelf import Suspicion
 from dialplane.reconcile.ports import Leadership
-from dialplane.resources.conditions import Report, status_of, transitions
+from dialplane.resources.conditions import ConditionType, Report, Truth, status_of, transitions
 from dialplane.resources.key import Key
 
 log = structlog.get_logger(__name__)
@@ -40,6 +40,7 @@ IN_FLIGHT = 24
 TIME_LIMIT = 2.0
 """Seconds for one patch; below the lease's `duration - renew_deadline`."""
 FIRST_RETRY, LAST_RETRY = 1.0, 30.0
+VERDICTS = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,9 @@ class StatusWriter:
         self.inventory.event(key.kind, "MODIFIED", answer)
         self._settled[key] = report, answer["metadata"]["resourceVersion"]
         for condition in transitions(report, before):
-            self.events.tell(key, report.uid, condition)
+            # At first sight a phone that has not registered yet is no news: at a cold start it would be thousands.
+            if before or condition.status == Truth.TRUE or condition.type in VERDICTS:
+                self.events.tell(key, report.uid, condition)
 
     async def _read_again(self, key: Key, held: Held) -> bool:
         try:
