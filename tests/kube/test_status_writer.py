@@ -133,6 +133,20 @@ async def test_a_number_that_had_to_wait_is_written_though_nothing_else_happens(
     assert bench.server.objects[EXTENSION, "ann"]["status"]["calls"] == 2
 
 
+async def test_what_one_term_left_waiting_is_not_written_in_the_next() -> None:
+    bench = Bench()
+    bench.writer.numbers_every = 0.05
+    await bench.writer.publish(bench.report(calls=1))
+    await bench.writer.publish(bench.report(calls=2))
+    bench.writer.begin_term()
+    task = asyncio.create_task(bench.writer.keep_numbers_fresh())
+    await asyncio.sleep(0.06)
+    bench.clock.now += 1
+    await asyncio.sleep(0.1)
+    task.cancel()
+    assert bench.patches == 1
+
+
 async def test_a_conflict_is_read_again_and_never_repeated_blindly() -> None:
     bench = Bench()
     bench.server.set_status(EXTENSION, "ann", {"foreign": True})  # and the watch has not said so yet

@@ -3,7 +3,8 @@
 A reload of 10,000 endpoints takes Asterisk more than a second, however little changed. Where `sorcery.conf` maps a type
 to `astdb,dpo` before its file, a `DBPut` is live at once. The overlay never lives long: the file is written first and
 says the same, and once Asterisk has read it the overlay is taken away. So an object in it is never older than what
-Asterisk has of the file, and nothing stale can hide a newer file.
+Asterisk has of the file, but for one case: an Asterisk that was down while the files went on starts with an overlay,
+which is taken away as soon as the controller is connected.
 
 Only what changes goes this way, nothing new, and no aor: a phone that registers at an aor which only the database has
 is never qualified, and its device stays Unavailable (measured on Asterisk 22.10).

@@ -83,12 +83,15 @@ class Lease:
         """Keep renewing; return when it is lost. A refusal costs no more than silence: `acquire` judges it."""
         try:
             while self.held():
+                asked = self.clock()
                 try:
                     renewed = await self._attempt()
                 except ForbiddenError as error:
                     log.warning("lease_refused", lease=self.name, error=error.message)
                     renewed = False
-                await asyncio.sleep(min(self.renew_every if renewed else SOON, max(0.0, self._until - self.clock())))
+                now = self.clock()
+                wait = max(0.0, asked + self.renew_every - now) if renewed else SOON
+                await asyncio.sleep(min(wait, max(0.0, self._until - now)))
         finally:
             LEADER.set(0)
         log.warning("lease_lost", lease=self.name, identity=self.identity)

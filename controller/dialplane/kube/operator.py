@@ -218,6 +218,7 @@ class Operator:
         while True:
             await patiently(self._acquire)
             self.source.restart()
+            self.sink.begin_term()
             source = VouchedSource(self.source, self._whole.check, self._fail)
             ports = Ports(source, self.sink, self._credentials, self._lease, self._supervisor, self)
             self._site = self._options.site(ports)

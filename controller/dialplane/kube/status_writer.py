@@ -95,6 +95,8 @@ class StatusWriter:
             now, before = held(key), settled.get(key)
             if now is None or before != (report, now.version):  # which looks at identity before it compares
                 found.append(report)
+            else:
+                self._deferred.pop(key, None)
         STATUS_UNCHANGED.inc(len(reports) - len(found))
         return found
 
@@ -103,9 +105,16 @@ class StatusWriter:
         while True:
             await asyncio.sleep(min(5.0, self.numbers_every))
             now = self.clock()
-            due = [r for key, r in self._deferred.items() if self._numbers_due(key, now)]
+            due = [key for key in self._deferred if self._numbers_due(key, now)]
             if due and self.leadership.held():
-                await self._write_all(iter(due))
+                # Looked up as late as can be: a publish meanwhile may have written something newer.
+                await self._write_all(self._deferred[key] for key in due if key in self._deferred)
+
+    def begin_term(self) -> None:
+        """Forget what an earlier term of leadership left to be written: another has led since."""
+        self._deferred.clear()
+        if self._retrying is not None:
+            self._retrying.cancel()
 
     async def _write_all(self, reports: Iterator[Report]) -> None:
         """A few workers share one iterator, so that 5,000 reports are not 5,000 tasks."""

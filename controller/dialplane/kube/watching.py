@@ -11,6 +11,7 @@ Why our own and not kopf's: docs/architecture.md has the figures. Guarantees, fo
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from http import HTTPStatus
@@ -41,6 +42,8 @@ LASTS = 600.0
 """Seconds that a watch lasts, and up to half of it more, so that they do not all end together."""
 SILENCE = 100.0
 """Seconds without a bookmark after which a watch that had one counts as lost; servers send one a minute."""
+HEALTHY_AFTER = 30.0
+"""Seconds after which a watch that breaks is a new trouble, not more of the last one."""
 FIRST_RETRY, LAST_RETRY = 0.2, 10.0
 """Seconds between two attempts; they double while the server does not answer."""
 
@@ -80,6 +83,7 @@ class Watch:
     async def _follow(self, address: Address) -> None:
         kind, retry = address.kind, FIRST_RETRY
         while True:
+            started = time.monotonic()
             try:
                 await self._once(address)
                 retry = FIRST_RETRY
@@ -90,7 +94,8 @@ class Watch:
                 log.warning("watch_interrupted", kind=kind, error=str(error), retry_seconds=retry)
                 if error.status == HTTPStatus.GATEWAY_TIMEOUT:  # its answer to a version that it does not have yet
                     self._versions.pop(kind, None)
-                retry = min(retry * 2, LAST_RETRY)
+                healthy = time.monotonic() - started > HEALTHY_AFTER
+                retry = FIRST_RETRY if healthy else min(retry * 2, LAST_RETRY)
             await asyncio.sleep(retry)
 
     async def _once(self, address: Address) -> None:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.contacts import drop_contacts, registered_keys
+from dialplane.asterisk.errors import ActionRefused
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.overlay import FILES, cover, covered, uncover
 from dialplane.asterisk.readback import gone, read_back
@@ -136,7 +137,7 @@ async def converge(session: Session, directory: ConfigDirectory, task: Task) -> 
         if more := set(reloads_for(files).modules) - {result.module for result in reloads}:
             reloads += await _reload(session, files, task)
             tried = answer.doubtful & session.covered
-            if PJSIP in more:
+            if PJSIP in more and not _read_in_vain(reloads):
                 put_off = frozenset()
                 await _uncover(session, task)
                 changed = _changed(session, wanted)
@@ -193,16 +194,27 @@ async def _tell(
     items = None
     if task.overlay and session.complete and session.overlay_works:
         items = overlaid(session.proven, wanted, obsolete, unread)
-    if items is None:
-        reloads = await _reload(session, unread, task)
-        await _uncover(session, task)
-        return reloads, frozenset()
     if items:
         task.permit()
-        session.covered |= {f"{item.type}/{item.id}" for item in items}
-        with metrics.phase.labels("overlay").time():
-            await cover(session.ami, items)
-    return await _reload(session, {*unread} - FILES, task), FILES & {*unread}
+        session.covered |= {item.name for item in items}
+        try:
+            with metrics.phase.labels("overlay").time():
+                await cover(session.ami, items)
+        except ActionRefused as refusal:
+            session.overlay_works = False  # a database that is full or read-only: then as ever
+            log.warning("asterisk's database takes nothing", error=str(refusal))
+            items = None
+    if items is not None:
+        return await _reload(session, {*unread} - FILES, task), FILES & {*unread}
+    reloads = await _reload(session, unread, task)
+    if not _read_in_vain(reloads):
+        await _uncover(session, task)
+    return reloads, FILES & {*unread} if _read_in_vain(reloads) else frozenset()
+
+
+def _read_in_vain(reloads: Collection[ReloadResult]) -> bool:
+    """Whether Asterisk says itself that it has not read the files of PJSIP: what covers them must stay."""
+    return any(result.module == PJSIP and not result.succeeded for result in reloads)
 
 
 async def _uncover(session: Session, task: Task) -> None:

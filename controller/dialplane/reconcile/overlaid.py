@@ -38,10 +38,16 @@ def overlaid(
         known = proven.get(name)
         if known is item or not isinstance(item, PjsipObject) or known == item or not _in_files(item):
             continue
-        if known is None or item.type not in TYPES or not fits(item) or len(items) == MOST:
+        if not isinstance(known, PjsipObject) or item.type not in TYPES or not fits(item) or len(items) == MOST:
+            return None
+        if _mailboxes(known) != _mailboxes(item):  # a reload alone makes Asterisk tell the phone of its messages
             return None
         items.append(item)
     return tuple(items)
+
+
+def _mailboxes(item: PjsipObject) -> list[object]:
+    return [value for name, value in item.options if name == "mailboxes"]
 
 
 def _in_files(item: Readable) -> bool:
