@@ -6,9 +6,9 @@ from typing import Self
 
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.plan.plan import Pbx, Plan, Secrets, Version
-from dialplane.reconcile.convergence import Outcome
 from dialplane.reconcile.notes import Notes
 from dialplane.reconcile.revoked import digests
+from dialplane.reconcile.session import Outcome
 from dialplane.reconcile.verified import Refusal, Verified, VerifiedStore
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.key import Key

@@ -7,8 +7,8 @@ from typing import Final
 
 from dialplane.plan.plan import Pbx
 from dialplane.reconcile.config_dir import OWN, ConfigDirectory
-from dialplane.reconcile.convergence import Session
 from dialplane.reconcile.memory import Memory
+from dialplane.reconcile.session import Session
 from dialplane.reconcile.settings import AmiDefaults, Timing
 from dialplane.reconcile.watch import Notify, Watch
 

@@ -24,11 +24,11 @@ from dialplane.asterisk.errors import AsteriskError
 from dialplane.asterisk.status import Traffic, traffic
 from dialplane.plan.plan import Pbx
 from dialplane.reconcile.config_dir import ConfigDirectoryError, NotLeading
-from dialplane.reconcile.convergence import Session
 from dialplane.reconcile.notes import Notes
 from dialplane.reconcile.place import Place
 from dialplane.reconcile.ports import Supervisor, SupervisorError
 from dialplane.reconcile.restart_request import ANNOTATION, Phase, RestartRequest, moment
+from dialplane.reconcile.session import Session
 from dialplane.reconcile.settings import Timing
 from dialplane.reconcile.unforeseen import log_unforeseen
 from dialplane.resources.asterisk import Restart

@@ -21,11 +21,12 @@ from dialplane.plan.planner import Planner
 from dialplane.plan.render import EXTENSIONS
 from dialplane.reconcile import metrics
 from dialplane.reconcile.config_dir import ConfigDirectory
-from dialplane.reconcile.convergence import Outcome, Session, Task, converge
+from dialplane.reconcile.convergence import converge
 from dialplane.reconcile.memory import Memory
 from dialplane.reconcile.place import Place
 from dialplane.reconcile.put_off import PutOff
 from dialplane.reconcile.report import Findings, LastReload
+from dialplane.reconcile.session import Outcome, Session, Task
 from dialplane.reconcile.settings import Timing
 from dialplane.reconcile.verified import Refusal
 from dialplane.resources.key import Key

@@ -16,7 +16,7 @@ from dialplane.asterisk.errors import AsteriskError, NotConnectedYet, Unreachabl
 from dialplane.asterisk.live import LiveState, follow
 from dialplane.asterisk.security import SecurityEvent, security_events
 from dialplane.asterisk.status import AsteriskStatus, asterisk_start, asterisk_status, call_mark
-from dialplane.reconcile.convergence import Session
+from dialplane.reconcile.session import Session
 
 log = structlog.get_logger(__name__)
 
