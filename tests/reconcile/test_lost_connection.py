@@ -50,7 +50,7 @@ async def test_the_grace_runs_from_the_first_failure_and_not_from_the_latest(mon
     monkeypatch.setattr(watch, "asterisk_start", start)
     monkeypatch.setattr(Watch, "_attend", nothing)
     address = AmiAddress(host="127.0.0.1", username="u", secret=SecretStr("s"))
-    async with Watch(address, Notify(lambda: None, lambda: None), grace=GRACE, refresh=60) as watching:
+    async with Watch(address, Notify(lambda: None, lambda: None, lambda _: None), grace=GRACE, refresh=60) as watching:
         await asyncio.sleep(GRACE / 2)
         assert watching.fault is None
         await asyncio.sleep(GRACE + 2 * ATTEMPT)

@@ -123,7 +123,9 @@ async def test_a_secret_that_appears_late_changes_and_disappears(running: World)
     (late,), secrets = phones(("105",))
     ((name, account),) = secrets.items()
     await running.door.apply([late])
-    await running.door.until("Extension", "e105", lambda seen: condition(seen, "Ready")["reason"] == "SecretMissing")
+    await running.door.until(
+        "Extension", "e105", lambda seen: condition(seen, "Ready").get("reason") == "SecretMissing"
+    )
     await running.door.apply([], secrets)
     await running.door.wait_ready(("Extension", "e105"))
     phone = await running.phone("105")

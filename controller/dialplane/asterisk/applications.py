@@ -112,6 +112,7 @@ _FUNCTIONS = {
     "app_voicemail": "VM_INFO",
     "chan_pjsip": "PJSIP_DIAL_CONTACTS PJSIP_PARSE_URI_FROM",
     "func_callerid": "CALLERID CONNECTEDLINE",
+    "func_channel": "CHANNEL",
     "func_cut": "CUT",
     "func_devstate": "DEVICE_STATE",
     "func_dialplan": "DIALPLAN_EXISTS",
