@@ -86,11 +86,11 @@ class Call:
 
 @dataclass
 class Answering:
-    """What happens to incoming calls: ring, then answer with ``code``; ``deaf`` says nothing at all."""
+    """What happens to incoming calls: ring, then answer with ``code``. A method ``unheard`` is never answered."""
 
     code: int = 200
     ring_seconds: float = 0.1
-    deaf: bool = False
+    unheard: str = ""
 
 
 class SipAgent(asyncio.DatagramProtocol):
@@ -261,7 +261,7 @@ class SipAgent(asyncio.DatagramProtocol):
                 if queue is not None:
                     queue.put_nowait(message)
                 return
-            if self.answering.deaf:
+            if self.answering.unheard == message.method:
                 return
             key = (message.branch, message.method)
             if key in self._answered:

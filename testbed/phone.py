@@ -66,11 +66,11 @@ class PhoneCommands:
         return {"code": await self.agent.refer(self._call(fields), str(fields["number"]))}
 
     async def answer(self, **fields: Any) -> Answer:
-        """How to treat calls from now on: ``code``, ``ring_seconds``, ``deaf``."""
+        """How to treat calls from now on: ``code``, ``ring_seconds``, ``unheard``."""
         self.agent.answering = Answering(
             code=int(fields.get("code", 200)),
             ring_seconds=float(fields.get("ring_seconds", 0.1)),
-            deaf=bool(fields.get("deaf", False)),
+            unheard=str(fields.get("unheard", "")),
         )
         return {}
 

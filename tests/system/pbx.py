@@ -106,11 +106,31 @@ class Pbx:
         lines = (await self.asterisk.console("core show channels concise")).splitlines()
         return [",".join((*line.split("!")[1:4], line.split("!")[5])) for line in lines if "!" in line]
 
-    async def quiet(self) -> None:
-        """Return when no channel is left."""
+    async def qualify(self, state: str) -> None:
+        """Let Asterisk ask the carriers whether they are there, until this is what it thinks of each."""
         async with asyncio.timeout(10):
-            while await self.channels():
+            for name in self.carriers:
+                await self.asterisk.console(f"pjsip qualify {name}")
+            while await self._states() != {state}:
                 await asyncio.sleep(0.1)
+
+    async def _states(self) -> set[str]:
+        rows = [line.split() for line in (await self.asterisk.console("pjsip show contacts")).splitlines()]
+        return {row[3] for row in rows if row[:1] == ["Contact:"] and row[1].split("/")[0] in self.carriers}
+
+    async def quiet(self) -> None:
+        """Return when no channel is left.
+
+        Raises:
+            TimeoutError: one was; it is gone now, so that no other test fails by it.
+        """
+        try:
+            async with asyncio.timeout(10):
+                while await self.channels():
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            await self.asterisk.console("channel request hangup all")
+            raise
 
     async def show(self, context: str) -> str:
         return await self.asterisk.console(f"dialplan show {context}")
