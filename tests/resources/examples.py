@@ -17,6 +17,9 @@ MINIMAL: dict[str, Spec] = {
     "SipTrunk": {"host": "sip.example.com"},
     "Extension": {"number": "101", "generateCredentials": True},
     "Schedule": {"whenOpen": {"extension": "101"}, "whenClosed": {"voicemail": "101"}},
+    "Dongle": {"imei": "490154203237518"},
+    "SmsMessage": {"dongle": "gsm-1", "to": "+15550100", "text": "Hello"},
+    "Notifier": {"urlSecretRef": {"name": "notifiers", "key": "office"}},
 }
 """The least that each kind needs."""
 
@@ -52,6 +55,23 @@ _PIN = {"name": "pins", "key": "101"}
 _ACCOUNT = {"name": "carrier"}
 
 EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "dongle-which": (Example("Dongle", {"imsi": "262011234567890"}, {"group": "out"}, "spec"),),
+    "dongle-ports": (
+        example(
+            "Dongle",
+            "spec.audioPort",
+            admitted={"audioPort": "/dev/ttyUSB1", "dataPort": "/dev/ttyUSB2"},
+            refused={"dataPort": "/dev/ttyUSB2"},
+        ),
+    ),
+    "sms-one-way": (
+        Example(
+            "SmsMessage",
+            {"dongleGroup": "out", "to": "+15550100", "text": "Hello"},
+            {"to": "+15550100", "text": "Hello"},
+            "spec",
+        ),
+    ),
     "transport-wss-no-bind": (
         example(
             "Asterisk",

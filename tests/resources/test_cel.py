@@ -26,6 +26,7 @@ from tests.resources.field_table import TABLES
 pytestmark = pytest.mark.xdist_group("crd-server")  # one server for all of them
 
 CASES = [pytest.param(rule, example, id=f"{rule.id}-{n}") for n, (rule, example) in enumerate(rule_cases())]
+MERGE_PATCH = "application/merge-patch+json"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -157,3 +158,15 @@ def _taken(field: Any, value: Any) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def test_a_message_never_changes(server: CrdServer) -> None:
+    sent = manifest("SmsMessage", MINIMAL["SmsMessage"])
+    assert server.create(sent).ok
+    try:
+        path = f"/apis/{API_VERSION}/namespaces/default/smsmessages/example"
+        answer = server.rest().request("PATCH", path, {"spec": {"text": "Another"}}, content_type=MERGE_PATCH)
+        assert not answer.ok
+        assert "a message never changes: create another" in answer.message
+    finally:
+        assert server.delete(sent).ok

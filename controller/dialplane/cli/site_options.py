@@ -20,4 +20,6 @@ def ami_defaults() -> AmiDefaults:
         port=int(port) if port else given.port,
         username=env.get("ASTERISK_AMI_USERNAME", ""),
         secret=SecretStr(env.get("ASTERISK_AMI_PASSWORD", "")),
+        calls_username=env.get("ASTERISK_AMI_CALLS_USERNAME", ""),
+        calls_secret=SecretStr(env.get("ASTERISK_AMI_CALLS_PASSWORD", "")),
     )

@@ -36,6 +36,9 @@ class Pbx:
     username: str | None = None
     """Of the AMI user; None where the spec names no Secret, so that the process's own default serves."""
     secret: SecretStr | None = None
+    calls_username: str | None = None
+    """Of the AMI user of call control; None likewise."""
+    calls_secret: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)

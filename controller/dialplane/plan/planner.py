@@ -183,10 +183,16 @@ def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
 
 
 def _pbx(site: Site) -> Pbx:
-    credentials = site.credentials(site.asterisk_key, site.asterisk.ami)
-    if credentials is None:
-        return Pbx(site.asterisk_key, site.asterisk)
-    return Pbx(site.asterisk_key, site.asterisk, credentials.username, credentials.password)
+    main = site.credentials(site.asterisk_key, site.asterisk.ami)
+    calls = site.account(site.asterisk_key, site.asterisk.ami.calls_credentials_secret_ref)
+    return Pbx(
+        site.asterisk_key,
+        site.asterisk,
+        username=main.username if main else None,
+        secret=main.password if main else None,
+        calls_username=calls.username if calls else None,
+        calls_secret=calls.password if calls else None,
+    )
 
 
 def _frozen(problems: Mapping[Key, list[Problem]]) -> dict[Key, tuple[Problem, ...]]:

@@ -11,6 +11,7 @@ from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.extension import ExtensionSpec, generated_secret
 from dialplane.resources.key import Key
 from dialplane.resources.schedule import ScheduleSpec
+from dialplane.resources.secret_ref import UsernamePasswordRef
 from dialplane.resources.sip_trunk import SipTrunkSpec
 
 
@@ -57,8 +58,13 @@ class Site:
     def credentials(self, owner: Key, spec: HasCredentials) -> Credentials | None:
         """The credentials of `owner`; None where it names none."""
         name = credentials_secret(owner, spec)
-        if name is None:
-            return None
+        return self._account(owner, name) if name is not None else None
+
+    def account(self, owner: Key, reference: UsernamePasswordRef | None) -> Credentials | None:
+        """The account that `owner` refers to; None where it refers to none."""
+        return self._account(owner, reference.name) if reference is not None else None
+
+    def _account(self, owner: Key, name: str) -> Credentials:
         username = self.secret(owner, name, "username").get_secret_value()
         return Credentials(username, self.secret(owner, name, "password"))
 

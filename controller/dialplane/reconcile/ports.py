@@ -81,6 +81,13 @@ class Notices(Protocol):
         """Tell it some time soon. Never waits, never raises."""
 
 
+class Remover(Protocol):
+    """Who deletes resources whose time is over."""
+
+    def remove(self, key: Key, uid: str) -> None:
+        """Delete it some time soon, unless there is another of that name by then. Never waits, never raises."""
+
+
 class Leadership(Protocol):
     """The right to write: files, AMI actions and statuses check it first."""
 

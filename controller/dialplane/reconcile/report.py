@@ -25,6 +25,10 @@ UNREACHABLE = frozenset({"Unreachable", "Removed"})
 """Asterisk's words for a contact that does not answer."""
 
 
+SERVED_BESIDE = frozenset({"Notifier", "SmsMessage"})
+"""Kinds of which Asterisk knows nothing: the service that serves them says whether they are Ready."""
+
+
 @dataclass(frozen=True, slots=True)
 class LastReload:
     """The last reload, as `Asterisk.status.lastReload` shows it."""
@@ -129,7 +133,11 @@ def carried(
 
 def _report(resource: Resource, plan: Plan, findings: Findings) -> Report:
     problems = plan.problems.get(resource.key, ())
-    conditions = [_accepted(problems), _ready(resource.key, problems, plan, findings)]
+    conditions = [_accepted(problems)]
+    if resource.spec is None or problems or resource.key.kind not in SERVED_BESIDE or resource.key in plan.disabled:
+        conditions.append(_ready(resource.key, problems, plan, findings))
+    else:
+        conditions.append(Condition(ConditionType.READY, Truth.UNKNOWN, Reason.UNKNOWN, "not served yet"))
     if any(problem.reason in MANIFEST_MUST_CHANGE for problem in problems):
         worst = next(problem for problem in problems if problem.reason in MANIFEST_MUST_CHANGE)
         conditions.append(Condition(ConditionType.STALLED, Truth.TRUE, worst.reason, str(worst)))

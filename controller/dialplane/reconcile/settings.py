@@ -1,13 +1,24 @@
 """What a site loop is given: the front door around it, and its waits."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
 from dialplane.asterisk.ami import AmiAddress
 from dialplane.plan.plan import Pbx
-from dialplane.reconcile.ports import CredentialsStore, Leadership, Notice, Notices, Source, StatusSink, Supervisor
+from dialplane.reconcile.ports import (
+    CredentialsStore,
+    Leadership,
+    Notice,
+    Notices,
+    Remover,
+    Source,
+    StatusSink,
+    Supervisor,
+)
 from dialplane.resources.key import Key
+from dialplane.service import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +29,9 @@ class AmiDefaults:
     port: int = 5038
     username: str = ""
     secret: SecretStr = field(default_factory=lambda: SecretStr(""))
+    calls_username: str = ""
+    """Of call control; empty: the user above does that too."""
+    calls_secret: SecretStr = field(default_factory=lambda: SecretStr(""))
 
     def address(self, pbx: Pbx) -> AmiAddress:
         """Where to reach that Asterisk."""
@@ -29,6 +43,15 @@ class AmiDefaults:
             username=pbx.username or self.username,
             secret=pbx.secret or self.secret,
         )
+
+    def calls_address(self, pbx: Pbx) -> AmiAddress:
+        """Where to reach that Asterisk as the user of call control."""
+        main = self.address(pbx)
+        if pbx.calls_username is not None and pbx.calls_secret is not None:
+            return replace(main, username=pbx.calls_username, secret=pbx.calls_secret)
+        if self.calls_username:
+            return replace(main, username=self.calls_username, secret=self.calls_secret)
+        return main
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +102,7 @@ class Ports:
     supervisor: Supervisor | None = None
     """Without one nobody can restart Asterisk on request."""
     notices: Notices = field(default_factory=LogAlone)
+    services: Sequence[Service] = ()
+    """What serves the site beside Asterisk."""
+    remover: Remover | None = None
+    """Without one a resource whose time is over stays."""

@@ -28,6 +28,7 @@ from dialplane.reconcile.quiet import Quiet
 from dialplane.reconcile.refusals import Refusals
 from dialplane.reconcile.report import Findings, Judged, Reporter, carried
 from dialplane.reconcile.restart import Restarts
+from dialplane.reconcile.services import Services
 from dialplane.reconcile.serving import Serving
 from dialplane.reconcile.settings import AmiDefaults, Ports, Timing
 from dialplane.reconcile.unforeseen import log_unforeseen
@@ -88,6 +89,7 @@ class SiteLoop:
         self._restarts = Restarts(
             self._place, ports.supervisor, self._permit, self._turn, self._timing, self._report_due.disturb
         )
+        self._services = Services(ports.services, defaults or AmiDefaults(), self._report_due.disturb, ports.remover)
         self._reporter = Reporter()
         self._judged: Judged | None = None
         self._attempt: tuple[Snapshot, Plan] | None = None
@@ -111,6 +113,7 @@ class SiteLoop:
                 tasks.create_task(self._report(), name="reports")
                 tasks.create_task(self._restarts.run(), name="restarts")
                 tasks.create_task(self._refusals.run(), name="refusals")
+                tasks.create_task(self._services.run(), name="services")
                 while True:
                     await self._pass_due.wait()
                     async with self._turn:
@@ -162,9 +165,10 @@ class SiteLoop:
                     with metrics.phase.labels("report").time():
                         verdict = self.converged.is_set()
                         self._pending.telling()
-                        found = self._reporter.reports(judged)
+                        found = self._services.completed(self._reporter.reports(judged))
                         self._told = judged.findings, found
                         await self._ports.sink.publish(found)
+                        self._services.published(found)
                     if verdict:
                         self.reported.set()
                         self._pending.told()
@@ -238,6 +242,7 @@ class SiteLoop:
         if session is None:
             plan = await self._serving.write(snapshot, plan)
             self._judged = carried(self._judged, snapshot, plan, self._serving.refused)
+            self._services.see(self._judged)
             return
         served = await self._serving.serve(session, snapshot, plan)
         self._conclude(Judged(snapshot, served.plan, served.findings))
@@ -259,6 +264,7 @@ class SiteLoop:
 
     def _conclude(self, judged: Judged) -> None:
         self._judged = judged
+        self._services.see(judged)
         if self._concluded is None:
             self._concluded = asyncio.get_running_loop().time()
         self._failures = 0

@@ -47,6 +47,9 @@ class Ami(Part):
     credentials_secret_ref: UsernamePasswordRef | None = None
     """The AMI user; needs `write=system,reporting`. Without it the controller takes the environment variables
     `ASTERISK_AMI_USERNAME` and `ASTERISK_AMI_PASSWORD`."""
+    calls_credentials_secret_ref: UsernamePasswordRef | None = None
+    """The AMI user of call control, which sends text messages; needs `write=call`. Without it the controller takes the
+    environment variables `ASTERISK_AMI_CALLS_USERNAME` and `ASTERISK_AMI_CALLS_PASSWORD`, else the user above."""
 
 
 class Ari(Part):

@@ -42,9 +42,14 @@ class Part(BaseModel):
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """The rules go into the schema as CEL."""
         said = handler.resolve_ref_schema(handler(schema))
-        if cls.rules:
-            said["x-kubernetes-validations"] = [rule.as_validation() for rule in cls.rules]
+        if validations := [*(rule.as_validation() for rule in cls.rules), *cls.over_time()]:
+            said["x-kubernetes-validations"] = validations
         return said
+
+    @classmethod
+    def over_time(cls) -> tuple[dict[str, str], ...]:
+        """What must hold between this part and the one before it, in CEL: only the API server knows both."""
+        return ()
 
     @model_validator(mode="after")
     def _obey_rules(self) -> Self:

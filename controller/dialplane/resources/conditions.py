@@ -25,6 +25,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     REGISTERED = "Registered"
     REACHABLE = "Reachable"
+    ONLINE = "Online"
     RESTARTED = "Restarted"
 
 

@@ -12,11 +12,14 @@ from dialplane.resources.asterisk import AsteriskSpec, AsteriskStatus
 from dialplane.resources.base import Spec
 from dialplane.resources.clean import cleaned, foreign
 from dialplane.resources.diagnosis import diagnose
+from dialplane.resources.dongle import DongleSpec, DongleStatus
 from dialplane.resources.extension import ExtensionSpec, ExtensionStatus
+from dialplane.resources.notifier import NotifierSpec, NotifierStatus
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.schedule import ScheduleSpec, ScheduleStatus
 from dialplane.resources.schema import Schema, schema_of
 from dialplane.resources.sip_trunk import SipTrunkSpec, SipTrunkStatus
+from dialplane.resources.sms_message import SmsMessageSpec, SmsMessageStatus
 from dialplane.resources.status import Status
 
 
@@ -59,7 +62,11 @@ class Kind:
     @property
     def needs_spec(self) -> bool:
         """Whether a manifest without `spec` is an error."""
-        return bool(self.spec_schema.get("required"))
+        try:
+            self.spec()
+        except ValidationError:
+            return True
+        return False
 
     def parse_spec(self, raw: Any) -> tuple[Spec | None, tuple[Problem, ...]]:
         """Judge a spec as either front door read it, and fill in the defaults.
@@ -156,6 +163,69 @@ _ALL: Final[Iterable[Kind]] = (
         status=ScheduleStatus,
         columns=(_READY, _AGE, *_WHY),
         description="Opening hours that send inbound calls one way or the other.",
+    ),
+    Kind(
+        name="Dongle",
+        plural="dongles",
+        singular="dongle",
+        short_names=("dongle",),
+        spec=DongleSpec,
+        status=DongleStatus,
+        columns=(
+            Column("State", ".status.state"),
+            Column("Provider", ".status.provider"),
+            Column("Number", ".status.number", wide=True),
+            Column("Signal", ".status.signalDbm", "integer"),
+            Column("Queue", ".status.tasksQueued", "integer"),
+            Column("Received", ".status.sms.received", "integer"),
+            Column("Sent", ".status.sms.sent", "integer"),
+            Column("Failed", ".status.sms.failed", "integer"),
+            _condition("Online", "Online"),
+            _READY,
+            _AGE,
+            Column("IMEI", ".status.imei", wide=True),
+            Column("IMSI", ".status.imsi", wide=True),
+            *_WHY,
+        ),
+        description="A GSM modem: calls and text messages of a SIM card.",
+    ),
+    Kind(
+        name="SmsMessage",
+        plural="smsmessages",
+        singular="smsmessage",
+        short_names=("sms",),
+        spec=SmsMessageSpec,
+        status=SmsMessageStatus,
+        columns=(
+            Column("To", ".spec.to"),
+            Column("Phase", ".status.phase"),
+            Column("Dongle", ".status.dongle"),
+            Column("Attempts", ".status.attempts", "integer"),
+            Column("Sent", ".status.sentAt", "date"),
+            Column("Delivered", ".status.deliveredAt", "date"),
+            _AGE,
+            Column("Error", ".status.error", wide=True),
+        ),
+        description="A text message to send, once. Not for Git: a sync tool would send an old one again.",
+    ),
+    Kind(
+        name="Notifier",
+        plural="notifiers",
+        singular="notifier",
+        short_names=("notifier",),
+        spec=NotifierSpec,
+        status=NotifierStatus,
+        columns=(
+            Column("Delivered", ".status.delivered", "integer"),
+            Column("Failed", ".status.failed", "integer"),
+            Column("Pending", ".status.pending", "integer"),
+            Column("Last", ".status.lastDeliveredAt", "date"),
+            _READY,
+            _AGE,
+            Column("Error", ".status.lastError", wide=True),
+            *_WHY,
+        ),
+        description="Where people are told of messages, modems and trunks: e-mail, chat, phone or a webhook.",
     ),
 )
 

@@ -13,6 +13,10 @@ class Reason(StrEnum):
     DISABLED = "Disabled"
     REGISTERED = "Registered"
     REACHABLE = "Reachable"
+    ONLINE = "Online"
+    SERVED = "Served"
+    SENT = "Sent"
+    DELIVERED = "Delivered"
 
     # The manifest must change (`Stalled` accompanies these).
     INVALID = "Invalid"
@@ -28,6 +32,7 @@ class Reason(StrEnum):
     MODULE_MISSING = "ModuleMissing"
     REJECTED_BY_ASTERISK = "RejectedByAsterisk"
     RESTART_REQUIRED = "RestartRequired"
+    WAITING_FOR_CALLS = "WaitingForCalls"
     READ_BACK_TIMEOUT = "ReadBackTimeout"
     RELOAD_FAILED = "ReloadFailed"
     ASTERISK_UNREACHABLE = "AsteriskUnreachable"
@@ -47,6 +52,20 @@ class Reason(StrEnum):
     NO_CONTACT = "NoContact"
     UNREACHABLE = "Unreachable"
     NOT_QUALIFIED = "NotQualified"
+
+    # A modem.
+    NOT_CONNECTED = "NotConnected"
+    NOT_INITIALIZED = "NotInitialized"
+    NOT_REGISTERED = "NotRegistered"
+    STOPPED = "Stopped"
+
+    # A text message, a notification.
+    QUEUED = "Queued"
+    FAILED = "Failed"
+    EXPIRED = "Expired"
+    OUTCOME_UNKNOWN = "OutcomeUnknown"
+    STORE_UNAVAILABLE = "StoreUnavailable"
+
     UNKNOWN = "Unknown"
 
 

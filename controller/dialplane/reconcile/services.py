@@ -1,0 +1,92 @@
+"""What serves the site beside Asterisk, kept going: a service that fails is started again, the site goes on."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from dialplane.reconcile.ports import Remover
+from dialplane.reconcile.report import Judged
+from dialplane.reconcile.settings import AmiDefaults
+from dialplane.reconcile.unforeseen import log_unforeseen
+from dialplane.resources.conditions import Report
+from dialplane.resources.key import Key
+from dialplane.service import Said, Service, SiteView
+
+FIRST_RETRY: Final = 1.0
+LAST_RETRY: Final = 60.0
+
+
+class Services:
+    """The services of one site loop, as one."""
+
+    def __init__(
+        self,
+        services: Sequence[Service],
+        defaults: AmiDefaults,
+        changed: Callable[[], None],
+        remover: Remover | None,
+    ) -> None:
+        """Keep `services` going; `changed` asks for a report."""
+        self._services = services
+        self._defaults = defaults
+        self._changed = changed
+        self._remover = remover
+        self._seen: Judged | None = None
+
+    async def run(self) -> None:
+        """All of them, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for service in self._services:
+                tasks.create_task(self._keep(service))
+
+    def see(self, judged: Judged) -> None:
+        """Show them the site as it was judged last."""
+        if judged is self._seen or not self._services:
+            return
+        self._seen = judged
+        pbx = judged.plan.pbx
+        view = SiteView(
+            snapshot=judged.snapshot,
+            accepted=frozenset(judged.plan.versions),
+            asterisk=self._defaults.address(pbx) if pbx else None,
+            calls=self._defaults.calls_address(pbx) if pbx else None,
+        )
+        for service in self._services:
+            service.see(view)
+
+    def completed(self, reports: Mapping[Key, Report]) -> dict[Key, Report]:
+        """The reports with what the services say of their resources."""
+        found = dict(reports)
+        for service in self._services:
+            for key, said in service.said().items():
+                if key in found:
+                    found[key] = _with(found[key], said)
+        return found
+
+    def published(self, reports: Mapping[Key, Report]) -> None:
+        """Tell them what was reported; have removed what is over."""
+        for service in self._services:
+            service.told(reports)
+            if self._remover is not None:
+                for key, said in service.said().items():
+                    if said.over and key in reports:
+                        self._remover.remove(key, reports[key].uid)
+
+    async def _keep(self, service: Service) -> None:
+        wait = FIRST_RETRY
+        while True:
+            started = asyncio.get_running_loop().time()
+            try:
+                await service.run(self._changed)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
+                log_unforeseen(f"{type(service).__name__} failed", error)
+            lasted = asyncio.get_running_loop().time() - started
+            wait = FIRST_RETRY if lasted > LAST_RETRY else min(2 * wait, LAST_RETRY)
+            await asyncio.sleep(wait)
+
+
+def _with(report: Report, said: Said) -> Report:
+    theirs = {condition.type for condition in said.conditions}
+    ours = tuple(condition for condition in report.conditions if condition.type not in theirs)
+    return replace(report, conditions=(*ours, *said.conditions), fields={**report.fields, **said.fields})

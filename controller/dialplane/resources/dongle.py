@@ -1,0 +1,130 @@
+"""Dongle: a GSM modem, for calls and text messages."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from dialplane.resources.base import Part, Spec
+from dialplane.resources.destination import Destination
+from dialplane.resources.fields import DISTINCT, Language, ObjectName
+from dialplane.resources.rule import Rule
+from dialplane.resources.status import Status
+from dialplane.resources.text import Text
+
+Driver = Literal["chan_dongle", "chan_quectel"]
+
+Imei = Annotated[str, Text("an IMEI: the 15 digits on the modem", r"^[0-9]{15}$", 15)]
+"""Names a modem, whatever USB calls it."""
+
+Imsi = Annotated[str, Text("an IMSI: the 14 or 15 digits of the SIM", r"^[0-9]{14,15}$", 15)]
+"""Names a SIM card, whatever modem it is in."""
+
+DevicePath = Annotated[
+    str,
+    Text(
+        "a device, such as /dev/ttyUSB1",
+        r"^/dev/([A-Za-z0-9][A-Za-z0-9._:-]{0,63}/){0,4}[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$",
+        120,
+    ),
+]
+"""A device file."""
+
+
+class DongleInbound(Part):
+    """Calls to the modem's number."""
+
+    to: Destination
+    """Where they go: exactly one of these."""
+
+
+class DongleSms(Part):
+    """Text messages of this modem."""
+
+    forward_to: Annotated[tuple[ObjectName, ...], Field(max_length=16), DISTINCT] = ()
+    """Names of the Notifiers that get every message received here, whatever their `events` say."""
+    per_minute: Annotated[int, Field(ge=1, le=120)] = 20
+    """How many messages go out in a minute at most: networks block SIMs that send like machines."""
+
+
+class DongleSpec(Spec):
+    """A GSM modem."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="dongle-which",
+            message="say which modem: set imei, imsi or dataPort",
+            field="",
+            cel="has(self.imei) || has(self.imsi) || has(self.dataPort)",
+            holds=lambda spec: any((spec.imei, spec.imsi, spec.data_port)),
+        ),
+        Rule(
+            id="dongle-ports",
+            message="audioPort and dataPort belong together: set both or none",
+            field="audioPort",
+            cel="has(self.audioPort) == has(self.dataPort)",
+            holds=lambda spec: (spec.audio_port is None) == (spec.data_port is None),
+        ),
+    )
+
+    enabled: bool = True
+    """Use this modem. `false` leaves it out of Asterisk altogether."""
+    driver: Driver = "chan_dongle"
+    """The module of Asterisk that speaks to it."""
+    imei: Imei | None = None
+    """The modem, by its own number: found again under whatever name USB gives it. Best of the three."""
+    imsi: Imsi | None = None
+    """The modem, by the SIM card in it."""
+    audio_port: DevicePath | None = None
+    """The modem, by its port for voice, such as `/dev/ttyUSB1`; USB may give the name to another after a restart."""
+    data_port: DevicePath | None = None
+    """Its port for commands, such as `/dev/ttyUSB2`."""
+    group: ObjectName | None = None
+    """The group that a message may be sent by (`SmsMessage.spec.dongleGroup`)."""
+    rx_gain: Annotated[int, Field(ge=-100, le=100)] = 0
+    """Makes what the other side says louder (above 0) or softer."""
+    tx_gain: Annotated[int, Field(ge=-100, le=100)] = 0
+    """Makes what we say louder (above 0) or softer."""
+    language: Language = "en"
+    """The language of prompts that callers hear."""
+    initial_state: Literal["start", "stop", "remove"] = "start"
+    """Whether it is used at once (`start`), waits to be started by hand (`stop`), or is not even opened (`remove`)."""
+    inbound: DongleInbound | None = None
+    """Calls to the modem's number. Without it they are refused."""
+    sms: DongleSms = DongleSms()
+    """Text messages."""
+    watchdog_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
+    """A modem that is plugged in and out of service for so long is reset, then less and less often; 0: never."""
+
+
+class DongleSmsStatus(Part):
+    """Counts of text messages, all the time that the store remembers."""
+
+    received: Annotated[int, Field(ge=0)] = 0
+    """Received."""
+    sent: Annotated[int, Field(ge=0)] = 0
+    """Taken by the network, delivered ones included."""
+    failed: Annotated[int, Field(ge=0)] = 0
+    """Refused or expired."""
+
+
+class DongleStatus(Status):
+    """What the modem says."""
+
+    state: Annotated[str, Field(max_length=64)] | None = None
+    """The driver's word for what it does: `Free`, `Ring`, `Not connected`, `GSM not registered`, …"""
+    imei: Annotated[str, Field(max_length=32)] | None = None
+    """The modem's number."""
+    imsi: Annotated[str, Field(max_length=32)] | None = None
+    """The SIM card's number."""
+    provider: Annotated[str, Field(max_length=64)] | None = None
+    """The network's name."""
+    number: Annotated[str, Field(max_length=32)] | None = None
+    """The telephone number, where the SIM card knows it."""
+    network: Annotated[str, Field(max_length=64)] | None = None
+    """The driver's word for the registration: `Registered, home network`, …"""
+    signal_dbm: Annotated[int, Field(ge=-200, le=0)] | None = None
+    """Strength of the signal, in dBm: above -85 is good, below -105 bad."""
+    tasks_queued: Annotated[int, Field(ge=0)] | None = None
+    """What the driver has yet to do."""
+    sms: DongleSmsStatus | None = None
+    """Text messages."""

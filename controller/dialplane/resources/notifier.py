@@ -1,0 +1,76 @@
+"""Notifier: where people are told of what happens."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dialplane.resources.base import Part, Spec
+from dialplane.resources.fields import DISTINCT, ObjectName, SecretKeyRef, Timestamp
+from dialplane.resources.status import Status
+from dialplane.resources.text import Text
+
+EventType = Literal[
+    "sms.received",
+    "sms.failed",
+    "trunk.registered",
+    "trunk.unregistered",
+    "dongle.offline",
+    "dongle.online",
+    "asterisk.down",
+    "asterisk.up",
+]
+
+Sender = Annotated[
+    str,
+    Text(
+        "a sender: up to 32 letters, digits and + . _ -, or a blank within", r"^[A-Za-z0-9+][A-Za-z0-9 +._-]{0,31}$", 32
+    ),
+]
+Template = Annotated[str, Text("a text of up to 4,000 characters, without NUL", "^[^\\x00]+$", 4000)]
+
+
+class NotifierFilter(Part):
+    """What of the events is told; an empty list lets everything through."""
+
+    dongles: Annotated[tuple[ObjectName, ...], Field(max_length=64), DISTINCT] = ()
+    """Of Dongles and text messages: only those of these Dongles."""
+    trunks: Annotated[tuple[ObjectName, ...], Field(max_length=64), DISTINCT] = ()
+    """Of trunks: only these SipTrunks."""
+    senders: Annotated[tuple[Sender, ...], Field(max_length=64), DISTINCT] = ()
+    """Of text messages received: only those from these numbers or names."""
+
+
+class NotifierSpec(Spec):
+    """Where to tell of events, and of which."""
+
+    enabled: bool = True
+    """Tell. `false` tells nothing, and nothing is kept for later."""
+    url_secret_ref: SecretKeyRef
+    """An Apprise URL, such as `mailto://…`, `tgram://…`, `json://…`, `bark://…`: see Apprise's list of services."""
+    events: Annotated[tuple[EventType, ...], Field(max_length=16), DISTINCT] = ()
+    """What to tell of. A Dongle's `sms.forwardTo` adds its messages."""
+    filter: NotifierFilter = NotifierFilter()
+    """Which of them."""
+    title: Template | None = None
+    """The title, a Jinja template; by default one sentence about the event."""
+    template: Template | None = None
+    """The text, a Jinja template, which knows `event`, `subject`, `at`, `id`, `count`, `site` and what the event brings
+    (`sender`, `text`, `dongle`, `reason`, …)."""
+    fold_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    """The same event of the same resource is told once in so many seconds, with how often it happened; messages
+    received are never folded. 0: told each time."""
+
+
+class NotifierStatus(Status):
+    """How telling goes."""
+
+    delivered: Annotated[int, Field(ge=0)] | None = None
+    """Notifications that the service took."""
+    failed: Annotated[int, Field(ge=0)] | None = None
+    """Notifications that were given up: `dialplane notifications list` shows them."""
+    pending: Annotated[int, Field(ge=0)] | None = None
+    """Notifications that wait, or are tried again."""
+    last_delivered_at: Timestamp | None = None
+    """When the service last took one."""
+    last_error: Annotated[str, Field(max_length=512)] | None = None
+    """Why the last one failed that did; empty again once one went through."""

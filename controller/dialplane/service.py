@@ -1,0 +1,55 @@
+"""What the site loop and a runtime service (text messages, notifications) know of each other.
+
+A service does by itself what no file of Asterisk can do. It is given a view of the site after every pass, says what it
+finds out about its own resources, and hears what is reported of all. It knows neither the front doors nor the loop.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from dialplane.asterisk.ami import AmiAddress
+from dialplane.resources.conditions import Condition, Report
+from dialplane.resources.key import Key
+from dialplane.resources.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """The site as of the last pass."""
+
+    snapshot: Snapshot
+    accepted: frozenset[Key] = frozenset()
+    """The resources that may be served: valid, enabled, their references there."""
+    asterisk: AmiAddress | None = None
+    """The site's Asterisk, with the controller's account; None while there is no valid one."""
+    calls: AmiAddress | None = None
+    """The same, with the account of call control, which alone may send text messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a service found out about one resource; goes into that resource's report."""
+
+    conditions: tuple[Condition, ...] = ()
+    """A condition here takes the place of the loop's own of that type."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """The kind's own status fields, as in `Report.fields`."""
+    over: bool = False
+    """Its time is over: the front door may delete the resource, where deleting is its business."""
+
+
+class Service(Protocol):
+    """A runtime service of one site. Calls of `see`, `told` and `said` come from the loop's thread and never wait."""
+
+    def see(self, view: SiteView) -> None:
+        """Work on this view from now on."""
+
+    def told(self, reports: Mapping[Key, Report]) -> None:
+        """Hear what is reported of every resource of the site, each time it is."""
+
+    def said(self) -> Mapping[Key, Said]:
+        """What is known now of the resources that the service looks after."""
+
+    async def run(self, changed: Callable[[], None]) -> None:
+        """Serve until cancelled; call `changed` when `said` says something new."""
