@@ -9,6 +9,9 @@ from dialplane.resources.conditions import ConditionType
 from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Reason
 from tests.docs.pages import ROOT
 
+MESSAGE_OVER = (Reason.FAILED, Reason.EXPIRED, Reason.OUTCOME_UNKNOWN)
+"""A message that did not arrive stays so."""
+
 TEXT = (ROOT / "docs" / "conditions.md").read_text(encoding="utf-8")
 
 
@@ -26,7 +29,7 @@ def test_each_has_its_row(title: str, words: type[StrEnum]) -> None:
 
 def test_those_that_stall_are_said_to() -> None:
     stalled = {reason for reason, cells in table("Reasons").items() if "Stalled" in cells[0]}
-    assert stalled == set(MANIFEST_MUST_CHANGE)
+    assert stalled == {*MANIFEST_MUST_CHANGE, *MESSAGE_OVER}
 
 
 def test_a_reserved_reason_is_one_that_no_code_gives() -> None:

@@ -111,7 +111,7 @@ class DongleStatus(Status):
     """What the modem says."""
 
     state: Annotated[str, Field(max_length=64)] | None = None
-    """The driver's word for what it does: `Free`, `Ring`, `Not connected`, `GSM not registered`, …"""
+    """The driver's word for what it does: `Free`, `Ring`, `Not connected`, `GSM not registered`."""
     imei: Annotated[str, Field(max_length=32)] | None = None
     """The modem's number."""
     imsi: Annotated[str, Field(max_length=32)] | None = None
@@ -121,7 +121,7 @@ class DongleStatus(Status):
     number: Annotated[str, Field(max_length=32)] | None = None
     """The telephone number, where the SIM card knows it."""
     network: Annotated[str, Field(max_length=64)] | None = None
-    """The driver's word for the registration: `Registered, home network`, …"""
+    """The driver's word for the registration, such as `Registered, home network`."""
     signal_dbm: Annotated[int, Field(ge=-200, le=0)] | None = None
     """Strength of the signal, in dBm: above -85 is good, below -105 bad."""
     tasks_queued: Annotated[int, Field(ge=0)] | None = None
