@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from dialplane.kube.addresses import EVENTS, LEASES, SECRETS, Address
+from dialplane.kube.addresses import EVENTS, LEASES, MESSAGES, SECRETS, Address
 from dialplane.kube.api import Api
 from dialplane.kube.errors import ApiError, ForbiddenError, RightMissingError, UnavailableError
 
@@ -54,8 +54,8 @@ def needed(addresses: Iterable[Address], *, lease: str) -> tuple[Right, ...]:
     return tuple(rights)
 
 
-WANTED = (Right("create", EVENTS), Right("patch", EVENTS))
-"""Without these the operator works, but tells less."""
+WANTED = (Right("create", EVENTS), Right("patch", EVENTS), Right("delete", MESSAGES))
+"""Without these the operator works, but tells less, or leaves text messages that are over."""
 
 
 class Rights:

@@ -45,6 +45,7 @@ class Address:
 SECRETS = Address(SECRET, "", "v1", "secrets", HELM_RELEASES)
 PODS = Address("Pod", "", "v1", "pods")
 EVENTS = Address("Event", "", "v1", "events")
+MESSAGES = Address("SmsMessage", GROUP, VERSION, "smsmessages")
 LEASES = Address("Lease", "coordination.k8s.io", "v1", "leases")
 
 

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
@@ -32,15 +32,17 @@ from dialplane.kube.inventory import Inventory
 from dialplane.kube.lease import Alone, Lease
 from dialplane.kube.parts import patiently, together, until
 from dialplane.kube.reading import Reader
+from dialplane.kube.remover import Remover
 from dialplane.kube.source import KubeSource
 from dialplane.kube.status_writer import StatusWriter
 from dialplane.kube.watching import Watch
-from dialplane.reconcile.ports import Notice
+from dialplane.reconcile.ports import Notice, Notices
 from dialplane.reconcile.site import Ports
 from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import Resource, parse
 from dialplane.resources.references import secret_refs
+from dialplane.service import Service
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +80,8 @@ class Options:
 
     namespace: str
     site: Callable[[Ports], Site]
+    services: Callable[[Notices], Sequence[Service]] = lambda _: ()
+    """Makes what serves the site beside Asterisk, for each term of leadership."""
     connection: Connection = field(default_factory=Connection)
     listen: str = ":8080"
     lease: bool = True
@@ -166,6 +170,8 @@ class Operator:
             api, self.inventory, self._lease, self._events, self.source.touch, time.monotonic
         )
 
+        self._remover = Remover(api, namespace, self._addresses, self._lease, time.monotonic)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then release the lease.
 
@@ -202,7 +208,11 @@ class Operator:
     async def _check_rights(self) -> None:
         await self._rights.demand(needed(self._addresses.values(), lease=self._lease_name))
         if lacking := await self._rights.missing(WANTED):
-            log.warning("rights_wanted", missing=[str(r) for r in lacking], effect="no Events on transitions")
+            log.warning(
+                "rights_wanted",
+                missing=[str(r) for r in lacking],
+                effect="no Events on transitions, or old messages stay",
+            )
 
     async def _after_barrier(self) -> None:
         await self._barrier.wait()
@@ -220,7 +230,16 @@ class Operator:
             self.source.restart()
             self.sink.begin_term()
             source = VouchedSource(self.source, self._whole.check, self._fail)
-            ports = Ports(source, self.sink, self._credentials, self._lease, self._supervisor, self)
+            ports = Ports(
+                source,
+                self.sink,
+                self._credentials,
+                self._lease,
+                self._supervisor,
+                self,
+                services=self._options.services(self),
+                remover=self._remover,
+            )
             self._site = self._options.site(ports)
             term = asyncio.create_task(self._lease.renew())
             site = asyncio.create_task(self._site.run())
