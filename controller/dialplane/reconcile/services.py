@@ -74,16 +74,16 @@ class Services:
                         self._remover.remove(key, reports[key].uid)
 
     async def _keep(self, service: Service) -> None:
-        wait = FIRST_RETRY
+        loop, wait = asyncio.get_running_loop(), FIRST_RETRY
         while True:
-            started = asyncio.get_running_loop().time()
+            started = loop.time()
             try:
                 await service.run(self._changed)
             except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
                 log_unforeseen(f"{type(service).__name__} failed", error)
-            lasted = asyncio.get_running_loop().time() - started
-            wait = FIRST_RETRY if lasted > LAST_RETRY else min(2 * wait, LAST_RETRY)
+            wait = FIRST_RETRY if loop.time() - started > LAST_RETRY else wait
             await asyncio.sleep(wait)
+            wait = min(2 * wait, LAST_RETRY)
 
 
 def _with(report: Report, said: Said) -> Report:

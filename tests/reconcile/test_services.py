@@ -1,0 +1,106 @@
+"""What serves the site beside Asterisk: seen, heard, kept going."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from dialplane.plan.plan import Plan
+from dialplane.reconcile import services as module
+from dialplane.reconcile.report import Findings, Judged
+from dialplane.reconcile.services import Services
+from dialplane.reconcile.settings import AmiDefaults
+from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
+from dialplane.resources.key import Key
+from dialplane.resources.problem import Reason
+from dialplane.resources.snapshot import Snapshot
+from dialplane.service import Said, SiteView
+
+TEXT = Key("SmsMessage", "hello")
+PHONE = Key("Extension", "ann")
+
+
+def condition(status: Truth, reason: Reason) -> Condition:
+    return Condition(ConditionType.READY, status, reason)
+
+
+class Messages:
+    """A service that knows of one message."""
+
+    def __init__(self, said: Said = Said(), *, fails: int = 0) -> None:  # noqa: B008 -- it never changes
+        self.views: list[SiteView] = []
+        self.heard: list[Mapping[Key, Report]] = []
+        self.starts = 0
+        self._said = said
+        self._fails = fails
+
+    def see(self, view: SiteView) -> None:
+        self.views.append(view)
+
+    def told(self, reports: Mapping[Key, Report]) -> None:
+        self.heard.append(reports)
+
+    def said(self) -> Mapping[Key, Said]:
+        return {TEXT: self._said, Key("SmsMessage", "deleted"): self._said}
+
+    async def run(self, changed: Callable[[], None]) -> None:
+        self.starts += 1
+        if self.starts <= self._fails:
+            raise RuntimeError("the store is away")
+        changed()
+        await asyncio.Event().wait()
+
+
+class Removed:
+    def __init__(self) -> None:
+        self.uids: list[str] = []
+
+    def remove(self, key: Key, uid: str) -> None:
+        assert key == TEXT
+        self.uids.append(uid)
+
+
+def reports() -> dict[Key, Report]:
+    queued = (condition(Truth.UNKNOWN, Reason.UNKNOWN),)
+    return {key: Report(key, f"uid-{key.name}", 1, queued, {"kept": 1}) for key in (TEXT, PHONE)}
+
+
+def test_what_a_service_says_takes_the_place_of_what_the_loop_says_of_that_resource_alone() -> None:
+    delivered = condition(Truth.TRUE, Reason.DELIVERED)
+    services = Services([Messages(Said((delivered,), {"phase": "Delivered"}))], AmiDefaults(), lambda: None, None)
+    found = services.completed(reports())
+    assert found[TEXT].conditions == (delivered,)
+    assert found[TEXT].fields == {"kept": 1, "phase": "Delivered"}
+    assert found[PHONE] == reports()[PHONE]
+    assert found.keys() == {TEXT, PHONE}
+
+
+def test_a_view_is_shown_once_and_every_report_is_heard() -> None:
+    service = Messages()
+    services = Services([service], AmiDefaults(), lambda: None, None)
+    judged = Judged(Snapshot("office"), Plan(), Findings())
+    services.see(judged)
+    services.see(judged)
+    assert [view.snapshot.namespace for view in service.views] == ["office"]
+    services.published(reports())
+    assert [set(heard) for heard in service.heard] == [{TEXT, PHONE}]
+
+
+def test_what_is_over_is_removed_by_its_uid() -> None:
+    removed = Removed()
+    services = Services([Messages(Said(over=True))], AmiDefaults(), lambda: None, removed)
+    services.published(reports())
+    assert removed.uids == ["uid-hello"]
+
+
+async def test_a_service_that_fails_is_started_again_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_RETRY", 0.01)
+    changes: list[int] = []
+    failing, steady = Messages(fails=2), Messages()
+    running = asyncio.create_task(Services([failing, steady], AmiDefaults(), lambda: changes.append(1), None).run())
+    async with asyncio.timeout(5):
+        while len(changes) < 2:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (failing.starts, steady.starts) == (3, 1)
