@@ -89,6 +89,16 @@ def install_crds(server: ApiServer) -> None:
     server.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names, limit_seconds=60)
 
 
+def crds_gone(server: ApiServer, *plurals: str) -> None:
+    """Return when these, which somebody has deleted, are gone: only then can they be installed again.
+
+    Raises:
+        RuntimeError: not within 30 s.
+    """
+    names = [f"crd/{plural}.{GROUP}" for plural in plurals]
+    server.kubectl("wait", "--for=delete", "--timeout=30s", *names, limit_seconds=60)
+
+
 def _granted(answer: Answer) -> Answer:
     if not answer.ok:
         raise ApiRefusedError(f"{answer.status}: {answer.message}")

@@ -79,7 +79,9 @@ async def test_the_office_becomes_ready_and_every_command_agrees(beside: Beside)
     code, out, _ = await beside.run("doctor", "-f", beside.site, "--config-dir", beside.config, "-o", "json")
     checks = {check["check"]: check["level"] for check in json.loads(out)["checks"]}
     assert code == 0, out
-    assert [checks[name] for name in ("AMI", "rights", "modules", "clock", "dialplan", "sorcery")] == ["ok"] * 6
+    assert [checks[name] for name in ("AMI", "rights", "version", "modules", "clock", "dialplan", "sorcery")] == [
+        "ok"
+    ] * 7
 
     code, out, _ = await beside.run("ami", "PJSIPShowEndpoint", "endpoint=101", "-o", "json")
     assert code == 0

@@ -8,6 +8,7 @@ import pytest
 
 from dialplane.kube.errors import KindNotServedError, NamespaceEndsError, RightMissingError
 from dialplane.resources.key import Key
+from testbed.kube.namespace import crds_gone
 from tests.kube.conftest import LIMITED, Site, install, rules
 
 Operate = Callable[..., Any]
@@ -26,8 +27,7 @@ def phones(site: Site) -> set[Key]:
 @pytest.fixture
 def crd_again(site: Site) -> Iterator[None]:
     yield
-    while site.server.request("GET", f"{CRDS}/extensions.dialplane.io").ok:
-        pass
+    crds_gone(site.server, "extensions")
     install(site.server, "Extension")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from dialplane.kube.errors import KindNotServedError, RightMissingError
 from dialplane.resources.key import Key
+from testbed.kube.namespace import crds_gone
 from tests.kube.conftest import LIMITED, OPERATOR, Site, install, rules
 from tests.kube.middleman import Middleman
 from tests.kube.proxy import Proxy
@@ -199,10 +200,7 @@ async def test_a_kind_that_is_not_served_ends_the_process_with_the_cure(site: Si
             with pytest.raises(KindNotServedError, match=r"schedules\.dialplane\.io .*not served.*install the CRDs"):
                 await asyncio.wait_for(running.task, 20)
     finally:
-        for _ in range(200):
-            if site.server.request("GET", f"{crds}/schedules.dialplane.io").status == 404:
-                break
-            await asyncio.sleep(0.05)
+        await asyncio.to_thread(crds_gone, site.server, "schedules")
         install(site.server, "Schedule")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dialplane.resources.conditions import ConditionType
 from dialplane.resources.key import Key
-from tests.reconcile.ami_proxy import behind_proxy
+from tests.reconcile.ami_proxy import Proxy, behind_proxy
 from tests.reconcile.site_rig import extension, extensions, manifest
 
 RATE = 5000
@@ -42,6 +42,15 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
+async def flood(proxy: Proxy, enough: asyncio.Event) -> tuple[int, float]:
+    """Until it is enough, and for so many seconds at least; how many events in how many seconds."""
+    started = time.monotonic()
+    sent = await proxy.flood(noise, RATE, SECONDS)
+    while not enough.is_set():
+        sent += await proxy.flood(noise, RATE, 1.0)
+    return sent, time.monotonic() - started
+
+
 async def lags(found: list[float]) -> None:
     """How late the event loop wakes whoever sleeps."""
     loop = asyncio.get_running_loop()
@@ -61,7 +70,8 @@ async def test_a_flood_of_events_delays_nothing_and_is_forgotten(tmp_path: Path)
         late: list[float] = []
         before, cpu = resident(), time.process_time()
         watching = asyncio.create_task(lags(late))
-        flood = asyncio.create_task(proxy.flood(noise, RATE, SECONDS))
+        enough = asyncio.Event()
+        flooding = asyncio.create_task(flood(proxy, enough))
         await asyncio.sleep(1)
         phone = await rig.phone("101")
         assert (await phone.ask("register"))["code"] == 200
@@ -69,12 +79,12 @@ async def test_a_flood_of_events_delays_nothing_and_is_forgotten(tmp_path: Path)
         rig.put(extension("102", displayName="In the flood"))
         await rig.until(lambda: rig.says("e102", "Verified"), 10)
         seconds = time.monotonic() - changed
-        assert not flood.done(), "the change was not made in the flood"
         assert '"In the flood"' in await rig.asterisk.console("pjsip show endpoint 102")
-        sent = await flood
-        cpu, grown = (time.process_time() - cpu) / SECONDS, resident() - before
+        enough.set()
+        sent, lasted = await flooding
+        cpu, grown = (time.process_time() - cpu) / lasted, resident() - before
         watching.cancel()
-        assert sent >= RATE * SECONDS * 0.5, "the peer was not read: the flood did not happen"
+        assert sent >= RATE * lasted * 0.5, "the peer was not read: the flood did not happen"
         assert grown < 50_000_000
         assert sorted(late)[len(late) // 2] < 0.1, "the loop is starved"
 
@@ -87,5 +97,5 @@ async def test_a_flood_of_events_delays_nothing_and_is_forgotten(tmp_path: Path)
         logging.getLogger("figures").warning(
             "flood: %d events in %.0f s, a change verified in %.2f s, %.0f %% of a core (proxy included), %+.1f MB, "
             "loop late by %.0f ms in the median, %.0f ms at worst",
-            *(sent, SECONDS, seconds, cpu * 100, grown / 1e6, sorted(late)[len(late) // 2] * 1e3, max(late) * 1e3),
+            *(sent, lasted, seconds, cpu * 100, grown / 1e6, sorted(late)[len(late) // 2] * 1e3, max(late) * 1e3),
         )

@@ -1,6 +1,7 @@
 """A restart that the annotation asks for: with real calls on a real Asterisk, once per value, and never unasked."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -331,6 +332,23 @@ async def test_a_restart_that_fails_is_told_and_heals_when_somebody_restarts_ast
     await office.rig.asterisk.restart()
     await office.until("Restarted")
     assert keeper.restarts == (how in {"fails", "hangs", "lies"})
+
+
+async def test_a_clock_that_is_set_meanwhile_makes_no_restart_late(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.open()
+
+    async def set_the_clock_and_restart() -> None:
+        right = time.time
+        monkeypatch.setattr(time, "time", lambda: right() + HOUR.total_seconds())
+        await office.rig.asterisk.restart()
+
+    office.keeper.instead = set_the_clock_and_restart
+    office.ask("one")
+    await office.until("Restarted")
+    told = {reason for _, _, reason in office.rig.sink.every(PBX, ConditionType.RESTARTED)}
+    assert told <= {"Draining", "Restarting", "Restarted"}
 
 
 async def test_a_controller_without_a_supervisor_ends_what_another_began(office: Office) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from dialplane.asterisk.moment import Moment
 from dialplane.reconcile.restart_request import Phase, RestartRequest, moment
 from dialplane.resources.asterisk import RestartStatus
 from dialplane.resources.conditions import Truth
@@ -28,7 +29,9 @@ def test_a_value_may_name_a_moment(value: str, named: datetime | None) -> None:
 
 @pytest.mark.parametrize("phase", Phase)
 def test_every_phase_can_be_noted_and_shown(phase: Phase) -> None:
-    request = RestartRequest("pbx", "x" * 500, phase, 1.5, 2.5, "2026-04-03 20:00:00", "said")
+    request = RestartRequest(
+        "pbx", "x" * 500, phase, Moment("a", 7, 1.5), Moment("b", 8, 2.5), "2026-04-03 20:00:00", "said"
+    )
     assert RestartRequest.from_json(request.to_json()) == request
     shown = RestartStatus.model_validate(request.fields())
     assert (shown.value, shown.phase, shown.since) == ("x" * 128, phase, "1970-01-01T00:00:02Z")

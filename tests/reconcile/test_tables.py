@@ -4,6 +4,7 @@ import asyncio
 import os
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -279,32 +280,44 @@ def test_files_are_written_only_where_they_differ_and_only_by_a_leader(tmp_path:
     assert directory.read(("a.conf", "b.conf")) == {"a.conf": "1\n", "b.conf": "\udcff"}
 
 
-async def test_quiet_waits_for_the_last_change_but_not_for_ever() -> None:
-    quiet, loop = Quiet(0.1, 0.4), asyncio.get_running_loop()
-    started = loop.time()
-    quiet.disturb()
-    await quiet.wait()
-    assert 0.09 <= loop.time() - started < 0.3
-    started = loop.time()
-    noise = asyncio.create_task(quiet.wait())
-    while not noise.done():
+class Passing:
+    """Time that passes only while `Quiet` sleeps; `noise` is made every 20 ms of it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.noise: Callable[[], None] = lambda: None
+        monkeypatch.setattr("dialplane.reconcile.quiet.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("dialplane.reconcile.quiet.asyncio.sleep", self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            self.now = min(end, self.now + 0.02)
+            self.noise()
+
+
+async def test_quiet_waits_for_the_last_change_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        passing, quiet = Passing(patch), Quiet(0.1, 0.4)
         quiet.disturb()
-        await asyncio.sleep(0.02)
-    assert 0.35 <= loop.time() - started < 0.7
+        await quiet.wait()
+        assert passing.now == pytest.approx(0.1)
+        passing.noise = quiet.disturb
+        quiet.disturb()
+        await quiet.wait()
+        assert passing.now == pytest.approx(0.1 + 0.4)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await Quiet().wait()
 
 
-async def test_a_storm_is_given_longer() -> None:
-    quiet, loop = Quiet(0.1, 0.2, storm=0.6), asyncio.get_running_loop()
-    started = loop.time()
-    waiting = asyncio.create_task(quiet.wait())
-    while not waiting.done():
-        for _ in range(10):
-            quiet.disturb()
-        await asyncio.sleep(0.01)
-    assert 0.5 <= loop.time() - started < 1.0
+async def test_a_storm_is_given_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        passing, quiet = Passing(patch), Quiet(0.1, 0.2, storm=0.6)
+        passing.noise = lambda: [quiet.disturb() for _ in range(10)]
+        quiet.disturb()
+        await quiet.wait()
+        assert passing.now == pytest.approx(0.6)
 
 
 def test_what_a_template_cannot_lay_out_is_its_owners_problem(tmp_path: Path) -> None:

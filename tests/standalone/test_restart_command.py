@@ -73,11 +73,11 @@ asyncio.run(main())
 
 
 async def test_the_end_of_the_controller_does_not_end_it(tmp_path: Path) -> None:
-    done = tmp_path / "done"
-    argv = script(tmp_path, f"sleep 2; touch {done}")
+    done, ended = tmp_path / "done", tmp_path / "ended"
+    argv = script(tmp_path, f"while [ ! -e {ended} ]; do sleep 0.1; done; touch {done}")
     controller = await asyncio.create_subprocess_exec(sys.executable, "-c", CONTROLLER, *argv)
     assert await asyncio.wait_for(controller.wait(), 20) == 0
-    assert not done.exists()
+    ended.touch()
     async with asyncio.timeout(20):
         while not done.exists():
             await asyncio.sleep(0.05)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.kube.namespace import GROUP, install_crds
+from testbed.kube.namespace import GROUP, crds_gone, install_crds
 from testbed.kube.server import ApiServer
 from tests.system.doors import Kube
 from tests.system.world import World, phones, start
@@ -14,11 +14,12 @@ from tests.system.world import World, phones, start
 pytestmark = pytest.mark.xdist_group("door-kube")
 
 NUMBERS = ("101", "102", "103")
+DELETED = ("extensions", "asterisks")
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def crds_go(door: Kube) -> None:
-    for plural in ("extensions", "asterisks"):
+    for plural in DELETED:
         assert door.namespace.server.request("DELETE", f"{CRDS}/{plural}.{GROUP}").ok
 
 
@@ -80,6 +81,5 @@ async def unharmed(world: World, endpoints: set[str], reloads: int) -> None:
 
 
 def served_again(server: ApiServer) -> None:
-    while any(server.request("GET", f"{CRDS}/{plural}.{GROUP}").ok for plural in ("extensions", "asterisks")):
-        pass
+    crds_gone(server, *DELETED)
     install_crds(server)

@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 
 from tests.alerts.known import OPERATIONS, documented
+from tests.system.conftest import DOORS
 from tests.system.doors import Standalone
 from tests.system.world import World, phones
 
@@ -54,9 +55,9 @@ async def test_all_is_served_that_the_page_tells_of(fresh: World) -> None:
     assert "guessed" not in text + fresh.door.log
 
 
+@pytest.mark.parametrize("door_kind", DOORS[:1], indirect=True, scope="module")  # kubectl's are in test_kube_door
 async def test_get_shows_the_columns_of_asterisk(fresh: World) -> None:
-    if not isinstance(fresh.door, Standalone):
-        pytest.skip("kubectl's are in test_kube_door")
+    assert isinstance(fresh.door, Standalone)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "dialplane.cli", "get", "asterisk", "--state-dir", str(fresh.door.state)),
         stdout=asyncio.subprocess.PIPE,

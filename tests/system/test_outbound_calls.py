@@ -81,9 +81,10 @@ async def test_a_transfer_of_a_caller_from_outside_may_go_where_the_extension_ma
     phone = await pbx.phone("101")
     assert (await from_outside(pbx, "+49301000"))["code"] == 200
     before = len((await pbx.carriers["beta"].ask("calls"))["calls"])
+    told = len(pbx.carriers["beta"].events)
     await pbx.carriers["alpha"].ask("answer", code=503)
     assert (await phone.ask("transfer", number="0307654321"))["code"] == 202
-    await asyncio.sleep(0.7)
+    await pbx.carriers["beta"].event("call", after=told, state="answered")
     assert len((await pbx.carriers["beta"].ask("calls"))["calls"]) == before + 1
     for peer in (phone, pbx.carriers["beta"]):
         await peer.ask("hangup")

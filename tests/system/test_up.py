@@ -89,7 +89,7 @@ async def test_once_on_a_broken_site_names_the_reasons(run: Up, tmp_path: Path) 
     shutil.copytree(OFFICE, site)
     secrets = (site / "secrets.yaml").read_text()
     (site / "secrets.yaml").write_text(secrets.replace("phone-103", "phone-103-misspelt"))
-    process = await run.start(site, "--once", "--timeout", "5")
+    process = await run.start(site, "--once", "--timeout", "10")
     assert await asyncio.wait_for(process.wait(), 60) == 1, run.output
     (reason,) = [line for line in run.output.splitlines() if line.startswith("Extension/")]
     assert reason.startswith("Extension/workshop: SecretMissing: ")

@@ -9,6 +9,8 @@ Source: `module=` of each application in Asterisk 22's documentation/core-en_US.
 import re
 from collections.abc import Iterator
 
+from dialplane.plan.dialplan.used import MODULES as USED
+
 _APPLICATIONS = {
     "": (
         "Answer BackGround Bridge Busy CallCompletionCancel CallCompletionRequest Congestion ExecIfTime Goto "
@@ -107,23 +109,6 @@ _APPLICATIONS = {
     "res_tonedetect": "ToneScan WaitForTone",
     "res_xmpp": "JabberJoin JabberLeave JabberSend JabberSendGroup",
 }
-_FUNCTIONS = {
-    "app_stack": "LOCAL",
-    "app_voicemail": "VM_INFO",
-    "chan_pjsip": "PJSIP_DIAL_CONTACTS PJSIP_PARSE_URI_FROM",
-    "func_callerid": "CALLERID CONNECTEDLINE",
-    "func_channel": "CHANNEL",
-    "func_cut": "CUT",
-    "func_devstate": "DEVICE_STATE",
-    "func_dialplan": "DIALPLAN_EXISTS",
-    "func_groupcount": "GROUP GROUP_COUNT",
-    "func_logic": "IF",
-    "func_strings": "FIELDNUM FILTER LEN REGEX STRFTIME",
-    "func_timeout": "TIMEOUT",
-    "res_pjsip_header_funcs": "PJSIP_HEADER",
-}
-"""Only those that Dialplane's own dialplan uses."""
-_FUNCTION_MODULES = {name: module for module, names in _FUNCTIONS.items() for name in names.split()}
 _CALL = re.compile(r"\b([A-Z][A-Z_0-9]+)\(")
 _MODULES = {name.lower(): module for module, names in _APPLICATIONS.items() for name in names.split()}
 
@@ -134,7 +119,7 @@ def module_of(application: str) -> str | None:
 
 
 def functions_in(arguments: str) -> Iterator[str]:
-    """The modules (without `.so`) of the functions that a line calls, as far as they are known."""
+    """The modules (without `.so`) of the functions that a line calls, of those that our own dialplan uses."""
     for name in _CALL.findall(arguments):
-        if name in _FUNCTION_MODULES:
-            yield _FUNCTION_MODULES[name]
+        if name in USED:
+            yield USED[name].removesuffix(".so")

@@ -16,18 +16,16 @@ from typing import Final
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
+from dialplane.asterisk.status import OLDEST, asterisk_status, missing_modules
 from dialplane.cli.comparison import sections
+from dialplane.plan.dialplan.used import MODULES as OF_DIALPLAN
 from dialplane.plan.objects import PjsipType
 from dialplane.reconcile.config_dir import ConfigDirectory, ConfigDirectoryError
 from dialplane.resources.asterisk import AsteriskSpec, Transport
 
 CLOCK_SECONDS: Final = 2.0
-MODULES: Final = (
-    "app_dial.so",
-    "app_stack.so",
-    "app_voicemail.so",
+_WIRING: Final = (
     "chan_pjsip.so",
-    "func_callerid.so",
     "pbx_config.so",
     "res_pjsip.so",
     "res_pjsip_authenticator_digest.so",
@@ -39,6 +37,7 @@ MODULES: Final = (
     "res_pjsip_session.so",
     "res_sorcery_config.so",
 )
+MODULES: Final = frozenset((*_WIRING, *OF_DIALPLAN.values()))
 TOO_MUCH: Final = ("Command", "Originate", "UpdateConfig")
 """Actions that the controller never needs; who steals its password could use them."""
 
@@ -85,20 +84,30 @@ async def rights(ami: Ami, username: str) -> AsyncIterator[Diagnosis]:
 
 async def modules(ami: Ami) -> AsyncIterator[Diagnosis]:
     """Whether every module that rendered files rely on is running."""
-    missing = []
-    for module in MODULES:
-        try:
-            await ami.action("ModuleCheck", module=module)
-        except PermissionMissing:
-            yield Diagnosis("modules", Level.SKIPPED, "the AMI user may not ask")
-            return
-        except ActionRefused:
-            missing.append(module)
+    try:
+        missing = await missing_modules(ami, MODULES)
+    except PermissionMissing:
+        yield Diagnosis("modules", Level.SKIPPED, "the AMI user may not ask")
+        return
     if missing:
         cure = "load them in modules.conf (autoload, or load = …), install the package that has them, restart Asterisk"
         yield Diagnosis("modules", Level.FAILED, f"not running: {', '.join(missing)}", cure)
     else:
         yield Diagnosis("modules", Level.OK, f"all {len(MODULES)} that are needed run")
+
+
+async def version(ami: Ami) -> AsyncIterator[Diagnosis]:
+    """Whether this Asterisk is one that Dialplane speaks with."""
+    try:
+        status = await asterisk_status(ami)
+    except ActionRefused:
+        yield Diagnosis("version", Level.SKIPPED, "the AMI user may not ask")
+        return
+    if status.too_old:
+        cure = f"upgrade Asterisk to {OLDEST} or newer"
+        yield Diagnosis("version", Level.FAILED, f"Asterisk {status.version} is too old", cure)
+    else:
+        yield Diagnosis("version", Level.OK, f"Asterisk {status.version}")
 
 
 async def clock(ami: Ami) -> AsyncIterator[Diagnosis]:

@@ -41,7 +41,7 @@ def doctor(
     timeout: Timeout = 30.0,
     output: Annotated[Format, typer.Option("--output", "-o", help="text, json or yaml.")] = Format.TEXT,
 ) -> None:
-    """Check the wiring of an Asterisk: AMI and its rights, includes, modules, ARI, clock, ports, config directory.
+    """Check the wiring of an Asterisk: AMI, rights, version, modules, includes, ARI, clock, ports, config directory.
 
     Changes nothing. Exit code 0: it would work. 1: something failed; its cure stands beside it. 2: could not look.
 
@@ -98,6 +98,7 @@ async def _over_ami(address: AmiAddress, directory: ConfigDirectory, limit: floa
             yield Diagnosis("AMI", Level.OK, f"logged in at {where} as {address.username}")
             for check in (
                 checks.rights(ami, address.username),
+                checks.version(ami),
                 checks.modules(ami),
                 checks.clock(ami),
                 checks.includes(ami, directory),

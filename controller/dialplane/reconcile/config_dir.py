@@ -37,7 +37,7 @@ class NotLeading(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one `write` did: the paths whose bytes changed and the paths that were removed."""
+    """What one `write` does: the paths whose bytes change and the paths that are removed."""
 
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -91,13 +91,17 @@ class ConfigDirectory:
             NotLeading: the right to write was lost on the way.
         """
         todo = self.differing(files, prune=prune)
+        self.carry_out(todo, files)
+        return todo
+
+    def carry_out(self, todo: Written, files: Mapping[str, str]) -> None:
+        """Write and remove what `differing` said of these `files`. Raises as `write`."""
         for path in todo.changed:
             self.put(path, files[path])
         for path in todo.removed:
             self._may_write()
             with contextlib.suppress(FileNotFoundError), _explained(self.path / path, "remove"):
                 (self.path / path).unlink()
-        return todo
 
     def differing(self, files: Mapping[str, str], *, prune: bool = True) -> Written:
         """What `write` would do.

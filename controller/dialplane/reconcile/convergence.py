@@ -57,8 +57,8 @@ async def converge(session: Session, directory: ConfigDirectory, task: Task) -> 
     started = time.monotonic()
     plan = task.plan
     with metrics.phase.labels("write").time():
-        written = await asyncio.to_thread(directory.write, plan.files)
-    unread = task.unread | {*written.paths}
+        await asyncio.to_thread(directory.carry_out, task.todo, plan.files)
+    unread = task.unread | {*task.todo.paths}
     wanted = plan.objects.readable()
     obsolete = _obsolete(session, wanted, task.earlier)
     revoked = Revoked.of(session.proven, wanted, task.earlier)

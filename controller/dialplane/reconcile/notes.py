@@ -19,7 +19,7 @@ from dialplane.resources.manifest import Resource
 _UNREAD, _RESTART, _STARTED = "unread", "restart_for", "started"
 _GOOD, _REFUSED = "dialplan_good", "dialplan_refused"
 _CIRCUMSTANCE = "circumstance"
-_REQUEST = "restart_request"
+_REQUEST = "restart_asked"
 _MARK = re.compile(rf"^{DIALPLAN_REVISION} = (\w+)$", re.MULTILINE)
 _SURE_SECONDS = 1.0
 """Asterisk tells its age in whole seconds."""

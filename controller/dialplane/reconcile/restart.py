@@ -10,7 +10,6 @@ carried it for years.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from typing import Final
 import structlog
 
 from dialplane.asterisk.errors import AsteriskError
+from dialplane.asterisk.moment import Moment
 from dialplane.asterisk.status import Traffic, traffic
 from dialplane.plan.plan import Pbx
 from dialplane.reconcile.config_dir import ConfigDirectoryError, NotLeading
@@ -84,8 +84,6 @@ class Restarts:
         self._news = asyncio.Event()
         self._asked: _Asked | None = None
         self._verified: Session | None = None
-        self._drains: tuple[str, float] | None = None
-        """The value calls are waited for, and since when by the monotonic clock."""
         self._ordered = ""
         """The value for which this very process told the supervisor."""
 
@@ -141,7 +139,7 @@ class Restarts:
         if memory is None or asked is None:
             return
         self._permit()
-        kept, now = memory.notes.request, time.time()
+        kept, now = memory.notes.request, Moment.now()
         if kept is None or (asked.name and kept.name != asked.name):
             self._keep(memory.notes, RestartRequest(asked.name, asked.value, Phase.SKIPPED, now, now))
         elif not asked.value:
@@ -152,7 +150,7 @@ class Restarts:
         elif kept.phase not in {Phase.SKIPPED, Phase.RESTARTED}:
             await self._go_on(memory.notes, asked, kept)
 
-    async def _begin(self, notes: Notes, asked: _Asked, now: float) -> None:
+    async def _begin(self, notes: Notes, asked: _Asked, now: Moment) -> None:
         session = self._place.session
         start = session.start.identity if session else ""
         named, started = moment(asked.value), session.start.at if session else None
@@ -183,11 +181,11 @@ class Restarts:
         return ""
 
     async def _go_on(self, notes: Notes, asked: _Asked, request: RestartRequest) -> None:
-        session, now = self._place.session, time.time()
+        session, now = self._place.session, Moment.now()
         start = session.start.identity if session else ""
         if session is not None and not request.start:
-            started = session.start.at
-            anew = started is not None and started.timestamp() - request.asked > -_SURE.total_seconds()
+            started = session.start.moment
+            anew = started is not None and started.since(request.asked) > -_SURE.total_seconds()
             request = replace(request, start=_EARLIER if anew else start)
             self._keep(notes, request)
         if session is not None and start != request.start:
@@ -202,9 +200,9 @@ class Restarts:
             case _:
                 pass  # given up, or failed: only another start of Asterisk changes that
 
-    def _look_after(self, notes: Notes, request: RestartRequest, now: float, *, back: bool) -> None:
+    def _look_after(self, notes: Notes, request: RestartRequest, now: Moment, *, back: bool) -> None:
         """Asterisk has not started anew yet."""
-        seconds = now - request.since
+        seconds = now.since(request.since)
         if seconds > self._timing.restart_limit:
             message = f"told to restart {seconds:.0f} s ago, Asterisk has not started anew: look at its supervisor"
             self._keep(notes, request.entered(Phase.FAILED, now, message))
@@ -223,12 +221,12 @@ class Restarts:
             left = "Asterisk could not say whether calls are up" if now is None else "calls were still up"
             cure = "ask anew at a quieter time, or set spec.restart.force"
             message = f"{left} after {asked.how.drain_seconds} s, so Asterisk was not restarted: {cure}"
-            self._keep(notes, request.entered(Phase.GIVEN_UP, time.time(), message))
+            self._keep(notes, request.entered(Phase.GIVEN_UP, Moment.now(), message))
 
     def _judge(self, asked: _Asked, request: RestartRequest, now: Traffic | None) -> _Answer:
         if now is not None and not now.calls:
             return _Answer.GO
-        if self._waited(request) < asked.how.drain_seconds:
+        if Moment.now().since(request.asked) < asked.how.drain_seconds:
             return _Answer.WAIT
         if not asked.how.force:
             return _Answer.GIVE_UP
@@ -236,9 +234,9 @@ class Restarts:
 
     async def _stop(self, notes: Notes, asked: _Asked, request: RestartRequest, session: Session | None) -> None:
         self._permit()
-        stopping = request.entered(Phase.RESTARTING, time.time(), STOPPING)
+        stopping = request.entered(Phase.RESTARTING, Moment.now(), STOPPING)
         if self._supervisor is None:  # another controller, which had one, began this
-            self._keep(notes, stopping.entered(Phase.FAILED, time.time(), NOBODY))
+            self._keep(notes, stopping.entered(Phase.FAILED, Moment.now(), NOBODY))
             return
         self._keep(notes, stopping)
         # The note took a moment, and waiting for the turn too: a call may have begun.
@@ -251,16 +249,10 @@ class Restarts:
                 await self._supervisor.restart()
             self._ordered = request.value
         except SupervisorError as error:
-            self._keep(notes, stopping.entered(Phase.FAILED, time.time(), str(error)))
+            self._keep(notes, stopping.entered(Phase.FAILED, Moment.now(), str(error)))
         except TimeoutError:
             message = f"the supervisor did not come to an end within {self._timing.supervisor_limit:g} s"
-            self._keep(notes, stopping.entered(Phase.FAILED, time.time(), message))
-
-    def _waited(self, request: RestartRequest) -> float:
-        """Seconds since it was asked; within one process a clock that jumps does not matter."""
-        if self._drains is None or self._drains[0] != request.value:
-            self._drains = request.value, time.monotonic() - max(0.0, time.time() - request.asked)
-        return time.monotonic() - self._drains[1]
+            self._keep(notes, stopping.entered(Phase.FAILED, Moment.now(), message))
 
     def _keep(self, notes: Notes, request: RestartRequest) -> None:
         before = notes.request

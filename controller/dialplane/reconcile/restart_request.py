@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from dialplane.asterisk.moment import Moment
 from dialplane.resources.conditions import Condition, ConditionType, Truth
 from dialplane.resources.manifest import GROUP
 from dialplane.resources.problem import Reason
@@ -44,15 +45,15 @@ _CONDITIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class RestartRequest:
-    """One value of the annotation and its fate. Times are seconds of the wall clock, to outlive the process."""
+    """One value of the annotation and its fate. Its moments outlive the process."""
 
     name: str
     """Of the Asterisk resource: another one's annotation asks nothing of the Asterisk that runs now."""
     value: str
     phase: Phase
-    asked: float
+    asked: Moment
     """When it was first seen."""
-    since: float
+    since: Moment
     """When the phase began."""
     start: str = ""
     """The mark of the start that Asterisk ran on when it was asked; any other one answers the request. Empty: it was
@@ -64,7 +65,7 @@ class RestartRequest:
         """Whether the controller is about it."""
         return self.phase in {Phase.DRAINING, Phase.RESTARTING}
 
-    def entered(self, phase: Phase, now: float, message: str = "") -> Self:
+    def entered(self, phase: Phase, now: Moment, message: str = "") -> Self:
         """The same request in another phase."""
         return replace(self, phase=phase, since=now, message=message)
 
@@ -77,7 +78,7 @@ class RestartRequest:
 
     def fields(self) -> dict[str, str]:
         """`Asterisk.status.restart`."""
-        since = datetime.fromtimestamp(self.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        since = datetime.fromtimestamp(self.since.wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return {"value": self.value[:_SHOWN], "phase": str(self.phase), "since": since}
 
     def to_json(self) -> str:
@@ -88,7 +89,8 @@ class RestartRequest:
     def from_json(cls, text: str) -> Self:
         """A request that was noted."""
         kept: dict[str, Any] = json.loads(text)
-        return cls(**kept | {"phase": Phase(kept["phase"])})
+        moments = {name: Moment(**kept[name]) for name in ("asked", "since")}
+        return cls(**kept | moments | {"phase": Phase(kept["phase"])})
 
 
 def moment(value: str) -> datetime | None:

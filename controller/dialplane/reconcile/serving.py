@@ -122,7 +122,7 @@ class Serving:
         It may be the connection alone that is away. So every routine that calls may be in is kept.
         """
         directory, memory = self._opened()
-        old = directory.read((EXTENSIONS,)).get(EXTENSIONS, "")
+        old = await _dialplan(directory)
         kept = retained(old, routines(old), {context.name for context in plan.objects.contexts})
         if kept != self._retained:
             self._retained = kept
@@ -130,9 +130,10 @@ class Serving:
         plan = memory.notes.stand_in(plan) or plan
         self.busy = True
         try:
-            memory.notes.writing(await asyncio.to_thread(directory.differing, plan.files))
+            todo = await asyncio.to_thread(directory.differing, plan.files)
+            memory.notes.writing(todo)
             with metrics.phase.labels("write").time():
-                await asyncio.to_thread(directory.write, plan.files)
+                await asyncio.to_thread(directory.carry_out, todo, plan.files)
         finally:
             self._place.sign(plan.files)
             self.busy = False
@@ -182,6 +183,7 @@ class Serving:
         endpoints = sum(item.type is PjsipType.ENDPOINT for item in plan.objects.pjsip)
         task = Task(
             plan=plan,
+            todo=todo,
             unread=memory.notes.unread(session.start) - session.read,
             earlier=memory.objects(),
             reload_seconds=self._reload_seconds,
@@ -223,7 +225,7 @@ class Serving:
         self, session: Session, directory: ConfigDirectory, snapshot: Snapshot, plan: Plan
     ) -> Plan:
         """The plan with the routines of an older version that calls are in, or may get into before the reload."""
-        old = directory.read((EXTENSIONS,)).get(EXTENSIONS, "")
+        old = await _dialplan(directory)
         wanted = {context.name for context in plan.objects.contexts}
         kept = ""
         if retained(old, routines(old), wanted):
@@ -256,6 +258,11 @@ class Serving:
         assert directory is not None  # noqa: S101 -- the caller follows the place first
         assert memory is not None  # noqa: S101 -- likewise
         return directory, memory
+
+
+async def _dialplan(directory: ConfigDirectory) -> str:
+    """The extensions.conf that is there, or nothing. In a thread: a volume that hangs must not hold up the loop."""
+    return (await asyncio.to_thread(directory.read, (EXTENSIONS,))).get(EXTENSIONS, "")
 
 
 def _unproven(found: Collection[Mismatch]) -> Problem:

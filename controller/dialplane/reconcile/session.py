@@ -8,6 +8,7 @@ from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.reload import ReloadResult
 from dialplane.asterisk.status import Start
 from dialplane.plan.plan import Plan
+from dialplane.reconcile.config_dir import Written
 from dialplane.reconcile.revoked import Readable
 from dialplane.resources.key import Key
 
@@ -37,6 +38,8 @@ class Task:
     """What to make one Asterisk run."""
 
     plan: Plan
+    todo: Written
+    """How the files on disk differ from the plan's."""
     unread: frozenset[str]
     """Files that changed and that this Asterisk may not have read yet."""
     earlier: Mapping[str, str]
