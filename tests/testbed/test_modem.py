@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from pydantic import SecretStr
 
@@ -49,7 +50,7 @@ exten => _+X.,1,Set(DB(calls/${EXTEN})=${CALLERID(num)})
  same => n,Hangup()
 
 [dp-dongle-back]
-exten => sms,1,Set(DB(waits/${UNIQUEID})=${CHANNEL}|${CALLERID(num)})
+exten => sms,1,Set(DB(waits/${UNIQUEID})=${UNIQUEID}|${CALLERID(num)})
  same => n,Wait(10)
 """
 
@@ -214,9 +215,13 @@ async def test_a_body_of_ten_kilobytes_is_whole_in_the_channel(peer: ModemPeer, 
     [waiting] = await family(real, "waits", 1)
     channel, _, sender = waiting.partition("|")
     assert sender == 'Odd"<na;me>'
-    async with await real.ami() as ami:
-        for variable, value in {"SMS": text, "SMS_BASE64": base64.b64encode(text.encode()).decode()}.items():
-            assert (await ami.action("Getvar", Channel=channel, Variable=variable))["Value"] == value
+    expected = {"SMS": text, "SMS_BASE64": base64.b64encode(text.encode()).decode()}
+    ari = real.settings.ari
+    headers = {"Authorization": aiohttp.encode_basic_auth(ari.name, ari.secret)}
+    async with aiohttp.ClientSession(real.ari_url, headers=headers) as session:
+        for variable, value in expected.items():
+            async with session.get(f"/ari/channels/{channel}/variable", params={"variable": variable}) as answer:
+                assert (await answer.json())["value"] == value
 
 
 async def test_a_character_split_over_two_packets_is_read_whole(peer: ModemPeer, real: AsteriskInstance) -> None:
