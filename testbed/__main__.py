@@ -33,6 +33,14 @@ def _kube() -> None:
         print(program)
 
 
+def _postgres() -> None:
+    from testbed.postgres import locate  # noqa: PLC0415 -- likewise
+
+    found = locate()
+    print(f"PostgreSQL {found.version} ({found.origin})")
+    print(found.programs)
+
+
 def _crd_server() -> None:
     from testbed.kube.crd_server import program  # noqa: PLC0415 -- likewise
 
@@ -57,6 +65,7 @@ PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "kube": ("find, fetch or build etcd, kube-apiserver and kubectl", _kube),
     "helm": ("fetch Helm as a library", _helm),
     "prometheus": ("find or fetch promtool", _prometheus),
+    "postgres": ("find or fetch PostgreSQL", _postgres),
     "crd-server": ("find or build the server that enforces CEL rules in CRDs", _crd_server),
 }
 

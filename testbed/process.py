@@ -95,11 +95,11 @@ class Child:
             await self.stop(limit_seconds=0)
             raise TimeoutError(f"{self.name} still ran after {limit_seconds:g} s\n{self.tail()}") from None
 
-    async def stop(self, *, limit_seconds: float = 10) -> int:
-        """SIGTERM, after ``limit_seconds`` SIGKILL; the exit status is negative for a signal."""
+    async def stop(self, *, limit_seconds: float = 10, politely: signal.Signals = signal.SIGTERM) -> int:
+        """SIGTERM (or ``politely``), after ``limit_seconds`` SIGKILL; the exit status is negative for a signal."""
         if self.running:
             if limit_seconds > 0:
-                self._signal(signal.SIGTERM)
+                self._signal(politely)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(limit_seconds):
                         return await self.process.wait()

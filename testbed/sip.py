@@ -8,23 +8,21 @@ tone, and so do our peers.
 
 import asyncio
 import itertools
-import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache as once
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from testbed import audio, cache, debian
+from testbed.peer import PeerProcess
 from testbed.ports import LOOPBACK, PortLease, lease
-from testbed.process import Child, StoppedEarlyError, die_with_parent
+from testbed.process import Child
 
 _SCENARIOS = Path(__file__).parent / "sipp"
 _OLDEST_SIPP = (3, 8)
@@ -201,25 +199,12 @@ class SippRun:
         await self.child.stop(limit_seconds=0)
 
 
-class PeerError(RuntimeError):
-    """A peer could not do what it was asked."""
+class Peer(PeerProcess):
+    """A phone or a carrier of ours.
 
-
-class Peer:
-    """A phone or a carrier of ours: a process that takes commands and tells events.
-
-    ``events`` holds every event since the start. Commands and their fields are documented where they are
-    carried out, in ``testbed/phone.py`` and ``testbed/carrier.py``.
+    Commands and their fields are documented where they are carried out, in ``testbed/phone.py`` and
+    ``testbed/carrier.py``.
     """
-
-    def __init__(self, name: str, process: asyncio.subprocess.Process, errors: Path) -> None:
-        self.name, self._process, self._errors = name, process, errors
-        self.events: list[dict[str, Any]] = []
-        self.address: Address = (LOOPBACK, 0)
-        self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._changed = asyncio.Event()
-        self._task = asyncio.create_task(self._read())
 
     @classmethod
     async def phone(
@@ -259,103 +244,9 @@ class Peer:
 
     @classmethod
     async def _start(cls, module: str, directory: Path, server: Address, options: Mapping[str, str]) -> Self:
-        await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
-        errors = directory / f"{module}-{options['user']}.log"
-        given = [f"--{name}={value}" for name, value in options.items()]  # a password may begin with a dash
-        with errors.open("ab") as sink:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", f"testbed.{module}", "--server", f"{server[0]}:{server[1]}", *given),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=sink,
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
-        peer = cls(f"{module} {options['user']}", process, errors)
-        try:
-            ready = await peer.event("ready", limit_seconds=15)
-        except BaseException:
-            await peer.stop()
-            raise
-        peer.address = (options["host"], int(ready["port"]))
-        return peer
-
-    async def ask(self, command: str, *, limit_seconds: float = 45, **fields: Any) -> dict[str, Any]:
-        """Send one command and return its answer.
-
-        Raises:
-            PeerError: the command failed.
-            StoppedEarlyError: the peer has ended.
-            TimeoutError: no answer in time.
-        """
-        if self._process.stdin is None or self._process.returncode is not None:
-            raise StoppedEarlyError(f"{self.name} has ended\n{_read(self._errors)}")
-        number = next(self._numbers)
-        future = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._process.stdin.write(json.dumps({"id": number, "do": command, **fields}).encode() + b"\n")
-        try:
-            async with asyncio.timeout(limit_seconds):
-                answer = dict(await future)
-        finally:
-            self._waiting.pop(number, None)
-        if not answer.pop("ok"):
-            raise PeerError(f"{self.name}: {answer['error']}")
-        answer.pop("id")
-        return answer
-
-    async def event(self, name: str, *, limit_seconds: float = 10, after: int = 0, **fields: Any) -> dict[str, Any]:
-        """The first event ``name`` with these fields, at index ``after`` of ``events`` or later."""
-        wanted = {"event": name, **fields}
-        try:
-            async with asyncio.timeout(limit_seconds):
-                while True:
-                    for event in self.events[after:]:
-                        if wanted.items() <= event.items():
-                            return event
-                    if self._task.done():
-                        raise StoppedEarlyError(f"{self.name} has ended\n{_read(self._errors)}")
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            seen = "\n".join(map(str, self.events[-10:]))
-            raise TimeoutError(f"{self.name}: no {wanted} within {limit_seconds:g} s; last events\n{seen}") from None
-
-    async def stop(self) -> None:
-        """End it without a word to anybody (no BYE, no un-REGISTER)."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            async with asyncio.timeout(3):
-                await self._process.wait()
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
-        await self._task
-
-    async def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 -- it was started with a pipe
-        while line := await self._process.stdout.readline():
-            message = json.loads(line)
-            future = self._waiting.get(message.get("id", 0))
-            if future is None:
-                self.events.append(message)
-            elif not future.done():
-                future.set_result(message)
-            self._changed.set()
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(StoppedEarlyError(f"{self.name} has ended\n{_read(self._errors)}"))
-        self._changed.set()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
+        log = directory / f"{module}-{options['user']}.log"
+        options = {"server": f"{server[0]}:{server[1]}", **options}
+        return await cls.launch(module, log, options, name=f"{module} {options['user']}", host=options["host"])
 
 
 async def _until_bound(port: int, child: Child, limit_seconds: float = 5) -> None:

@@ -1,0 +1,326 @@
+"""The modem peer against the real Asterisk behind it."""
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from pydantic import SecretStr
+
+from dialplane.asterisk.ami import Ami, AmiAddress
+from testbed.ami import AmiClient, AmiRefusedError
+from testbed.asterisk import AsteriskInstance, Installation
+from testbed.bootstrap import Account
+from testbed.modem.peer import ModemPeer
+
+IMEI, IMSI = "354000000000011", "262000000000011"
+OTHER_IMEI, OTHER_IMSI = "354000000000022", "262000000000022"
+CONFIG = f"""\
+[general]
+interval = 1
+
+[defaults]
+autodeletesms = yes
+language = de
+
+[front] ; by its IMEI
+imei = {IMEI}
+context = dp-dongle-front
+group = 3
+rxgain = -2
+
+[back]
+audio = /dev/ttyUSB4
+data = /dev/ttyUSB5
+context = dp-dongle-back
+"""
+DIALPLAN = """\
+[dp-dongle-front]
+exten => sms,1,Set(DB(dpsms/${UNIQUEID})=front|${BASE64_ENCODE(${CALLERID(num)})}|${SMS_BASE64})
+ same => n,Set(DB(about/${UNIQUEID})=${CALLERID(name)}|${CHANNEL(language)}|${DONGLENAME}|${DONGLEIMEI}|${SMS_TS:0:2})
+ same => n,Hangup()
+exten => report,1,Set(DB(dpreport/${UNIQUEID})=${SMS_REPORT_PAYLOAD}|${SMS_REPORT_SUCCESS}|${SMS_REPORT_TYPE}|${SMS_REPORT}|${CALLERID(num)})
+ same => n,Hangup()
+exten => _+X.,1,Set(DB(calls/${EXTEN})=${CALLERID(num)})
+ same => n,Answer()
+ same => n,Wait(10)
+ same => n,Hangup()
+
+[dp-dongle-back]
+exten => sms,1,Set(DB(waits/${UNIQUEID})=${UNIQUEID}|${CALLERID(num)})
+ same => n,Wait(10)
+"""
+
+
+@pytest.fixture
+async def real(tmp_path: Path, installation: Installation) -> AsyncIterator[AsteriskInstance]:
+    asterisk = AsteriskInstance(
+        tmp_path / "asterisk", installation=installation, dialplane_files={"extensions.conf": DIALPLAN}
+    )
+    try:
+        await asterisk.start()
+        yield asterisk
+    finally:
+        await asterisk.close()
+
+
+@pytest.fixture
+async def peer(tmp_path: Path, real: AsteriskInstance) -> AsyncIterator[ModemPeer]:
+    (tmp_path / "dongle.conf").write_text(CONFIG)
+    async with await ModemPeer.start(tmp_path, real, tmp_path / "dongle.conf") as started:
+        yield started
+
+
+async def login(peer: ModemPeer, account: Account, *, events: bool = True) -> AmiClient:
+    return await AmiClient.login(*peer.address, account.name, account.secret, events=events)
+
+
+async def talk(address: tuple[str, int], account: Account, sent: bytes, *, quiet_seconds: float = 0.7) -> bytes:
+    """What comes back, until it has been quiet for a while."""
+    reader, writer = await asyncio.open_connection(*address)
+    hello = f"Action: Login\r\nUsername: {account.name}\r\nSecret: {account.secret}\r\nEvents: off\r\n\r\n"
+    writer.write(hello.encode() + sent)
+    heard = b""
+    try:
+        while True:
+            async with asyncio.timeout(quiet_seconds):
+                data = await reader.read(1 << 16)
+            if not data:
+                break
+            heard += data
+    except TimeoutError:
+        pass
+    writer.close()
+    return heard
+
+
+async def family(real: AsteriskInstance, name: str, count: int) -> list[str]:
+    """The values of a family of Asterisk's database, once there are so many."""
+    async with await real.ami(events=False) as ami, asyncio.timeout(10):
+        while len(found := await ami.listed("DBGetTree", "DBGetTreeComplete", Family=name)) < count:
+            await asyncio.sleep(0.05)
+    return [message["Val"] for message in found]
+
+
+async def test_answers_come_in_the_order_of_the_actions(peer: ModemPeer, real: AsteriskInstance) -> None:
+    kinds = {
+        "0": b"Action: Ping\r\n",
+        "1": b"Action: DongleShowDevices\r\n",
+        "2": b"Action: CoreShowChannels\r\n",
+        "3": b"Action: DongleReset\r\n",
+    }
+    asked = [str(number % 4) for number in range(200)]
+    sent = b"".join(kinds[kind] + f"ActionID: {number}\r\n\r\n".encode() for number, kind in enumerate(asked))
+    heard = await talk(peer.address, real.settings.controller, sent)
+    answers = [int(number) for number in re.findall(rb"Response: \w+\r\nActionID: (\d+)\r\n", heard)]
+    assert answers == list(range(200))
+
+
+async def test_everything_else_passes_byte_for_byte(peer: ModemPeer, real: AsteriskInstance) -> None:
+    sent = (
+        b"Action: CoreSettings\r\nActionID: 1\r\n\r\n"
+        b"Action: GetConfig\r\nActionID: 2\r\nFilename: modules.conf\r\n\r\n"
+        b"action:ListCommands\nactionid:  3\n\n"
+        b"\r\n"
+        b"Action: \xff\xfe\r\nActionID: \xf0\x9f\r\n\r\n"
+        b"Action: Events\r\nEventMask: off\r\n\r\n"
+        b"Action: ModuleCheck\r\nModule: chan_quectel.so\r\n\r\n"
+        b"Action: Logoff\r\n\r\n"
+    )
+    direct = await talk((real.settings.host, real.settings.ami_port), real.settings.controller, sent)
+    assert await talk(peer.address, real.settings.controller, sent) == direct
+    assert b"Thanks for all the fish" in direct
+
+
+@pytest.mark.parametrize("length", [1000, 1021, 1022, 1023, 1024, 1025, 1100, 4000])
+async def test_a_long_line_is_taken_or_refused_as_by_asterisk(
+    peer: ModemPeer, real: AsteriskInstance, length: int
+) -> None:
+    line = b"Filler: " + b"x" * (length - 8) + b"\r\n"
+    sent = b"Action: CoreSettings\r\nActionID: 7\r\n" + line + b"\r\n"
+    direct = await talk((real.settings.host, real.settings.ami_port), real.settings.controller, sent)
+    assert await talk(peer.address, real.settings.controller, sent) == direct
+    ours = sent.replace(b"CoreSettings", b"DongleShowDevices")
+    heard = await talk(peer.address, real.settings.controller, ours)
+    assert (b"line too long" in heard) == (b"line too long" in direct) == (length > 1022)
+
+
+async def test_rights_are_those_of_asterisks_own_accounts(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.plug(IMEI, IMSI)
+    send = {"Device": "front", "Number": "+491", "Message": "hello"}
+    async with await login(peer, real.settings.controller) as main, await login(peer, real.settings.calls) as calls:
+        with pytest.raises(AmiRefusedError, match=r"^Permission denied$"):
+            await main.action("DongleSendSMS", **send)
+        for action in ("DongleReset", "DongleReload", "DongleShowDevices"):
+            with pytest.raises(AmiRefusedError, match=r"^Permission denied$"):
+                await calls.action(action, Device="front", When="now")
+        assert (await calls.action("DongleSendSMS", **send))["Message"] == "[front] SMS queued for send"
+        assert (await main.action("ModuleCheck", Module="chan_dongle.so"))["Response"] == "Success"
+    assert len(await peer.sent()) == 1
+
+
+async def test_nothing_is_done_before_login(peer: ModemPeer) -> None:
+    reader, writer = await asyncio.open_connection(*peer.address)
+    writer.write(b"Action: DongleShowDevices\r\nActionID: 5\r\n\r\n")
+    async with asyncio.timeout(5):
+        await reader.readline()
+        heard = await reader.readuntil(b"\r\n\r\n")
+    assert heard == b"Response: Error\r\nActionID: 5\r\nMessage: Permission denied\r\n\r\n"
+    writer.close()
+
+
+async def test_a_device_shows_its_settings_and_its_modem(peer: ModemPeer, real: AsteriskInstance) -> None:
+    assert await peer.plug(IMEI, IMSI, provider="Testnet", number="+4915550001", rssi=18) == "front"
+    async with await login(peer, real.settings.controller) as ami:
+        front, back = await ami.listed("DongleShowDevices", "DongleShowDevicesComplete")
+    assert list(front)[:5] == ["Event", "ActionID", "Device", "AudioSetting", "DataSetting"]
+    assert {
+        "Device": "front", "Context": "dp-dongle-front", "ChannelLanguage": "de", "Group": "3", "RXGain": "-2",
+        "AutoDeleteSMS": "Yes", "State": "Free", "IMEISetting": IMEI, "IMEIState": IMEI, "IMSIState": IMSI,
+        "GSMRegistrationStatus": "Registered, home network", "RSSI": "18, -77 dBm", "ProviderName": "Testnet",
+        "SubscriberNumber": "+4915550001", "TasksInQueue": "0", "CurrentDeviceState": "start",
+    }.items() <= front.items()  # fmt: skip
+    assert {
+        "Device": "back",
+        "State": "Not connected",
+        "IMEIState": "",
+        "AudioState": "/dev/ttyUSB4",
+    }.items() <= back.items()
+
+
+async def test_a_message_runs_the_real_dialplan_and_tells_its_events(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.plug(IMEI, IMSI)
+    async with await login(peer, real.settings.calls) as ami:
+        text = 'Привет, "мир" 你好 🎉 ${EPOCH};\\\nsecond line'
+        await peer.deliver("front", "+4917012345", text)
+        event = await ami.event("DongleNewSMSBase64", From="+4917012345")
+        assert base64.b64decode(event["Message"]).decode() == text
+        lines = await ami.event("DongleNewSMS")
+        assert (lines["LineCount"], lines["MessageLine1"]) == ("2", "second line")
+    sender = base64.b64encode(b"+4917012345").decode()
+    encoded = base64.b64encode(text.encode()).decode()
+    assert await family(real, "dpsms", 1) == [f"front|{sender}|{encoded}"]
+    [about] = await family(real, "about", 1)
+    assert about.split("|")[:4] == ["front", "de", "front", IMEI]
+
+
+async def test_a_body_of_ten_kilobytes_is_whole_in_the_channel(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.plug(OTHER_IMEI, OTHER_IMSI, audio="/dev/ttyUSB4", data="/dev/ttyUSB5")
+    text = 'quote " and \\ ' * 800
+    assert len(text) > 10_000
+    await peer.deliver("back", 'Odd"<na;me>', text)
+    [waiting] = await family(real, "waits", 1)
+    channel, _, sender = waiting.partition("|")
+    assert sender == 'Odd"<na;me>'
+    expected = {"SMS": text, "SMS_BASE64": base64.b64encode(text.encode()).decode()}
+    ari = real.settings.ari
+    headers = {"Authorization": aiohttp.encode_basic_auth(ari.name, ari.secret)}
+    async with aiohttp.ClientSession(real.ari_url, headers=headers) as session:
+        for variable, value in expected.items():
+            async with session.get(f"/ari/channels/{channel}/variable", params={"variable": variable}) as answer:
+                assert (await answer.json())["value"] == value
+
+
+async def test_a_character_split_over_two_packets_is_read_whole(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.plug(IMEI, IMSI)
+    await peer.ask("cut", characters=True, offsets=[1, 20], pause=0.002)
+    account = real.settings.calls
+    address = AmiAddress(peer.address[0], account.name, SecretStr(account.secret), peer.address[1])
+    async with Ami.connect(address, events="call", wait_for_boot=False) as ami:
+        with ami.events("DongleNewSMS") as events:
+            await peer.deliver("front", "+491", "Ж你🎉")
+            async with asyncio.timeout(10):
+                event = await anext(aiter(events))
+    assert event["MessageLine0"] == "Ж你🎉"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "report", "expected"),
+    [
+        ("delivered", "yes", "id-7|1|e|000,|+491"),
+        ("delivered", "no", "id-7|1|i||+491"),
+        ("failed", "yes", "id-7|0|e|064,|+491"),
+        ("unsent", "yes", "id-7|0|i||+491"),
+        ("expired", "yes", "id-7|0|t||+491"),
+    ],
+)
+async def test_a_report_runs_the_real_dialplan(
+    peer: ModemPeer, real: AsteriskInstance, outcome: str, report: str, expected: str
+) -> None:
+    await peer.plug(IMEI, IMSI)
+    await peer.ask("outcome", name=outcome)
+    async with await login(peer, real.settings.calls) as ami:
+        await ami.action(
+            "DongleSendSMS", Device="front", Number="+491", Message="a\\nb\\\\c", Report=report, Payload="id-7"
+        )
+        event = await ami.event("DongleReport", Payload="id-7")
+    assert await family(real, "dpreport", 1) == [expected]
+    assert event["Success"] == expected.split("|")[1]
+    assert event["Type"] == str("iet".index(expected.split("|")[2]))
+    [sent] = await peer.sent()
+    assert sent["text"] == "a\nb\\c"
+
+
+async def test_a_lost_answer_is_a_message_that_was_accepted(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.plug(IMEI, IMSI)
+    await peer.ask("lose_answer")
+    async with await login(peer, real.settings.calls) as ami:
+        with pytest.raises(TimeoutError):
+            await ami.action("DongleSendSMS", limit_seconds=1, Device="front", Number="1", Message="x")
+    assert len(await peer.sent()) == 1
+    assert (await peer.counts())["lines"] == 0
+
+
+async def test_a_refusal_has_the_drivers_words(peer: ModemPeer, real: AsteriskInstance) -> None:
+    async with await login(peer, real.settings.calls) as ami:
+        with pytest.raises(AmiRefusedError, match=r"^\[front\] Device disconnected$"):
+            await ami.action("DongleSendSMS", Device="front", Number="1", Message="x")
+        with pytest.raises(AmiRefusedError, match=r"^\[front\] Invalid phone number$"):
+            await ami.action("DongleSendSMS", Device="front", Number="one", Message="x")
+        await peer.plug(IMEI, IMSI)
+        await peer.ask("refuse", error="SMSDB error")
+        with pytest.raises(AmiRefusedError, match=r"^\[front\] SMSDB error$"):
+            await ami.action("DongleSendSMS", Device="front", Number="1", Message="x")
+    assert await peer.sent() == []
+
+
+async def test_modems_come_and_go(peer: ModemPeer, real: AsteriskInstance) -> None:
+    async with await login(peer, real.settings.controller) as ami:
+        assert await peer.plug(OTHER_IMEI, OTHER_IMSI, audio="/dev/ttyUSB4", data="/dev/ttyUSB5") == "back"
+        await ami.event("DongleStatus", Device="back", Status="Initialize")
+        await peer.ask("network", imei=OTHER_IMEI, registration="denied")
+        await ami.event("DongleStatus", Device="back", Status="Unregister")
+        await peer.deliver("back", "1", "kept by the network")
+        await peer.unplug(OTHER_IMEI)
+        await ami.event("DongleStatus", Device="back", Status="Disconnect")
+    assert (await peer.counts())["delivered"] == 0
+
+
+async def test_a_reload_restarts_a_device_in_a_call_when_the_call_ends(
+    peer: ModemPeer, real: AsteriskInstance, tmp_path: Path
+) -> None:
+    await peer.plug(IMEI, IMSI, number="+4915550001")
+    async with await login(peer, real.settings.controller) as ami:
+        call = (await peer.ask("call", device="front", number="+4917099"))["call"]
+        await ami.event("DongleCallStateChange", NewState="active")
+        (tmp_path / "dongle.conf").write_text(CONFIG.replace("rxgain = -2", "rxgain = 5\nimsi = " + IMSI))
+        await ami.action("DongleReload", When="gracefully")
+        [front] = await ami.listed("DongleShowDevices", "DongleShowDevicesComplete", Device="front")
+        assert (front["RXGain"], front["State"], front["DesiredDeviceState"]) == ("5", "Incoming", "restart")
+        await peer.ask("hangup", device="front", call=call)
+        await ami.event("DongleCEND", Device="front")
+        await ami.event("DongleStatus", Device="front", Status="Disconnect")
+        [front] = await ami.listed("DongleShowDevices", "DongleShowDevicesComplete", Device="front")
+        assert (front["State"], front["IMSISetting"]) == ("Free", IMSI)
+    assert await family(real, "calls", 1) == ["+4917099"]
+
+
+async def test_five_hundred_messages_arrive_in_seconds(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.plug(IMEI, IMSI)
+    await peer.deliver("front", "+491", "number {n}", repeat=500)
+    values = await family(real, "dpsms", 500)
+    texts = {base64.b64decode(value.split("|")[2]).decode() for value in values}
+    assert texts == {f"number {number}" for number in range(500)}
