@@ -18,6 +18,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.database import NOT_THERE
 from dialplane.asterisk.decoder import LONGEST_LINE
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.asterisk.pipeline import each
@@ -34,8 +35,6 @@ FILES: Final = frozenset(kind.file for kind in TYPES)
 
 _UNPROVABLE: Final = frozenset({"permit", "deny", "contact_permit", "contact_deny"})
 """Asterisk does not show these (`defaults.UNVERIFIABLE`): an endpoint with them takes the file's way."""
-
-_NOT_THERE: Final = "Database entry not found"
 
 
 def fits(item: PjsipObject) -> bool:
@@ -78,7 +77,7 @@ async def uncover(ami: Ami) -> None:
     except PermissionMissing:
         raise
     except ActionRefused as refusal:
-        if _NOT_THERE not in refusal.message:
+        if NOT_THERE not in refusal.message:
             raise
 
 

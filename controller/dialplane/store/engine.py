@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from dialplane.store.errors import StoreUnavailable, StoreUnusable
+from dialplane.store.errors import StoreError, StoreUnavailable, StoreUnusable
 from dialplane.store.migration import migrate
 
 CONNECTIONS: Final = 5
@@ -75,7 +75,11 @@ class Store:
     def write(self) -> Iterator[sa.Connection]:
         """One transaction that may write: committed at the end, rolled back by an exception.
 
-        SQLite has one such at a time. Raises StoreUnavailable for whatever the database says.
+        SQLite has one such at a time.
+
+        Raises:
+            StoreUnavailable: the database did not do it, now.
+            StoreError: it never will.
         """
         with _unbroken(self._engine), self._engine.begin() as connection:
             yield connection
@@ -193,4 +197,6 @@ def _unbroken(engine: sa.Engine) -> Iterator[None]:
     except (DBAPIError, sa.exc.TimeoutError, sqlite3.Error) as error:
         # Only the first line: PostgreSQL's DETAIL may repeat a row.
         said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
-        raise StoreUnavailable(f"{shown(engine.url)}: {said[0] if said else type(error).__name__}") from None
+        text = f"{shown(engine.url)}: {said[0] if said else type(error).__name__}"
+        refused = isinstance(error, sa.exc.DataError | sa.exc.IntegrityError | sa.exc.ProgrammingError)
+        raise (StoreError if refused else StoreUnavailable)(text) from None

@@ -1,13 +1,16 @@
 """Text messages to send, and the parts they go out in."""
 
+import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
 from dialplane.resources.sms_message import Phase
 from dialplane.store.columns import METADATA, AnyText, Moment, sequence
+from dialplane.store.engine import Store
 
 PREFIX: Final = "out-"
 """What an id of an outgoing message begins with."""
@@ -51,7 +54,7 @@ OUTGOING_PARTS: Final = sa.Table(
     "outgoing_parts",
     METADATA,
     sa.Column("message", sa.ForeignKey("outgoing.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("index", sa.Integer, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
     sa.Column("text", AnyText, nullable=False),
     sa.Column("payload", sa.String(64), nullable=False, unique=True),
     sa.Column("state", sa.String(16), nullable=False),
@@ -62,7 +65,7 @@ OUTGOING_PARTS: Final = sa.Table(
     sa.Column("sent_at", Moment),
     sa.Column("delivered_at", Moment),
     sa.Column("finished_at", Moment),
-    sa.PrimaryKeyConstraint("message", "index"),
+    sa.PrimaryKeyConstraint("message", "number"),
     sa.Index(None, "state", "dongle"),
 )
 
@@ -128,3 +131,129 @@ class Outgoing:
     sent_at: datetime | None
     delivered_at: datetime | None
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some messages, the newest first, and where the next page begins."""
+
+    messages: tuple[Outgoing, ...]
+    next: int | None
+    """The cursor for the page after this; None at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """What `enqueue` found or made."""
+
+    message: Outgoing
+    fresh: bool
+    """False where the source had given it already; then nothing changed."""
+
+
+def enqueue(store: Store, new: NewOutgoing, parts: Sequence[str], *, now: datetime) -> Enqueued:
+    """Keep a message to be sent in `parts`, one after the other; the same source's same uid is kept once."""
+    row = {
+        "id": PREFIX + secrets.token_hex(16),
+        "site": new.site,
+        "source": new.source,
+        "source_uid": new.source_uid,
+        "name": new.name,
+        "recipient": new.recipient,
+        "text": new.text,
+        "dongle_asked": new.dongle,
+        "group_asked": new.group,
+        "validity_minutes": int(new.validity.total_seconds() // 60),
+        "delivery_report": new.delivery_report,
+        "phase": "Queued",
+        "attempts": 0,
+        "parts_total": len(parts),
+        "parts_sent": 0,
+        "parts_delivered": 0,
+        "queued_at": now,
+        "expires_at": now + new.validity,
+    }
+    pieces = [
+        {"message": row["id"], "number": number, "text": text, "payload": secrets.token_hex(12), "state": "waiting"}
+        for number, text in enumerate(parts)
+    ]
+    mine = (OUTGOING.c.site == new.site) & (OUTGOING.c.source == new.source) & (OUTGOING.c.source_uid == new.source_uid)
+    with store.write() as connection:
+        made = connection.execute(store.insert_new(OUTGOING).values(row).returning(OUTGOING.c.id)).scalar()
+        if made is not None:
+            connection.execute(sa.insert(OUTGOING_PARTS), pieces)
+        kept = connection.execute(sa.select(OUTGOING).where(mine)).one()
+    return Enqueued(message(kept), made is not None)
+
+
+def get(store: Store, site: str, message_id: str) -> Outgoing | None:
+    """One message."""
+    return _one(store, (OUTGOING.c.site == site) & (OUTGOING.c.id == message_id))
+
+
+def of_source(store: Store, site: str, source: Source, source_uid: str) -> Outgoing | None:
+    """The message that a source gave under that uid."""
+    return _one(
+        store, (OUTGOING.c.site == site) & (OUTGOING.c.source == source) & (OUTGOING.c.source_uid == source_uid)
+    )
+
+
+def page(
+    store: Store,
+    site: str,
+    *,
+    limit: int,
+    before: int | None = None,
+    dongle: str | None = None,
+    recipient: str | None = None,
+    phase: Phase | None = None,
+    since: datetime | None = None,
+) -> Page:
+    """Messages, newest first; `before` is the cursor that the page before gave."""
+    query = sa.select(OUTGOING).where(OUTGOING.c.site == site).order_by(OUTGOING.c.seq.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(OUTGOING.c.seq < before)
+    if dongle is not None:
+        query = query.where(sa.func.coalesce(OUTGOING.c.dongle, OUTGOING.c.dongle_asked) == dongle)
+    if recipient is not None:
+        query = query.where(OUTGOING.c.recipient == recipient)
+    if phase is not None:
+        query = query.where(OUTGOING.c.phase == phase)
+    if since is not None:
+        query = query.where(OUTGOING.c.queued_at >= since)
+    with store.read() as connection:
+        found = [message(row) for row in connection.execute(query)]
+    kept = tuple(found[:limit])
+    return Page(kept, kept[-1].seq if len(found) > limit else None)
+
+
+def counts(store: Store, site: str) -> dict[tuple[str, Phase], int]:
+    """How many messages are kept, by the Dongle that took them and their phase."""
+    query = (
+        sa.select(OUTGOING.c.dongle, OUTGOING.c.phase, sa.func.count())
+        .where(OUTGOING.c.site == site, OUTGOING.c.dongle.is_not(None))
+        .group_by(OUTGOING.c.dongle, OUTGOING.c.phase)
+    )
+    with store.read() as connection:
+        return {(dongle, phase): number for dongle, phase, number in connection.execute(query)}
+
+
+def prune(store: Store, site: str, *, now: datetime, older_than: timedelta) -> int:
+    """Forget messages that ended long ago; returns how many."""
+    query = sa.delete(OUTGOING).where(OUTGOING.c.site == site, OUTGOING.c.finished_at < now - older_than)
+    with store.write() as connection:
+        return connection.execute(query).rowcount
+
+
+def message(row: sa.Row[tuple[Any, ...]]) -> Outgoing:
+    """A row of `OUTGOING` as a record."""
+    return Outgoing(**{name: getattr(row, name) for name in _FIELDS})
+
+
+def _one(store: Store, which: sa.ColumnElement[bool]) -> Outgoing | None:
+    with store.read() as connection:
+        row = connection.execute(sa.select(OUTGOING).where(which)).one_or_none()
+    return None if row is None else message(row)
+
+
+_FIELDS: Final = tuple(Outgoing.__dataclass_fields__)

@@ -112,7 +112,7 @@ def upgrade() -> None:
     op.create_table(
         "outgoing_parts",
         sa.Column("message", sa.String(length=40), nullable=False),
-        sa.Column("index", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("payload", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -126,7 +126,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["message"], ["outgoing.id"], name=op.f("fk_outgoing_parts_message"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("message", "index", name=op.f("pk_outgoing_parts")),
+        sa.PrimaryKeyConstraint("message", "number", name=op.f("pk_outgoing_parts")),
         sa.UniqueConstraint("payload", name=op.f("uq_outgoing_parts_payload")),
     )
     op.create_index(op.f("ix_outgoing_parts_state_dongle"), "outgoing_parts", ["state", "dongle"], unique=False)

@@ -1,0 +1,40 @@
+"""Families of Asterisk's own database (`DB(family/key)` in the dialplan)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.errors import ActionRefused, ActionUnknown, PermissionMissing
+from dialplane.asterisk.pipeline import each
+
+NOT_THERE = "Database entry not found"
+"""What Asterisk says of a key that does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key of a family, and its value."""
+
+    key: str
+    value: str
+
+
+async def entries(ami: Ami, family: str) -> tuple[Entry, ...]:
+    """All of a family, in the order of the keys. Raises as `Ami.list`."""
+    found = await ami.list("DBGetTree", Family=family)
+    return tuple(Entry(event["key"].removeprefix(f"/{family}/"), event.get("val", "")) for event in found)
+
+
+async def remove(ami: Ami, family: str, keys: Iterable[str]) -> None:
+    """Delete keys, many at a time; one that is gone already is fine. Raises as `Ami.action`."""
+
+    async def delete(key: str) -> None:
+        try:
+            await ami.action("DBDel", Family=family, Key=key)
+        except (PermissionMissing, ActionUnknown):
+            raise
+        except ActionRefused as refusal:
+            if NOT_THERE not in refusal.message:
+                raise
+
+    await each(delete, keys)
