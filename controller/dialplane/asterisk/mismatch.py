@@ -20,6 +20,8 @@ class Mismatch:
     """The object is not in Asterisk at all: refused on its first load, or never rendered."""
     needs_restart: bool = False
     """No reload can cure it: Asterisk reads this only when it starts."""
+    waits: bool = False
+    """It takes effect by itself when a call has ended; no reload is needed, nor wanted."""
     module: str = ""
     """The module whose absence is the cause; it says nothing against the manifest."""
 

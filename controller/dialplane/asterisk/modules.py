@@ -11,7 +11,7 @@ from dataclasses import replace
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.status import missing_modules
-from dialplane.plan.objects import DialplanContext, Mailbox, Objects, PjsipObject, PjsipType, owners
+from dialplane.plan.objects import DialplanContext, Dongle, Mailbox, Objects, PjsipObject, PjsipType, Readable, owners
 
 DIALPLAN = "pbx_config.so"
 _CORE = "res_pjsip.so"
@@ -42,16 +42,16 @@ _OPTIONS: Mapping[tuple[str, str], str] = {
 }
 """Options of PJSIP objects that need more."""
 
-Item = PjsipObject | DialplanContext | Mailbox
 
-
-def needed_by(item: Item) -> tuple[str, ...]:
+def needed_by(item: Readable) -> tuple[str, ...]:
     """The modules without which Asterisk has no such object; what dialplan lines call is checked with them. Pure."""
     match item:
         case DialplanContext():
             return (DIALPLAN,)
         case Mailbox():
             return ("app_voicemail.so",)
+        case Dongle():
+            return ()  # their driver says itself that it is not there (`asterisk.modems`)
         case PjsipObject():
             more = (_OPTIONS.get((name, value)) for name, value in item.options if isinstance(value, str))
             return (*_PJSIP.get(item.type, ()), *(module for module in more if module))
@@ -59,7 +59,7 @@ def needed_by(item: Item) -> tuple[str, ...]:
 
 async def without_missing(ami: Ami, expected: Objects) -> tuple[Objects, list[Mismatch]]:
     """What can be asked for at all, and a mismatch for each owner of what cannot."""
-    needs: dict[str, list[tuple[str, Item]]] = defaultdict(list)
+    needs: dict[str, list[tuple[str, Readable]]] = defaultdict(list)
     for name, item in expected.readable().items():
         for module in needed_by(item):
             needs[module].append((name, item))

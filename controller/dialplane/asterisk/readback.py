@@ -12,6 +12,7 @@ from dialplane.asterisk.contacts import registered_keys
 from dialplane.asterisk.dialplan_readback import contexts_left, read_back_dialplan, read_back_globals
 from dialplane.asterisk.errors import ActionTimeout
 from dialplane.asterisk.mismatch import Mismatch
+from dialplane.asterisk.modems import modems_left, read_back_modems
 from dialplane.asterisk.modules import without_missing
 from dialplane.asterisk.normalise import same_truth
 from dialplane.asterisk.pjsip_readback import pjsip_left, read_back_pjsip
@@ -46,6 +47,7 @@ async def read_back(ami: Ami, expected: Objects, *, timeout: float | None = None
         found += await read_back_dialplan(ami, expected.contexts)
         found += await read_back_globals(ami, expected.globals)
         found += await read_back_mailboxes(ami, expected.mailboxes)
+        found += await read_back_modems(ami, expected.dongles)
         found += await _settings(ami, expected.settings)
     return _sorted(found)
 
@@ -59,6 +61,7 @@ async def gone(ami: Ami, deleted: Objects, *, timeout: float | None = None) -> t
         found = await pjsip_left(ami, deleted.pjsip)
         found += await contexts_left(ami, deleted.contexts)
         found += await mailboxes_left(ami, deleted.mailboxes)
+        found += await modems_left(ami, deleted.dongles)
         aors = {o.id: o for o in deleted.pjsip if o.type is PjsipType.AOR}
         for aor in {a for a, _ in await registered_keys(ami)} & aors.keys() if aors else ():
             message = "deleted, but devices are still bound to it"

@@ -8,9 +8,10 @@ from enum import IntEnum
 from pathlib import PurePosixPath
 
 from dialplane.asterisk.ami import Ami
-from dialplane.asterisk.errors import ActionRefused, ActionTimeout, PermissionMissing, ReloadUnfinished
+from dialplane.asterisk.errors import ActionRefused, ActionTimeout, ActionUnknown, PermissionMissing, ReloadUnfinished
 from dialplane.asterisk.message import Event
-from dialplane.plan.objects import KEYS
+from dialplane.asterisk.modems import reload_modems
+from dialplane.plan.objects import KEYS, Driver
 
 PJSIP = "res_pjsip.so"
 REGISTRATION = "res_pjsip_outbound_registration.so"
@@ -35,7 +36,10 @@ _MODULE: Mapping[str, str] = {
     "cdr_csv.conf": "cdr_csv.so",
     "http.conf": "http",
     "ari.conf": "res_ari.so",
+    **{driver.file: driver.module for driver in Driver},
 }
+_MODEMS: Mapping[str, Driver] = {driver.module: driver for driver in Driver}
+"""Modules with a reload of their own: it alone leaves modems in a call alone."""
 _RESTART = frozenset({"pjsip_system.conf", "http.conf"})
 """Read at start only. http.conf does reload, but an open TLS listener keeps its certificate (facts)."""
 
@@ -125,12 +129,28 @@ async def reload(ami: Ami, module: str, *, timeout: float = 60.0) -> ReloadResul
     async with ami.reloading:
         started = time.monotonic()
         while True:
-            status = await _reload_once(ami, module, timeout)
+            driver = _MODEMS.get(module)
+            status = await (_reload_modems(ami, driver, timeout) if driver else _reload_once(ami, module, timeout))
             if status is not ReloadStatus.IN_PROGRESS:
                 return ReloadResult(module, status, round((time.monotonic() - started) * 1000, 1))
             if time.monotonic() - started > timeout:
                 raise ReloadUnfinished(f"Reload {module}: another reload has been going on for {timeout:g} s")
             await asyncio.sleep(0.1)
+
+
+async def _reload_modems(ami: Ami, driver: Driver, timeout: float) -> ReloadStatus:
+    """Its answer is all there is: no event follows."""
+    try:
+        await reload_modems(ami, driver, timeout)
+    except ActionTimeout:
+        raise ReloadUnfinished(f"Reload {driver.module}: not finished within {timeout:g} s") from None
+    except PermissionMissing:
+        raise
+    except ActionUnknown:
+        return ReloadStatus.NOT_FOUND
+    except ActionRefused:
+        return ReloadStatus.ERROR
+    return ReloadStatus.DONE
 
 
 async def _reload_once(ami: Ami, module: str, timeout: float) -> ReloadStatus:

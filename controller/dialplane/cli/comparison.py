@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from dialplane.asterisk.reload import Reloads, reloads_for
-from dialplane.plan.objects import Objects
+from dialplane.plan.objects import Driver, Objects
 from dialplane.plan.plan import Plan
 from dialplane.plan.render import EXTENSIONS, VOICEMAIL
 from dialplane.resources.key import Key
@@ -93,6 +93,7 @@ def compare_files(live: Mapping[str, str], new: Plan) -> Comparison:
     owners: dict[str, Key] = {f"{item.type} {item.id}": item.owner for item in new.objects.pjsip}
     owners |= {f"context {item.name}": item.owner for item in new.objects.contexts}
     owners |= {f"mailbox {box.number}": box.owner for box in new.objects.mailboxes}
+    owners |= {f"{item.driver} {item.id}": item.owner for item in new.objects.dongles}
     changes: dict[Key, list[tuple[str, Change]]] = defaultdict(list)
     for name, (old_text, new_text) in files.items():
         for title, change in _object_changes(_named(name, old_text), _named(name, new_text)):
@@ -111,6 +112,8 @@ def _named(file: str, text: str) -> dict[str, str]:
         return {f"mailbox {found[1]}": found[0] for found in _MAILBOX.finditer(text)}
     if file == EXTENSIONS:
         kind = "context"
+    elif file in {driver.file for driver in Driver}:
+        kind = file.removesuffix(".conf")
     elif file.startswith("pjsip_"):
         kind = file.removeprefix("pjsip_").removesuffix(".conf")
     else:
@@ -184,6 +187,8 @@ def _objects_by_owner(objects: Objects) -> dict[Key, dict[str, object]]:
             found[owner][f"dialplan {extension}@{context.name}"] = entries
     for box in objects.mailboxes:
         found[box.owner][f"mailbox {box.number}"] = (box.pin, box.full_name, box.email, box.options)
+    for dongle in objects.dongles:
+        found[dongle.owner][f"{dongle.driver} {dongle.id}"] = dongle.options
     for setting in objects.settings:
         found[setting.owner][f"setting {setting.file}:{setting.section}.{setting.name}"] = setting.value
     for pair in objects.certificates:

@@ -12,7 +12,7 @@ from dialplane.cli.errors import ExitCode, Unusable
 from dialplane.cli.inputs import Paths, Planned, SecretsDir, TemplatesDir, plan_site, read_input
 from dialplane.cli.output import as_json, say, warn, write
 from dialplane.cli.redaction import HIDDEN, Redaction
-from dialplane.plan.objects import KEYS
+from dialplane.plan.objects import KEYS, Driver
 from dialplane.reconcile.config_dir import ConfigDirectory, ConfigDirectoryError
 
 _SIGNS = {Change.ADDED: "+", Change.CHANGED: "~", Change.REMOVED: "-"}
@@ -72,7 +72,7 @@ def _live(folder: Path, new: Planned) -> dict[str, str]:
         raise Unusable(f"cannot read {folder}: no such folder")
     keys = [f"{KEYS}/{path.name}" for path in folder.glob(f"{KEYS}/*") if path.suffix in {".crt", ".key"}]
     try:
-        return ConfigDirectory(folder).read([*new.plan.files, *keys])
+        return ConfigDirectory(folder).read([*new.plan.files, *keys, *(driver.file for driver in Driver)])
     except ConfigDirectoryError as error:
         raise Unusable(str(error)) from None
 

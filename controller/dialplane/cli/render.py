@@ -10,7 +10,7 @@ from dialplane.cli.errors import Refused, Unusable
 from dialplane.cli.inputs import Paths, Planned, SecretsDir, TemplatesDir, plan_site, read_input
 from dialplane.cli.output import say, warn, write
 from dialplane.cli.redaction import Redaction
-from dialplane.plan.objects import KEYS
+from dialplane.plan.objects import COMING_AND_GOING
 from dialplane.plan.render import FILES
 from dialplane.reconcile.config_dir import ConfigDirectory, ConfigDirectoryError
 from dialplane.standalone.finding import Level
@@ -87,9 +87,9 @@ def _write(planned: Planned, out: Path, *, force: bool) -> None:
 
 def _refuse_foreign(out: Path, names: Iterable[str], *, force: bool) -> None:
     """A folder with other people's files is written into only on purpose."""
-    known = {name.partition("/")[0] for name in (*FILES, *names)}
+    known = {name.partition("/")[0] for name in (*FILES, *names)} | COMING_AND_GOING
     try:
-        foreign = sorted(path.name for path in out.iterdir() if path.name not in known | {KEYS}) if out.exists() else []
+        foreign = sorted(path.name for path in out.iterdir() if path.name not in known) if out.exists() else []
     except OSError as error:
         raise Unusable(f"cannot write {out}: {error.strerror}") from None
     if foreign and not force:

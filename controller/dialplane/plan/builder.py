@@ -15,23 +15,25 @@ from dialplane.plan.dialplan.contexts import INTERNAL, VOICEMAIL
 from dialplane.plan.dialplan.endpoints import extension_variables
 from dialplane.plan.dialplan.internal import number_line
 from dialplane.plan.dialplan.voicemail import box_line, mailbox
+from dialplane.plan.dongles import dongle
 from dialplane.plan.draft import Finding
 from dialplane.plan.escape import Unrenderable, escape
-from dialplane.plan.objects import DialplanContext, DialplanEntry, Mailbox, PjsipObject, PjsipType
+from dialplane.plan.objects import DialplanContext, DialplanEntry, Dongle, Mailbox, PjsipObject, PjsipType
 from dialplane.plan.pjsip.asterisk import asterisk_objects
 from dialplane.plan.pjsip.extension import extension_objects
 from dialplane.plan.pjsip.options import REVISION, assigned
 from dialplane.plan.pjsip.trunk import trunk_objects
 from dialplane.plan.plan import Secrets
-from dialplane.plan.revision import of_entry, of_mailbox, of_object, revision
+from dialplane.plan.revision import Line, of_dongle, of_entry, of_mailbox, of_object, revision
 from dialplane.plan.sheet import unrenderable
 from dialplane.plan.site import Site
 from dialplane.resources.asterisk import AsteriskSpec
+from dialplane.resources.dongle import DongleSpec
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.sip_trunk import SipTrunkSpec
 
-Owner = AsteriskSpec | ExtensionSpec | SipTrunkSpec
+Owner = AsteriskSpec | ExtensionSpec | SipTrunkSpec | DongleSpec
 Piece = TypeVar("Piece")
 
 FEW = 100
@@ -50,8 +52,14 @@ class Part:
     numbers: tuple[DialplanEntry, ...] = ()
     boxes: tuple[DialplanEntry, ...] = ()
     mailboxes: tuple[Mailbox, ...] = ()
+    dongles: tuple[Dongle, ...] = ()
     revision: str = ""
     """Of an extension: it brings nothing but this."""
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """What of it `revision.owned` does not know."""
+        return *map(of_object, self.pjsip), *map(of_dongle, self.dongles)
 
 
 class Builder:
@@ -63,6 +71,7 @@ class Builder:
         self._numbers = _Ordered[DialplanEntry](lambda e: e.extension)
         self._boxes = _Ordered[DialplanEntry](lambda e: e.extension)
         self._mailboxes = _Ordered[Mailbox](lambda box: box.number)
+        self._dongles = _Ordered[Dongle](lambda dongle: dongle.name)
         self.parts: dict[Key, Part] = {}
         """What every resource of the last site brought."""
 
@@ -74,7 +83,9 @@ class Builder:
         before, self.parts = self.parts, {}
         gone: list[Part] = []
         come: list[Part] = []
-        owners: list[tuple[Key, Owner]] = [(site.asterisk_key, site.asterisk), *site.extensions, *site.trunks]
+        owners: list[tuple[Key, Owner]] = [
+            (site.asterisk_key, site.asterisk), *site.extensions, *site.trunks, *site.dongles
+        ]  # fmt: skip
         for key, spec in owners:
             known = before.get(key)
             if known is None or not same or known.spec is not spec or known.secrets is not site.secrets.get(key):
@@ -96,6 +107,7 @@ class Builder:
         self._numbers.change((p.numbers for p in gone), (p.numbers for p in come))
         self._boxes.change((p.boxes for p in gone), (p.boxes for p in come))
         self._mailboxes.change((p.mailboxes for p in gone), (p.mailboxes for p in come))
+        self._dongles.change((p.dongles for p in gone), (p.dongles for p in come))
         return findings
 
     @property
@@ -107,6 +119,11 @@ class Builder:
     def mailboxes(self) -> tuple[Mailbox, ...]:
         """Every mailbox, by number."""
         return self._mailboxes.items
+
+    @property
+    def dongles(self) -> tuple[Dongle, ...]:
+        """Every modem, by driver and name."""
+        return self._dongles.items
 
     def contexts(self, site: Site, before: Iterable[DialplanContext]) -> tuple[DialplanContext, ...]:
         """Every context of the site that was built last, by name; those of `before` that say the same stay."""
@@ -144,6 +161,8 @@ def _part(site: Site, key: Key, spec: Owner) -> Part:
             return Part(spec, secrets, tuple(asterisk_objects(site)))
         case SipTrunkSpec():
             return Part(spec, secrets, tuple(_marked(list(trunk_objects(site, key, spec)), (), site.pepper)))
+        case DongleSpec():
+            return Part(spec, secrets, (), dongles=(dongle(key, spec),))
     variables = tuple(extension_variables(spec))
     pjsip = tuple(_marked(list(extension_objects(site, key, spec)), variables, site.pepper))
     number = number_line(site, key, spec)
@@ -155,7 +174,7 @@ def _part(site: Site, key: Key, spec: Owner) -> Part:
         *(of_entry(VOICEMAIL, box) for box in boxes),
         *map(of_mailbox, mailboxes),
     ]
-    return Part(spec, secrets, pjsip, (number,), boxes, mailboxes, revision(lines, site.pepper))
+    return Part(spec, secrets, pjsip, (number,), boxes, mailboxes, revision=revision(lines, site.pepper))
 
 
 def _kept(before: Part, now: Part) -> Part:
@@ -167,6 +186,7 @@ def _kept(before: Part, now: Part) -> Part:
         _same(before.numbers, now.numbers),
         _same(before.boxes, now.boxes),
         _same(before.mailboxes, now.mailboxes),
+        _same(before.dongles, now.dongles),
         now.revision,
     )
 

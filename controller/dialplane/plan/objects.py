@@ -32,8 +32,28 @@ class PjsipType(StrEnum):
         return f"pjsip_{self}.conf"
 
 
+class Driver(StrEnum):
+    """The modules for GSM modems; each has a file, which is there only as long as a Dongle of it is."""
+
+    DONGLE = "dongle"
+    QUECTEL = "quectel"
+
+    @property
+    def file(self) -> str:
+        """The file below the config directory."""
+        return f"{self}.conf"
+
+    @property
+    def module(self) -> str:
+        """The module of Asterisk."""
+        return f"chan_{self}.so"
+
+
 KEYS = "keys"
-"""The folder of certificates and keys below the config directory: the one place where the set of files varies."""
+"""The folder of certificates and keys below the config directory: what is in it varies, as the modems' files do."""
+
+COMING_AND_GOING = frozenset({KEYS, *(driver.file for driver in Driver)})
+"""What is in the config directory only as long as the site has something in it."""
 
 Value = str | SecretStr
 """An option's text; a secret stays wrapped until the moment it is rendered or compared."""
@@ -90,6 +110,21 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Dongle:
+    """One section of a modem driver's file: `[id]` and the options in order."""
+
+    driver: Driver
+    id: str
+    options: tuple[tuple[str, str], ...]
+    owner: Key
+
+    @property
+    def name(self) -> str:
+        """What it is called among all that Asterisk can be asked for: `dongle/gsm-1`, `quectel/gsm-2`."""
+        return f"{self.driver}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """A `key = value` of an ordinary file (rtp.conf, cdr.conf, http.conf), in its section."""
 
@@ -110,7 +145,7 @@ class Certificate:
     owner: Key
 
 
-Readable = PjsipObject | DialplanContext | Mailbox
+Readable = PjsipObject | DialplanContext | Mailbox | Dongle
 """What Asterisk can be asked for."""
 
 
@@ -122,6 +157,7 @@ class Objects:
     contexts: tuple[DialplanContext, ...] = ()
     globals: Mapping[str, str] = field(default_factory=dict)
     mailboxes: tuple[Mailbox, ...] = ()
+    dongles: tuple[Dongle, ...] = ()
     settings: tuple[Setting, ...] = ()
     certificates: tuple[Certificate, ...] = ()
 
@@ -138,6 +174,7 @@ class Objects:
         found: dict[str, Readable] = {o.name: o for o in self.pjsip}
         found.update((f"context/{c.name}", c) for c in self.contexts)
         found.update((f"mailbox/{m.number}", m) for m in self.mailboxes)
+        found.update((d.name, d) for d in self.dongles)
         return MappingProxyType(found)
 
 
@@ -148,6 +185,7 @@ def gathered(items: Iterable[Readable]) -> Objects:
         pjsip=tuple(o for o in every if isinstance(o, PjsipObject)),
         contexts=tuple(c for c in every if isinstance(c, DialplanContext)),
         mailboxes=tuple(m for m in every if isinstance(m, Mailbox)),
+        dongles=tuple(d for d in every if isinstance(d, Dongle)),
     )
 
 

@@ -19,7 +19,8 @@ Secrets = Mapping[str, Mapping[str, SecretStr]]
 class Version:
     """One version of one resource: its spec and the Secrets it was rendered with.
 
-    `revision` names it; it changes with the spec, with the Secrets, and with whatever else went into its lines.
+    `revision` names it; it changes with the spec, with the Secrets, and with whatever else went into its lines. It is
+    empty where the resource has no lines: then there is nothing that Asterisk could be asked for.
     """
 
     resource: Resource

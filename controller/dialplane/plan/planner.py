@@ -9,12 +9,13 @@ from dialplane.plan.marks import Marks
 from dialplane.plan.objects import DialplanContext, Objects
 from dialplane.plan.plan import Pbx, Plan, Version
 from dialplane.plan.render import DIALPLAN_REVISION, Renderer
-from dialplane.plan.revision import of_object, owned, revision
+from dialplane.plan.revision import owned, revision
 from dialplane.plan.roll import Roll, Share
 from dialplane.plan.settings import certificates, settings
 from dialplane.plan.site import Site
 from dialplane.plan.templates import Templates
 from dialplane.resources.asterisk import AsteriskSpec
+from dialplane.resources.dongle import DongleSpec
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
@@ -118,6 +119,7 @@ class Planner:
             contexts=contexts,
             globals={DIALPLAN_REVISION: self._marks.dialplan(contexts)},
             mailboxes=self._builder.mailboxes,
+            dongles=self._builder.dongles,
             settings=tuple(settings(site)),
             certificates=tuple(certificates(site)),
         )
@@ -128,8 +130,8 @@ class Planner:
         shares, parts = self._roll.shares, self._builder.parts
         marks = {key: part.revision for key, part in parts.items() if part.revision}
         for key, lines in owned(objects, draft.resources.keys() - marks.keys()).items():
-            own = parts[key].pjsip if key in parts else ()
-            marks[key] = revision((*map(of_object, own), *lines), pepper)
+            own = parts[key].lines if key in parts else ()
+            marks[key] = revision((*own, *lines), pepper) if own or lines else ""
         known, versions = self._versions, {}
         for key in draft.resources:
             share, before, mark = shares[key], known.get(key), marks[key]
@@ -177,6 +179,7 @@ def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
         extensions=tuple(draft.of(ExtensionSpec)),
         trunks=tuple(sorted(draft.of(SipTrunkSpec), key=_by_key)),
         schedules=tuple(sorted(draft.of(ScheduleSpec), key=_by_key)),
+        dongles=tuple(sorted(draft.of(DongleSpec), key=_by_key)),
         secrets=draft.secrets,
         pepper=pepper.encode("utf-8", "surrogateescape")[:PEPPER_BYTES],
     )

@@ -13,6 +13,8 @@ from dialplane.plan.objects import (
     KEYS,
     DialplanContext,
     DialplanEntry,
+    Dongle,
+    Driver,
     Mailbox,
     Objects,
     PjsipObject,
@@ -30,7 +32,7 @@ SETTINGS_FILES = ("cdr.conf", "http.conf", "rtp.conf")
 APPENDED = frozenset({"cdr.conf", "http.conf"})
 """Files whose base already opens the section: ours adds to it by `(+)`."""
 FILES = (EXTENSIONS, VOICEMAIL, *SETTINGS_FILES, *(t.file for t in PjsipType))
-"""Every file that a plan always has; certificates come and go below `keys/`."""
+"""Every file that a plan always has; certificates come and go below `keys/`, and the files of modem drivers."""
 
 DIALPLAN_REVISION = "DIALPLANE_REVISION"
 """The variable in `[globals]` that marks which dialplan Asterisk runs."""
@@ -43,6 +45,7 @@ class Renderer:
         self._templates = templates
         self._pjsip = {kind: Sheet[PjsipObject](HEADER) for kind in PjsipType}
         self._mailboxes = Sheet[Mailbox]()
+        self._dongles = {driver: Sheet[Dongle](HEADER) for driver in Driver}
         self._contexts: dict[str, Sheet[DialplanEntry]] = {}
 
     def files(self, objects: Objects, retained: str = "") -> tuple[dict[str, str], list[Finding]]:
@@ -63,6 +66,7 @@ class Renderer:
         }
         files = {path: "".join((HEADER, *lines)) for path, lines in parts.items()}
         files |= self._objects(objects.pjsip, findings)
+        files |= self._modems(objects.dongles, findings)
         for certificate in objects.certificates:
             files[f"{KEYS}/{certificate.name}.crt"] = plain(certificate.certificate)
             files[f"{KEYS}/{certificate.name}.key"] = plain(certificate.key)
@@ -78,6 +82,18 @@ class Renderer:
             sheet = self._pjsip[kind]
             files[kind.file] = sheet.lay_out(pieces, _rendering(template, "object"), attrgetter("owner"))
             findings += sheet.findings
+        return files
+
+    def _modems(self, dongles: tuple[Dongle, ...], findings: list[Finding]) -> dict[str, str]:
+        """The file of each driver that has a modem: without one, nobody needs the module that reads it."""
+        files = {}
+        template = self._templates.get("dongle.conf.j2")
+        for driver, sheet in self._dongles.items():
+            mine = tuple(item for item in dongles if item.driver is driver)
+            text = sheet.lay_out(mine, _rendering(template, "dongle"), attrgetter("owner"))
+            findings += sheet.findings
+            if mine:
+                files[driver.file] = text
         return files
 
     def _boxes(self, boxes: tuple[Mailbox, ...], findings: list[Finding]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from dialplane.plan.dialplan.contexts import INTERNAL, VOICEMAIL
 from dialplane.plan.digest import digest
-from dialplane.plan.objects import DialplanEntry, Mailbox, Objects, PjsipObject
+from dialplane.plan.objects import DialplanEntry, Dongle, Mailbox, Objects, PjsipObject
 from dialplane.resources.key import Key
 
 Line = tuple[object, ...]
@@ -30,8 +30,13 @@ def of_mailbox(box: Mailbox) -> Line:
     return box.number, box.pin, box.full_name, box.email, box.options
 
 
+def of_dongle(item: Dongle) -> Line:
+    """A section of a modem driver's file."""
+    return item.driver, item.id, item.options
+
+
 def owned(objects: Objects, owners: Iterable[Key]) -> Mapping[Key, list[Line]]:
-    """The lines of each of `owners` outside of PJSIP's files and mailboxes, in the order of the files."""
+    """The lines of each of `owners` outside of PJSIP's files, mailboxes and modems, in the order of the files."""
     found: dict[Key, list[Line]] = {owner: [] for owner in owners}
     nobody: list[Line] = []
     for context in objects.contexts:

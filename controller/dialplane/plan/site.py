@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from dialplane.plan.plan import Secrets
 from dialplane.resources.asterisk import AsteriskSpec
+from dialplane.resources.dongle import DongleSpec
 from dialplane.resources.extension import ExtensionSpec, generated_secret
 from dialplane.resources.key import Key
 from dialplane.resources.schedule import ScheduleSpec
@@ -50,6 +51,7 @@ class Site:
     """By the resource that refers to them: one that is held at an older version keeps its older values."""
     pepper: bytes = field(default=b"dialplane", repr=False)
     """Keys the marks made of secrets, so that a mark tells nothing to whoever reads it."""
+    dongles: tuple[tuple[Key, DongleSpec], ...] = ()
 
     def secret(self, owner: Key, name: str, key: str) -> SecretStr:
         """One value that `owner` refers to; the checks made sure that it exists."""

@@ -12,7 +12,7 @@ from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
 
-from dialplane.plan.objects import KEYS
+from dialplane.plan.objects import KEYS, Driver
 
 FILE_MODE = 0o640
 """The rendered files hold passwords: owner and group (Asterisk's) only."""
@@ -81,7 +81,8 @@ class ConfigDirectory:
     def write(self, files: Mapping[str, str], *, prune: bool = True) -> Written:
         """Make the directory hold exactly `files` of ours; files already right are left alone.
 
-        With `prune`, certificates below `keys/` that are not among `files` are removed: that folder is ours alone.
+        With `prune`, certificates below `keys/` and files of modem drivers that are not among `files` are removed:
+        these come and go.
 
         Each file is old or new at every moment, also through a crash: temporary file, fsync, rename, fsync of the
         folder. A failure in the middle leaves some files new and the rest old, each whole; the next call goes on.
@@ -111,7 +112,7 @@ class ConfigDirectory:
         """
         now = self.read(files)
         changed = tuple(path for path in sorted(files) if now.get(path) != files[path])
-        removed = tuple(path for path in self._kept_keys() if prune and path not in files)
+        removed = tuple(path for path in self._coming_and_going() if prune and path not in files)
         effective = tuple(p for p in changed if _say_otherwise(now.get(p, ""), files[p]))
         return Written(changed, removed, effective + removed)
 
@@ -131,11 +132,12 @@ class ConfigDirectory:
                 marks.append((path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
         return tuple(marks)
 
-    def _kept_keys(self) -> list[str]:
+    def _coming_and_going(self) -> list[str]:
         folder = self.path / KEYS
+        found = [driver.file for driver in Driver if (self.path / driver.file).is_file()]
         with contextlib.suppress(OSError):
-            return sorted(f"{KEYS}/{path.name}" for path in folder.iterdir() if path.suffix in {".crt", ".key"})
-        return []
+            found += (f"{KEYS}/{path.name}" for path in folder.iterdir() if path.suffix in {".crt", ".key"})
+        return sorted(found)
 
     def put(self, path: str, text: str) -> None:
         """Replace one file.

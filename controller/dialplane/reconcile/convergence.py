@@ -20,6 +20,8 @@ from dialplane.asterisk.readback import gone, read_back
 from dialplane.asterisk.reload import PJSIP, ReloadResult, reloads_for
 from dialplane.plan.objects import (
     DialplanContext,
+    Dongle,
+    Driver,
     Mailbox,
     PjsipObject,
     PjsipType,
@@ -107,6 +109,7 @@ async def converge(session: Session, directory: ConfigDirectory, task: Task) -> 
         waiting=waiting,
         dialplan_refused=broken,
         undeleted=answer.undeleted,
+        held_up=answer.held_up,
         put_off=put_off,
         reloads=reloads,
         sockets=answer.sockets,
@@ -183,12 +186,20 @@ class _Answer:
     """What Asterisk has otherwise, and what it should not have any more."""
 
     shown: tuple[Mismatch, ...]
-    undeleted: tuple[Mismatch, ...]
+    left: tuple[Mismatch, ...]
 
     @property
     def differing(self) -> tuple[Mismatch, ...]:
         """What a reload should have cured. A changed transport is not refused: its socket stays until a restart."""
-        return tuple(m for m in self.shown if not m.needs_restart)
+        return tuple(m for m in self.shown if not m.needs_restart and not m.waits)
+
+    @property
+    def undeleted(self) -> tuple[Mismatch, ...]:
+        return tuple(m for m in self.left if not m.waits)
+
+    @property
+    def held_up(self) -> tuple[Mismatch, ...]:
+        return tuple(m for m in (*self.shown, *self.left) if m.waits)
 
     @property
     def sockets(self) -> tuple[str, ...]:
@@ -261,6 +272,8 @@ def _named(name: str) -> Readable:
         return DialplanContext(id_, (), (), nobody)
     if kind == "mailbox":
         return Mailbox(id_, SecretStr(""), "", "", (), nobody)
+    if kind in {*Driver}:
+        return Dongle(Driver(kind), id_, (), Key("Dongle", id_))
     return PjsipObject(PjsipType(kind), id_, (), nobody)
 
 
@@ -283,3 +296,5 @@ def _file(item: Readable) -> str:
             return EXTENSIONS
         case Mailbox():
             return VOICEMAIL
+        case Dongle():
+            return item.driver.file

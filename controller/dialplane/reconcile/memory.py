@@ -102,11 +102,11 @@ class Memory:
             if key in plan.versions and key in snapshot.resources and key not in self.refused
         }
         lacking = outcome.lacking
-        new = {key: v for key, v in plan.versions.items() if key not in lacking and not self._knows(key, v)}
+        new = {key: v for key, v in plan.versions.items() if key not in lacking and self._is_new(key, v)}
         objects = digests(plan.objects.readable(), new) if new else {}
         proofs = {key: Verified(version, objects[key]) for key, version in new.items()}
         still_there = bool(outcome.undeleted)
-        gone = [] if still_there else [key for key in self.verified if key not in plan.versions]
+        gone = [] if still_there else [k for k in self.verified if k not in plan.versions and k not in lacking]
         self._store.save(verified=proofs, refused=refusals, forget_verified=gone)
         self.verified.update(proofs)
         self.refused.update(refusals)
@@ -117,7 +117,7 @@ class Memory:
     def blame_the_only_change(self, snapshot: Snapshot, plan: Plan) -> bool:
         """Refuse the one version that is new in a plan whose dialplan Asterisk cannot read; False if there are more."""
         known = self.verified
-        new = [key for key, version in plan.versions.items() if not self._knows(key, version)]
+        new = [key for key, version in plan.versions.items() if self._is_new(key, version)]
         if len(new) != 1 or new[0] in self.refused or not self._may_refuse(new[0], snapshot):
             return False
         (key,) = new
@@ -128,10 +128,10 @@ class Memory:
         self.refused.update(refusals)
         return True
 
-    def _knows(self, key: Key, version: Version) -> bool:
-        """Whether that very version was the last one proven."""
+    def _is_new(self, key: Key, version: Version) -> bool:
+        """Whether Asterisk has something to show of it, and another version was the last one proven."""
         proof = self.verified.get(key)
-        return proof is not None and proof.version.revision == version.revision
+        return bool(version.revision) and (proof is None or proof.version.revision != version.revision)
 
     def _may_refuse(self, key: Key, snapshot: Snapshot) -> bool:
         """An Asterisk that was never verified stays in: without it the whole site would be left out."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from dialplane.plan.digest import digest
-from dialplane.plan.objects import DialplanContext, Mailbox, PjsipObject, Readable
+from dialplane.plan.objects import DialplanContext, Dongle, Mailbox, PjsipObject, Readable
 from dialplane.resources.key import Key
 
 __all__ = ["Readable", "Revoked", "digests", "mark"]
@@ -46,7 +46,7 @@ def digests(items: Mapping[str, Readable], owners: Collection[Key]) -> dict[Key,
 def mark(item: Readable) -> str:
     """Names the content of one object."""
     match item:
-        case PjsipObject():
+        case PjsipObject() | Dongle():
             return digest(item.options)
         case Mailbox():
             return digest(item.pin, item.full_name, item.email, item.options)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -70,6 +71,8 @@ class Serving:
         """Of this process."""
         self.busy = False
         """While files are being written: their looks say nothing."""
+        self.held_up = False
+        """Whether modems wait for the end of a call: to be looked at again, now and then."""
 
     @property
     def refused(self) -> Mapping[Key, Refusal]:
@@ -172,6 +175,7 @@ class Serving:
         finally:
             self._place.sign(plan.files)
             self.busy = False
+        self.held_up = bool(outcome.held_up)
         findings = self._findings(session, memory, plan, outcome, stand_in=serving is not None)
         return Served(plan, findings, tuple(reloads), again or bool(outcome.undeleted))
 
@@ -239,6 +243,7 @@ class Serving:
         unproven = {key: _unproven(found) for key, found in outcome.mismatches.items() if key is not None} | {
             key: _rejected(f"{WHOLE}; {'; '.join(map(str, found))}") for key, found in outcome.waiting.items()
         }
+        unproven = _waiting(outcome.held_up) | unproven
         if plan.pbx and (stand_in or outcome.dialplan_refused or None in outcome.mismatches):
             unproven[plan.pbx.key] = _rejected(WHOLE)
         if outcome.undeleted:
@@ -268,6 +273,14 @@ async def _dialplan(directory: ConfigDirectory) -> str:
 def _unproven(found: Collection[Mismatch]) -> Problem:
     missing = sentence(found)
     return Problem(Reason.MODULE_MISSING, missing) if missing else _rejected("; ".join(map(str, found)))
+
+
+def _waiting(held_up: Collection[Mismatch]) -> dict[Key, Problem]:
+    said: dict[Key, list[str]] = defaultdict(list)
+    for mismatch in held_up:
+        if mismatch.owner is not None:
+            said[mismatch.owner].append(str(mismatch))
+    return {key: Problem(Reason.WAITING_FOR_CALLS, "; ".join(found)) for key, found in said.items()}
 
 
 def _rejected(message: str) -> Problem:

@@ -67,6 +67,8 @@ class Outcome:
     reloads: tuple[ReloadResult, ...] = ()
     undeleted: tuple[Mismatch, ...] = ()
     """Objects that should be gone and are not."""
+    held_up: tuple[Mismatch, ...] = ()
+    """What modems take, or go, when their calls have ended."""
     sockets: tuple[str, ...] = ()
     """Transports that only a restart of Asterisk brings into effect."""
     put_off: frozenset[str] = frozenset()
@@ -76,4 +78,4 @@ class Outcome:
     @property
     def lacking(self) -> frozenset[Key | None]:
         """Whoever has something in the plan that Asterisk does not run."""
-        return frozenset((*self.mismatches, *self.waiting))
+        return frozenset((*self.mismatches, *self.waiting, *(m.owner for m in self.held_up)))

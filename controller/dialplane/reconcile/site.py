@@ -153,8 +153,8 @@ class SiteLoop:
             if self._place.touched:
                 log.warning("somebody else changed rendered files: putting them back")
                 self._pass_due.disturb()
-            elif self._serving.reload_due or self._serving.retains:
-                self._pass_due.disturb()  # the site is quiet now; or calls in older routines may be over
+            elif self._serving.reload_due or self._serving.retains or self._serving.held_up:
+                self._pass_due.disturb()  # the site is quiet now; or calls in older routines, or on modems, may be over
 
     async def _report(self) -> None:
         while True:

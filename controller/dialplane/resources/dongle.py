@@ -16,8 +16,8 @@ Driver = Literal["chan_dongle", "chan_quectel"]
 Imei = Annotated[str, Text("an IMEI: the 15 digits on the modem", r"^[0-9]{15}$", 15)]
 """Names a modem, whatever USB calls it."""
 
-Imsi = Annotated[str, Text("an IMSI: the 14 or 15 digits of the SIM", r"^[0-9]{14,15}$", 15)]
-"""Names a SIM card, whatever modem it is in."""
+Imsi = Annotated[str, Text("an IMSI: the 15 digits of the SIM", r"^[0-9]{15}$", 15)]
+"""Names a SIM card, whatever modem it is in. The drivers take none of 14 digits."""
 
 DevicePath = Annotated[
     str,

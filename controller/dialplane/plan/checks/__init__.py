@@ -16,6 +16,7 @@ from dialplane.plan.checks.conflicts import (
     duplicate_registrations,
     overlapping_binds,
 )
+from dialplane.plan.checks.modems import duplicate_modems, forwarding, names, ways_out
 from dialplane.plan.checks.numbers import dialled_numbers, forwards
 from dialplane.plan.checks.references import route_targets, schedule_loops, transports, trunks
 from dialplane.plan.checks.secrets import secrets
@@ -26,6 +27,7 @@ Check = Callable[[Draft], Iterable[Finding]]
 OWN: tuple[Check, ...] = (
     secrets,
     transports,
+    names,
 )
 
 EXCLUDING: tuple[Check, ...] = (
@@ -36,6 +38,8 @@ EXCLUDING: tuple[Check, ...] = (
     duplicate_registrations,
     duplicate_dids,
     schedule_loops,
+    duplicate_modems,
+    ways_out,
 )
 
 PARTIAL: tuple[Check, ...] = (
@@ -43,4 +47,5 @@ PARTIAL: tuple[Check, ...] = (
     trunks,
     dialled_numbers,
     forwards,
+    forwarding,
 )

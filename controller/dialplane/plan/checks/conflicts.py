@@ -24,7 +24,7 @@ def duplicate_numbers(draft: Draft) -> Iterator[Finding]:
     claims += [(k, k.name, "metadata.name") for k, _ in draft.of(SipTrunkSpec)]
     order = {key: index for index, key in enumerate(draft.resources)}
     claims.sort(key=lambda claim: order[claim[0]])
-    yield from _claimed(taken, claims, "{what!r} is taken by {who}; choose another")
+    yield from claimed(taken, claims, "{what!r} is taken by {who}; choose another")
 
 
 def duplicate_names(draft: Draft) -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def duplicate_names(draft: Draft) -> Iterator[Finding]:
     for kind in (SipTrunkSpec, ScheduleSpec):
         taken: dict[Hashable, str] = {}
         claims = [(key, key.name.replace("-", ""), "metadata.name") for key, _ in draft.of(kind)]
-        yield from _claimed(taken, claims, "Asterisk, which ignores dashes, cannot tell it from {who}; rename one")
+        yield from claimed(taken, claims, "Asterisk, which ignores dashes, cannot tell it from {who}; rename one")
 
 
 def duplicate_networks(draft: Draft) -> Iterator[Finding]:
@@ -61,7 +61,7 @@ def duplicate_registrations(draft: Draft) -> Iterator[Finding]:
         if spec.registers and spec.credentials_secret_ref:
             user = draft.secrets[key][spec.credentials_secret_ref.name]["username"].get_secret_value()
             claims.append((key, registration_uris(draft.asterisk, spec, user), "spec.credentialsSecretRef"))
-    yield from _claimed({}, claims, "the same account at the same carrier is registered by {who}")
+    yield from claimed({}, claims, "the same account at the same carrier is registered by {who}")
 
 
 def duplicate_dids(draft: Draft) -> Iterator[Finding]:
@@ -98,9 +98,8 @@ def overlapping_binds(draft: Draft) -> Iterator[Finding]:
         known.append((transport.name, layer, address, port))
 
 
-def _claimed(
-    taken: dict[Hashable, str], claims: Iterable[tuple[Key, Hashable, str]], message: str
-) -> Iterator[Finding]:
+def claimed(taken: dict[Hashable, str], claims: Iterable[tuple[Key, Hashable, str]], message: str) -> Iterator[Finding]:
+    """Whoever claims what is in `taken`, or was claimed before, with the message about it: `{what}` and `{who}`."""
     for key, what, field in claims:
         if what in taken:
             yield key, Problem(Reason.CONFLICT, message.format(what=what, who=taken[what]), field)

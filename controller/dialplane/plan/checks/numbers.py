@@ -7,15 +7,14 @@ the call; the rest is served.
 from collections.abc import Iterator
 from functools import cache
 
+from dialplane.plan.checks.ways import ways
 from dialplane.plan.dialplan.features import CODES
 from dialplane.plan.dialplan.patterns import any_matches
 from dialplane.plan.draft import Draft, Finding
 from dialplane.resources.destination import Destination, FinalDestination
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.fields import Permission
-from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
-from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
 
 _EMERGENCY = "an emergency number is never dialled without a person"
@@ -25,12 +24,7 @@ def dialled_numbers(draft: Draft) -> Iterator[Finding]:
     """Every `to.number` has an outbound route."""
     patterns = [route.pattern for _, trunk in draft.of(SipTrunkSpec) for route in trunk.outbound]
     emergency = _emergency(draft)
-    ways: list[tuple[Key, str, Destination]] = []
-    for key, trunk in draft.of(SipTrunkSpec):
-        ways += [(key, f"spec.inbound[{index}].to", route.to) for index, route in enumerate(trunk.inbound)]
-    for key, schedule in draft.of(ScheduleSpec):
-        ways += [(key, "spec.whenOpen", schedule.when_open), (key, "spec.whenClosed", schedule.when_closed)]
-    for key, path, to in ways:
+    for key, path, to in ways(draft):
         for where, number in _numbers(to, path):
             if number in emergency:
                 yield key, Problem(Reason.INVALID, _EMERGENCY, where, partial=True)

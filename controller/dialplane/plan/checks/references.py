@@ -5,6 +5,7 @@ A route that leads nowhere is a partial problem: that number is refused, the res
 
 from collections.abc import Iterator, Mapping
 
+from dialplane.plan.checks.ways import ways
 from dialplane.plan.draft import Draft, Finding
 from dialplane.resources.destination import Destination, FinalDestination
 from dialplane.resources.extension import ExtensionSpec
@@ -39,12 +40,8 @@ def transports(draft: Draft) -> Iterator[Finding]:
 def route_targets(draft: Draft) -> Iterator[Finding]:
     """Every `to` leads to something that is served."""
     targets = _Targets(draft)
-    for key, trunk in draft.of(SipTrunkSpec):
-        for index, route in enumerate(trunk.inbound):
-            yield from ((key, p) for p in targets.missing(route.to, f"spec.inbound[{index}].to"))
-    for key, schedule in draft.of(ScheduleSpec):
-        yield from ((key, p) for p in targets.missing(schedule.when_open, "spec.whenOpen"))
-        yield from ((key, p) for p in targets.missing(schedule.when_closed, "spec.whenClosed"))
+    for key, path, to in ways(draft):
+        yield from ((key, p) for p in targets.missing(to, path))
 
 
 def schedule_loops(draft: Draft) -> Iterator[Finding]:

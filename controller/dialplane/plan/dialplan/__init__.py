@@ -14,6 +14,7 @@ from dialplane.plan.dialplan import (
     features,
     inbound,
     internal,
+    modems,
     outbound,
     recording,
     schedules,
@@ -39,6 +40,7 @@ ROUTINES: tuple[Routine, ...] = (
     *internal.ROUTINES,
     *destinations.ROUTINES,
     *inbound.ROUTINES,
+    *modems.ROUTINES,
     *schedules.ROUTINES,
     *voicemail.ROUTINES,
     *features.ROUTINES,
@@ -88,6 +90,7 @@ def _contexts(site: Site, lines: Lines) -> Iterator[DialplanContext]:
     yield DialplanContext(VOICEMAIL, (), lines.boxes, site.asterisk_key)
     yield hints(site)
     yield from inbound.inbound(site, reachable)
+    yield from modems.modems(site, reachable)
     yield from schedules.schedules(site, reachable)
     classes = used_permissions(site)
     yield from (class_context(site, permissions) for permissions in classes)
