@@ -33,8 +33,10 @@ _FILES: Final = frozenset({"template", "keyfile", "subfile", "pgpkey", "attach"}
 """Arguments of URLs that make Apprise read a file of the controller's machine, and partly send it."""
 
 _BYTES: Final[Mapping[str, int]] = {"bark": 2_500, "barks": 2_500, "wecombot": 2_000, "ntfy": 3_800, "ntfys": 3_800}
-"""What a service takes, in bytes of UTF-8, where Apprise does not know or counts characters (Apple's push: 4 KB for all)."""
+"""What a service takes, in bytes of UTF-8, where Apprise counts characters or does not know (Apple's push: 4 KB)."""
 
+_BEFORE_MARKUP: Final = frozenset({"tgram"})
+"""Services that count a text as people read it, not with the markup that Apprise puts in."""
 _LEAST: Final = 200
 """Characters that are sent however little a service takes."""
 
@@ -123,8 +125,12 @@ class Target:
 
     def _size(self, text: str) -> int:
         """Characters after Apprise's conversion, or units of UTF-16, as some count: the larger."""
-        made = convert_between(NotifyFormat.TEXT, self._service.resolve_format(NotifyFormat.TEXT), text)
-        return max(len(made), len(text.encode("utf-16-le", "replace")) // 2)
+        units = len(text.encode("utf-16-le", "replace")) // 2
+        if self._scheme in _BEFORE_MARKUP:
+            return units
+        wanted = self._service.resolve_format(NotifyFormat.TEXT)
+        made = convert_between(NotifyFormat.TEXT, wanted, text)  # type: ignore[no-untyped-call]
+        return max(len(made), units)
 
 
 def _bytes(text: str) -> int:
@@ -141,7 +147,7 @@ def _service(url: str) -> NotifyBase:
     service = Apprise.instantiate(parts, asset=_ASSET)
     if service is None:
         raise BadTargetError(
-            f"Apprise cannot use this {scheme}:// URL: something in it is missing or wrong, or this image lacks a package"
+            f"Apprise cannot use this {scheme}:// URL: something in it is missing or wrong, or a package is not there"
         )
     # What the URL may say of these is ours to say: a retry within an attempt, or a failure that is told as a success.
     service.retry, service.wait, service.optional = 0, 0, False
@@ -157,7 +163,7 @@ def _parts(url: str) -> dict[str, Any]:
     scheme = scheme.lower()
     if not found:
         raise BadTargetError("the value is not an Apprise URL: such as mailto://…, tgram://…, json://…")
-    parts = url_to_dict(url)
+    parts = url_to_dict(url)  # type: ignore[no-untyped-call]
     if not parts or not parts.get("schema"):
         known = scheme if scheme in _known() else ""
         raise BadTargetError(
@@ -167,4 +173,4 @@ def _parts(url: str) -> dict[str, Any]:
 
 
 def _known() -> frozenset[str]:
-    return frozenset(NotificationManager().schemas())
+    return frozenset(NotificationManager().schemas())  # type: ignore[no-untyped-call]

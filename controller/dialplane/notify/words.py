@@ -98,7 +98,8 @@ def _default_title(values: Mapping[str, Any]) -> str:
 
 def _default_body(values: Mapping[str, Any]) -> str:
     """What there is to say beside the title, or the title once more: many services show no empty text."""
-    lines = [str(values[name]) for name in ("text", "message") if values.get(name)]
+    why = "message" if values.get("message") else "reason"
+    lines = [str(values[name]) for name in ("text", why) if values.get(name)]
     if values.get("truncated"):
         lines.append("(Asterisk cut this message.)")
     return "\n\n".join(lines) or _default_title(values)
@@ -118,7 +119,7 @@ def _bounded(value: Any) -> Any:
     return value if isinstance(value, bool | int) else shortened(str(value), _VALUE_LIMIT)
 
 
-def _one_of(text: Any, old: Any, new: Any) -> str:
+def _replaced(text: Any, old: Any, new: Any) -> str:
     """`replace` whose result is bounded before it is made."""
     whole, old, new = str(text), str(old), str(new)
     if not old:
@@ -143,22 +144,20 @@ def _truncated(value: Any, length: Any = 80) -> str:
     return shortened(str(value), max(len(CUT), int(length)))
 
 
-_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    name: _limited(function)
-    for name, function in {
-        "default": _default,
-        "first": lambda value: str(value)[:1],
-        "length": lambda value: len(str(value)),
-        "lower": lambda value: str(value).lower(),
-        "replace": _one_of,
-        "title": lambda value: str(value).title(),
-        "tojson": lambda value: json.dumps(str(value), ensure_ascii=False),
-        "trim": lambda value: str(value).strip(),
-        "truncate": _truncated,
-        "upper": lambda value: str(value).upper(),
-        "urlencode": lambda value: quote(str(value), safe=""),
-    }.items()
+_FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
+    "default": _default,
+    "first": lambda value: str(value)[:1],
+    "length": lambda value: len(str(value)),
+    "lower": lambda value: str(value).lower(),
+    "replace": _replaced,
+    "title": lambda value: str(value).title(),
+    "tojson": lambda value: json.dumps(str(value), ensure_ascii=False),
+    "trim": lambda value: str(value).strip(),
+    "truncate": _truncated,
+    "upper": lambda value: str(value).upper(),
+    "urlencode": lambda value: quote(str(value), safe=""),
 }
+_FILTERS: Final = {name: _limited(function) for name, function in _FUNCTIONS.items()}
 
 _ALLOWED: Final = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Const, nodes.Name, nodes.If, nodes.CondExpr),
@@ -178,7 +177,8 @@ _NAMES_OF: Final[Mapping[type[nodes.Node], str]] = {
     nodes.Extends: "an extends",
 }
 
-_environment: Final = SandboxedEnvironment(autoescape=False, undefined=Undefined, keep_trailing_newline=False)  # noqa: S701 -- it is plain text, which Apprise escapes where a service wants HTML
+# Plain text: Apprise escapes it where a service wants HTML.
+_environment: Final = SandboxedEnvironment(autoescape=False, undefined=Undefined, keep_trailing_newline=False)
 _environment.filters = dict(_FILTERS)
 _environment.globals = {}
 
