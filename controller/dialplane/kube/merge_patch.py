@@ -7,7 +7,7 @@ JSON = Any
 
 NEVER_VOLATILE = frozenset({"observedGeneration"})
 """A number that tells something by itself."""
-VOLATILE_TIMES = frozenset({"lastSeenAt", "lastRegisteredAt", "lastCallAt"})
+VOLATILE_TIMES = frozenset({"lastSeenAt", "lastRegisteredAt", "lastCallAt", "lastDeliveredAt"})
 """Times that move like a counter; they ride along like numbers."""
 
 

@@ -1,7 +1,7 @@
 """Notifications: one event for one Notifier, until it is delivered or given up."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -12,7 +12,11 @@ from dialplane.store.columns import METADATA, AnyText, Moment, sequence
 from dialplane.store.engine import Store
 from dialplane.store.events import EVENTS, Event
 
-State = Literal["pending", "delivered", "dead"]
+State = Literal["pending", "delivered", "dead", "dropped"]
+"""`dead`: given up. `dropped`: its Notifier was deleted or disabled before it was told."""
+
+_STALE: Final = timedelta(seconds=1)
+"""What is due so soon may be on its way with the old count: it is left alone."""
 
 DELIVERIES: Final = sa.Table(
     "deliveries",
@@ -28,11 +32,15 @@ DELIVERIES: Final = sa.Table(
     sa.Column("due_at", Moment, nullable=False),
     sa.Column("last_error", AnyText),
     sa.Column("folded", sa.Integer, nullable=False),
+    sa.Column("topic", AnyText),
+    sa.Column("window_at", Moment, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("finished_at", Moment),
     sa.UniqueConstraint("event", "notifier"),
-    sa.Index(None, "site", "state", "due_at"),
-    sa.Index(None, "site", "notifier", "state"),
+    sa.Index(None, "site", "notifier", "state", "due_at"),
+    sa.Index(None, "site", "notifier", "topic", "seq"),
+    sa.Index(None, "site", "finished_at"),
+    sa.Index(None, "event"),
     sqlite_autoincrement=True,
 )
 
@@ -43,7 +51,8 @@ class NewDelivery:
 
     notifier: str
     notifier_uid: str
-    due_at: datetime
+    fold_seconds: int = 0
+    """The same event of the same subject is told once in so many seconds; 0: each is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class Delivery:
     """When to try, or try again; only while it is pending."""
     last_error: str | None
     folded: int
-    """How many more events of the same kind this one stands for."""
+    """How many more events of the same kind this one stands for; `event` is the newest of them."""
     created_at: datetime
     finished_at: datetime | None
 
@@ -86,43 +95,82 @@ class Page:
     """The cursor for the page after this; None at the end."""
 
 
-def fan_out(store: Store, event: Event, made: Iterable[NewDelivery], *, now: datetime) -> None:
-    """Make the deliveries of an event and mark it, in one transaction; twice makes none twice."""
-    rows = [
-        {
-            "id": secrets.token_hex(16),
-            "site": event.site,
-            "event": event.seq,
-            "notifier": new.notifier,
-            "notifier_uid": new.notifier_uid,
-            "state": "pending",
-            "attempts": 0,
-            "due_at": new.due_at,
-            "folded": 0,
-            "created_at": now,
-        }
-        for new in made
-    ]
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How telling one Notifier goes, as far as the store remembers."""
+
+    delivered: int = 0
+    dead: int = 0
+    pending: int = 0
+    last_delivered_at: datetime | None = None
+
+
+def fan_out(store: Store, told: Iterable[tuple[Event, Iterable[NewDelivery]]], *, now: datetime) -> None:
+    """Make the deliveries of events and mark these, in one transaction; twice makes none twice.
+
+    Where a Notifier folds, the first of the same event and subject is due at once. What follows within the window goes
+    into one more, due when the window is over.
+    """
     with store.write() as connection:
-        if rows:
-            connection.execute(store.insert_new(DELIVERIES).values(rows))
-        connection.execute(sa.update(EVENTS).where(EVENTS.c.seq == event.seq).values(fanned_out=True))
+        for event, made in told:
+            fresh = sa.update(EVENTS).where(EVENTS.c.seq == event.seq, EVENTS.c.fanned_out.is_(False))
+            if connection.execute(fresh.values(fanned_out=True)).rowcount == 0:
+                continue
+            for new in made:
+                _make(connection, event, new, now)
 
 
-def due(store: Store, site: str, *, now: datetime, limit: int = 100) -> tuple[Told, ...]:
-    """Pending ones whose time has come, the longest due first."""
-    mine = (DELIVERIES.c.site == site) & (DELIVERIES.c.state == "pending") & (DELIVERIES.c.due_at <= now)
+def _make(connection: sa.Connection, event: Event, new: NewDelivery, now: datetime) -> None:
+    topic, starts = None, now
+    if new.fold_seconds:
+        topic = f"{event.type} {event.subject_kind}/{event.subject_name}"
+        window = timedelta(seconds=new.fold_seconds)
+        mine = (
+            (DELIVERIES.c.site == event.site)
+            & (DELIVERIES.c.notifier == new.notifier)
+            & (DELIVERIES.c.notifier_uid == new.notifier_uid)
+            & (DELIVERIES.c.topic == topic)
+        )
+        last = connection.execute(sa.select(DELIVERIES).where(mine).order_by(DELIVERIES.c.seq.desc()).limit(1)).first()
+        if last is not None:
+            waits = (
+                (DELIVERIES.c.seq == last.seq)
+                & (DELIVERIES.c.state == "pending")
+                & (DELIVERIES.c.attempts == 0)
+                & (DELIVERIES.c.due_at > now + min(_STALE, window / 4))
+            )
+            more = sa.update(DELIVERIES).where(waits).values(folded=DELIVERIES.c.folded + 1, event=event.seq)
+            if connection.execute(more).rowcount:
+                return
+            starts = min(max(now, last.window_at + window), now + window)  # never far off, if the clock was set back
+    row = {
+        "id": secrets.token_hex(16),
+        "site": event.site,
+        "event": event.seq,
+        "notifier": new.notifier,
+        "notifier_uid": new.notifier_uid,
+        "state": "pending",
+        "attempts": 0,
+        "due_at": starts,
+        "folded": 0,
+        "topic": topic,
+        "window_at": starts,
+        "created_at": now,
+    }
+    connection.execute(sa.insert(DELIVERIES).values(row))
+
+
+def upcoming(store: Store, site: str, notifier: str, uid: str, *, limit: int) -> tuple[Told, ...]:
+    """The pending ones of one Notifier, the longest due first, those that are not due yet included."""
+    mine = (
+        (DELIVERIES.c.site == site)
+        & (DELIVERIES.c.notifier == notifier)
+        & (DELIVERIES.c.notifier_uid == uid)
+        & (DELIVERIES.c.state == "pending")
+    )
     query = _TOLD.where(mine).order_by(DELIVERIES.c.due_at, DELIVERIES.c.seq).limit(limit)
     with store.read() as connection:
         return tuple(_told(row) for row in connection.execute(query))
-
-
-def next_due(store: Store, site: str) -> datetime | None:
-    """When the next pending one is due; None where none is pending."""
-    mine = (DELIVERIES.c.site == site) & (DELIVERIES.c.state == "pending")
-    with store.read() as connection:
-        found: datetime | None = connection.execute(sa.select(sa.func.min(DELIVERIES.c.due_at)).where(mine)).scalar()
-    return found
 
 
 def delivered(store: Store, delivery_id: str, *, now: datetime) -> None:
@@ -155,7 +203,9 @@ def resend(store: Store, site: str, delivery_id: str, *, now: datetime) -> Deliv
     mine = (DELIVERIES.c.site == site) & (DELIVERIES.c.id == delivery_id)
     with store.write() as connection:
         connection.execute(
-            sa.update(DELIVERIES).where(mine).values(state="pending", attempts=0, due_at=now, finished_at=None)
+            sa.update(DELIVERIES)
+            .where(mine)
+            .values(state="pending", attempts=0, due_at=now, window_at=now, finished_at=None)
         )
         row = connection.execute(sa.select(DELIVERIES).where(mine)).one_or_none()
     return None if row is None else _delivery(row)
@@ -184,22 +234,67 @@ def page(
     return Page(kept, kept[-1].delivery.seq if len(found) > limit else None)
 
 
-def counts(store: Store, site: str) -> dict[tuple[str, State], int]:
-    """How many notifications are kept, by Notifier and state."""
+def hurry(store: Store, site: str, notifier: str, *, now: datetime) -> None:
+    """Try at once what failed before: the Notifier has changed."""
+    failed = (DELIVERIES.c.state == "pending") & (DELIVERIES.c.attempts > 0) & (DELIVERIES.c.due_at > now)
+    query = sa.update(DELIVERIES).where(DELIVERIES.c.site == site, DELIVERIES.c.notifier == notifier, failed)
+    with store.write() as connection:
+        connection.execute(query.values(due_at=now))
+
+
+def drop_others(store: Store, site: str, uids: Mapping[str, str], *, now: datetime) -> int:
+    """End what is pending for other Notifiers than these (their uid by name); returns how many."""
+    pending = (DELIVERIES.c.site == site) & (DELIVERIES.c.state == "pending")
+    with store.read() as connection:
+        found = connection.execute(
+            sa.select(DELIVERIES.c.notifier, DELIVERIES.c.notifier_uid).where(pending).distinct()
+        )
+        others = [(name, uid) for name, uid in found if uids.get(name) != uid]
+    if not others:
+        return 0
+    ended = 0
+    with store.write() as connection:
+        for name, uid in others:
+            mine = pending & (DELIVERIES.c.notifier == name) & (DELIVERIES.c.notifier_uid == uid)
+            query = sa.update(DELIVERIES).where(mine).values(state="dropped", finished_at=now)
+            ended += connection.execute(query).rowcount
+    return ended
+
+
+def give_up_older(store: Store, site: str, *, now: datetime, older_than: timedelta, error: str) -> int:
+    """Give up what has been pending for so long, tried or not; returns how many."""
+    query = sa.update(DELIVERIES).where(
+        DELIVERIES.c.site == site, DELIVERIES.c.state == "pending", DELIVERIES.c.window_at < now - older_than
+    )
+    values = {"state": "dead", "finished_at": now, "last_error": sa.func.coalesce(DELIVERIES.c.last_error, error)}
+    with store.write() as connection:
+        return connection.execute(query.values(**values)).rowcount
+
+
+def standings(store: Store, site: str) -> dict[tuple[str, str], Standing]:
+    """How telling goes, by name and uid of the Notifier."""
     query = (
-        sa.select(DELIVERIES.c.notifier, DELIVERIES.c.state, sa.func.count())
+        sa.select(
+            DELIVERIES.c.notifier,
+            DELIVERIES.c.notifier_uid,
+            *(sa.func.count(sa.case((DELIVERIES.c.state == state, 1))) for state in ("delivered", "dead", "pending")),
+            sa.func.max(sa.case((DELIVERIES.c.state == "delivered", DELIVERIES.c.finished_at)), type_=Moment()),
+        )
         .where(DELIVERIES.c.site == site)
-        .group_by(DELIVERIES.c.notifier, DELIVERIES.c.state)
+        .group_by(DELIVERIES.c.notifier, DELIVERIES.c.notifier_uid)
     )
     with store.read() as connection:
-        return {(notifier, state): number for notifier, state, number in connection.execute(query)}
+        return {(name, uid): Standing(*found) for name, uid, *found in connection.execute(query)}
 
 
-def prune(store: Store, site: str, *, now: datetime, older_than: timedelta) -> int:
+def prune(store: Store, site: str, *, now: datetime, older_than: timedelta, dead_older_than: timedelta) -> int:
     """Forget notifications that ended long ago; returns how many."""
-    query = sa.delete(DELIVERIES).where(DELIVERIES.c.site == site, DELIVERIES.c.finished_at < now - older_than)
+    dead = DELIVERIES.c.state == "dead"
+    over = (~dead & (DELIVERIES.c.finished_at < now - older_than)) | (
+        dead & (DELIVERIES.c.finished_at < now - dead_older_than)
+    )
     with store.write() as connection:
-        return connection.execute(query).rowcount
+        return connection.execute(sa.delete(DELIVERIES).where(DELIVERIES.c.site == site, over)).rowcount
 
 
 _FIELDS: Final = tuple(Delivery.__dataclass_fields__)

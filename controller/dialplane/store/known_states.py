@@ -1,5 +1,6 @@
 """The last known state of things whose changes are told: a restarted controller tells of a change, not of a state."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -39,21 +40,21 @@ def known(store: Store, site: str) -> dict[str, KnownState]:
         return {row.subject: KnownState(row.subject, row.state, row.at) for row in connection.execute(query)}
 
 
-def learn(store: Store, site: str, states: tuple[KnownState, ...], told: tuple[NewEvent, ...] = ()) -> None:
-    """Remember states, and with them the events that tell of their change, in one transaction."""
+def learn(
+    store: Store,
+    site: str,
+    states: Iterable[KnownState],
+    told: Sequence[NewEvent] = (),
+    gone: Iterable[str] = (),
+) -> None:
+    """Remember states, forget things that are no more, and write the events that tell of it, in one transaction."""
+    new = list(states)
+    left = [state.subject for state in new] + list(gone)
     with store.write() as connection:
-        for state in states:
-            mine = (KNOWN_STATES.c.site == site) & (KNOWN_STATES.c.subject == state.subject)
-            connection.execute(sa.delete(KNOWN_STATES).where(mine))
-            connection.execute(
-                sa.insert(KNOWN_STATES).values(site=site, subject=state.subject, state=state.state, at=state.at)
-            )
+        if left:
+            mine = (KNOWN_STATES.c.site == site) & (KNOWN_STATES.c.subject == sa.bindparam("left"))
+            connection.execute(sa.delete(KNOWN_STATES).where(mine), [{"left": subject} for subject in left])
+        if new:
+            rows = [{"site": site, "subject": each.subject, "state": each.state, "at": each.at} for each in new]
+            connection.execute(sa.insert(KNOWN_STATES), rows)
         events.append(connection, told)
-
-
-def forget(store: Store, site: str, subjects: frozenset[str]) -> None:
-    """Forget things that are no more."""
-    with store.write() as connection:
-        connection.execute(
-            sa.delete(KNOWN_STATES).where(KNOWN_STATES.c.site == site, KNOWN_STATES.c.subject.in_(subjects))
-        )

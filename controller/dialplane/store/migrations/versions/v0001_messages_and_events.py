@@ -97,6 +97,8 @@ def upgrade() -> None:
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("folded", sa.Integer(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=True),
+        sa.Column("window_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["event"], ["events.seq"], name=op.f("fk_deliveries_event")),
@@ -105,10 +107,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("uq_deliveries_id")),
         sqlite_autoincrement=True,
     )
-    op.create_index(
-        op.f("ix_deliveries_site_notifier_state"), "deliveries", ["site", "notifier", "state"], unique=False
-    )
-    op.create_index(op.f("ix_deliveries_site_state_due_at"), "deliveries", ["site", "state", "due_at"], unique=False)
+    for columns in (
+        ["event"],
+        ["site", "finished_at"],
+        ["site", "notifier", "state", "due_at"],
+        ["site", "notifier", "topic", "seq"],
+    ):
+        op.create_index(op.f(f"ix_deliveries_{'_'.join(columns)}"), "deliveries", columns, unique=False)
     op.create_table(
         "outgoing_parts",
         sa.Column("message", sa.String(length=40), nullable=False),

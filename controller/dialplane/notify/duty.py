@@ -1,0 +1,92 @@
+"""PURE but for Apprise's reading of a URL: what each Notifier is to tell, and why one cannot."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import SecretStr
+
+from dialplane.notify.target import BadTargetError, Target
+from dialplane.notify.words import BadTemplateError, Wording
+from dialplane.resources.key import Key
+from dialplane.resources.notifier import NotifierSpec
+from dialplane.service import SiteView
+from dialplane.store.deliveries import NewDelivery
+from dialplane.store.events import Event
+
+NEVER_FOLDED: Final = frozenset({"sms.received", "sms.failed"})
+"""Each of these has contents of its own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Duty:
+    """One Notifier as it is to be served."""
+
+    name: str
+    uid: str
+    spec: NotifierSpec
+    url: SecretStr = field(repr=False)
+    wording: Wording = field(default_factory=Wording)
+    in_parallel: bool = False
+    accepted: bool = True
+    problem: str = ""
+    """Why it cannot be served though it was accepted; holds nothing of the URL."""
+
+    @property
+    def served(self) -> bool:
+        """Whether it can be told now; what is to be told waits otherwise."""
+        return self.accepted and not self.problem
+
+    @property
+    def key(self) -> Key:
+        """Of its resource."""
+        return Key("Notifier", self.name)
+
+    def delivery(self, event: Event) -> NewDelivery | None:
+        """What becomes of an event here: None where it is not told."""
+        forwarded = self.name in (event.data.get("notifiers") or ())
+        if not (forwarded or event.type in self.spec.events) or not _passes(self.spec, event):
+            return None
+        fold = 0 if event.type in NEVER_FOLDED else self.spec.fold_seconds
+        return NewDelivery(self.name, self.uid, fold)
+
+
+def duties(view: SiteView, before: Mapping[str, Duty]) -> dict[str, Duty]:
+    """The enabled Notifiers of the site by name; one that did not change is the very same as `before`."""
+    found = {}
+    for resource, spec in view.snapshot.of(NotifierSpec):
+        if not spec.enabled:
+            continue
+        name, reference = resource.key.name, spec.url_secret_ref
+        url = view.snapshot.secrets.get(reference.name, {}).get(reference.key)
+        accepted = url is not None and resource.key in view.accepted
+        url, old = url or SecretStr(""), before.get(name)
+        asked = (resource.uid, spec, url, accepted)
+        if old is not None and (old.uid, old.spec, old.url, old.accepted) == asked:
+            found[name] = old
+        else:
+            found[name] = _duty(name, resource.uid, spec, url) if accepted else Duty(name, *asked[:3], accepted=False)
+    return found
+
+
+def _duty(name: str, uid: str, spec: NotifierSpec, url: SecretStr) -> Duty:
+    try:
+        wording = Wording(spec.title, spec.template)
+        target = Target(url.get_secret_value())
+    except (BadTargetError, BadTemplateError) as error:
+        return Duty(name, uid, spec, url, problem=str(error))
+    return Duty(name, uid, spec, url, wording=wording, in_parallel=target.in_parallel)
+
+
+def _passes(spec: NotifierSpec, event: Event) -> bool:
+    only = spec.filter
+    match event.type.partition(".")[0]:
+        case "trunk":
+            return not only.trunks or event.subject_name in only.trunks
+        case "dongle" | "sms":
+            dongle = event.data.get("dongle") or (event.subject_name if event.subject_kind == "Dongle" else None)
+            if only.dongles and dongle not in only.dongles:
+                return False
+            return event.type != "sms.received" or not only.senders or event.data.get("sender") in only.senders
+        case _:
+            return True

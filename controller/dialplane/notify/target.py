@@ -1,0 +1,176 @@
+"""Apprise, held short: one URL becomes one target; what reaches this machine or its files is refused.
+
+No word of an error here comes from the URL: it holds a token.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
+from apprise.conversion import convert_between
+from apprise.manager_plugins import NotificationManager
+from apprise.plugins import NotifyBase, url_to_dict
+
+from dialplane.notify.failure import cause
+from dialplane.notify.words import TITLE_LIMIT, Words
+
+ANSWER_SECONDS: Final = 10.0
+"""For a connection, and for each answer on it."""
+HEADER: Final = "X-Dialplane-Delivery"
+"""Carries the delivery's id where a service's plugin takes headers: webhooks and e-mail."""
+
+_THIS_MACHINE: Final = "it reaches the controller's own machine, where nobody looks"
+REFUSED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("dbus", "qt", "kde", "glib", "gio", "gnome", "macosx", "windows", "blink1"), _THIS_MACHINE),
+    "syslog": _THIS_MACHINE,
+    "rsyslog": "it never says whether anything arrived",
+}
+"""Services of Apprise that cannot be what is wanted, and why."""
+
+_FILES: Final = frozenset({"template", "keyfile", "subfile", "pgpkey", "attach"})
+"""Arguments of URLs that make Apprise read a file of the controller's machine, and partly send it."""
+
+_BYTES: Final[Mapping[str, int]] = {"bark": 2_500, "barks": 2_500, "wecombot": 2_000, "ntfy": 3_800, "ntfys": 3_800}
+"""What a service takes, in bytes of UTF-8, where Apprise counts characters or does not know (Apple's push: 4 KB)."""
+
+_BEFORE_MARKUP: Final = frozenset({"tgram"})
+"""Services that count a text as people read it, not with the markup that Apprise puts in."""
+_LEAST: Final = 200
+"""Characters that are sent however little a service takes."""
+
+_ASSET: Final = AppriseAsset(
+    app_id="Dialplane",
+    app_desc="Dialplane",
+    async_mode=False,  # in the caller's thread: Apprise's own pool is one for all, and a stuck service would fill it
+    service_timeout=0,  # likewise
+    http_redirects=False,
+    interpret_emojis=False,
+    interpret_escapes=False,
+    pgp_autogen=False,
+    pem_autogen=False,
+    result_log_disk_size=0,
+    secure_logging=True,
+    storage_mode="memory",
+)
+
+
+class BadTargetError(ValueError):
+    """Whoever wrote the Secret must change it; the message says why and holds no part of it."""
+
+
+def quiet() -> None:
+    """Keep what Apprise and the libraries below it say from our log; `Target.send` still hears it."""
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    for name in ("urllib3", "requests", "requests_oauthlib", "oauthlib"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+class Target:
+    """Where one Notifier tells; made anew for each attempt, so that threads share nothing."""
+
+    def __init__(self, url: str) -> None:
+        """Read an Apprise URL.
+
+        Raises:
+            BadTargetError: it is none, or one that is refused.
+        """
+        quiet()
+        self._service = _service(url.strip())
+        self._scheme = str(getattr(self._service, "schema", ""))
+
+    @property
+    def in_parallel(self) -> bool:
+        """Whether the service takes several at a time: Apprise says how many seconds lie between two."""
+        return float(self._service.request_rate_per_sec) < 1
+
+    def send(self, words: Words, delivery: str, level: NotifyType = NotifyType.INFO) -> str:
+        """Tell it once; blocks.
+
+        Returns:
+            Why it failed, in words of ours; empty where the service took it.
+        """
+        headers = getattr(self._service, "headers", None)
+        if isinstance(headers, dict):
+            headers[HEADER] = delivery
+        teller = Apprise(asset=_ASSET)
+        teller.add(self._service)
+        told = teller.notify(
+            title=words.title,
+            body=self._fitting(words),
+            notify_type=level,
+            body_format=NotifyFormat.TEXT,
+            log_level=logging.DEBUG,
+        )
+        if told:
+            return ""
+        return cause(entry.message for result in told.results for entry in result.logs())
+
+    def _fitting(self, words: Words) -> str:
+        """As much of the text as the service takes, as it is counted there."""
+        title = 0 if self._service.title_maxlen > 0 else 2 * TITLE_LIMIT
+        room = int(self._service.body_maxlen) - title
+        text = words.text()
+        while len(text) > _LEAST and (size := self._size(text)) > room:
+            text = words.text(max(_LEAST, min(len(text) * room // size, len(text) - 8)))
+        limit = _BYTES.get(self._scheme)
+        while limit and len(text) > _LEAST and (size := _bytes(text)) > limit:
+            text = words.text(max(_LEAST, min(len(text) * limit // size, len(text) - 8)))
+        return text
+
+    def _size(self, text: str) -> int:
+        """Characters after Apprise's conversion, or units of UTF-16, as some count: the larger."""
+        units = len(text.encode("utf-16-le", "replace")) // 2
+        if self._scheme in _BEFORE_MARKUP:
+            return units
+        wanted = self._service.resolve_format(NotifyFormat.TEXT)
+        made = convert_between(NotifyFormat.TEXT, wanted, text)  # type: ignore[no-untyped-call]
+        return max(len(made), units)
+
+
+def _bytes(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _service(url: str) -> NotifyBase:
+    parts = _parts(url)
+    scheme = str(parts["schema"])
+    if scheme in REFUSED:
+        raise BadTargetError(f"{scheme}:// is refused: {REFUSED[scheme]}")
+    if found := sorted(_FILES & {name.lower() for name in parts.get("qsd", {})}):
+        raise BadTargetError(f"{scheme}:// with {found[0]}= is refused: it reads a file of the controller's machine")
+    service = Apprise.instantiate(parts, asset=_ASSET)
+    if service is None:
+        raise BadTargetError(
+            f"Apprise cannot use this {scheme}:// URL: something in it is missing or wrong, or a package is not there"
+        )
+    # What the URL may say of these is ours to say: a retry within an attempt, or a failure that is told as a success.
+    service.retry, service.wait, service.optional = 0, 0, False
+    service.redirects = False
+    service.socket_connect_timeout = service.socket_read_timeout = ANSWER_SECONDS
+    return service
+
+
+def _parts(url: str) -> dict[str, Any]:
+    if "\n" in url or "\r" in url:
+        raise BadTargetError("the value has several lines: it must be one Apprise URL")
+    scheme, found, _ = url.partition("://")
+    scheme = scheme.lower()
+    if not found:
+        raise BadTargetError("the value is not an Apprise URL: such as mailto://…, tgram://…, json://…")
+    parts = url_to_dict(url)  # type: ignore[no-untyped-call]
+    if not parts or not parts.get("schema"):
+        known = scheme if scheme in _known() else ""
+        raise BadTargetError(
+            f"Apprise cannot read this {known}:// URL" if known else "Apprise knows no service of this name"
+        )
+    return dict(parts)
+
+
+def _known() -> frozenset[str]:
+    return frozenset(NotificationManager().schemas())  # type: ignore[no-untyped-call]
