@@ -27,10 +27,15 @@ class Bench:
         self.api, self.clock, self.may_write = FakeApi(), Clock(), True
         self.events = Events(self.api, "site", "pod-1", self.clock, lambda: self.may_write)
 
-    async def run(self, seconds: float = 0.05) -> None:
+    async def run(self, seconds: float = 5) -> None:
+        """Until all is posted, or for so long."""
+        posting = asyncio.create_task(self.events.run())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self.events.run()
+                while self.events._waiting.is_set() and not posting.done():
+                    await asyncio.sleep(0.001)
+        posting.cancel()
+        await asyncio.wait({posting})
 
     @property
     def methods(self) -> list[str]:
@@ -95,7 +100,7 @@ async def test_a_warning_overtakes_good_news_and_is_never_dropped_for_it(bench: 
     for number in range(events.QUEUE):
         bench.events.tell(Key("Extension", f"e{number}"), "u", READY)
     bench.events.tell(ANN, "u", GONE)
-    await bench.run(0.02)
+    await bench.run()
     assert bench.api.requests[0].body["involvedObject"]["name"] == "ann"
 
 

@@ -22,7 +22,7 @@ from tests.reconcile.site_rig import FAST, Rig, extensions, manifest
 
 PBX = Key("Asterisk", "pbx")
 PHONE = Key("Extension", "e101")
-QUICK = replace(FAST, drain_check=0.1, lost_grace=10)
+QUICK = replace(FAST, drain_check=0.1, lost_grace=30)
 EMERGENCY = {"numbers": ["112"], "trunks": ["alpha"], "callerId": "+4930112"}
 HOUR = timedelta(hours=1)
 
@@ -275,7 +275,6 @@ async def test_a_controller_that_dies_after_the_order_finds_the_restart_done(off
 
 
 async def test_a_controller_that_dies_before_the_order_gives_it_in_the_end(office: Office) -> None:
-    office.rig.timing = replace(QUICK, supervisor_limit=2)
     await office.open()
     dying = asyncio.Event()
 
@@ -286,13 +285,12 @@ async def test_a_controller_that_dies_before_the_order_gives_it_in_the_end(offic
     office.keeper.instead = die  # nothing happens
     office.ask("one")
     await asyncio.wait_for(dying.wait(), 20)
+    await office.until("Restarting")
     await office.rig.end()
     office.keeper.instead = None
-    office.rig.timing = QUICK
     call = await office.call()
     office.rig.timing = replace(QUICK, supervisor_limit=3)
     await office.rig.rerun()
-    await office.until("Restarting")
     await office.until("Draining")
     await asyncio.sleep(0.5)
     assert office.keeper.restarts == 1  # the one that did nothing
