@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -69,12 +68,7 @@ class Cluster:
 @asynccontextmanager
 async def connect(namespace: Namespace, user: str = ADMIN) -> AsyncIterator[Cluster]:
     """Connect as that user; requests time out after a minute, watches never."""
-    server = namespace.server
-    trust = ssl.create_default_context(cafile=str(server.certificates.authority))
-    connector = aiohttp.TCPConnector(ssl=trust, limit=IN_FLIGHT + 8)
-    headers = {"Authorization": f"Bearer {server.token(user)}"}
-    limits = aiohttp.ClientTimeout(total=60)
-    async with aiohttp.ClientSession(server.url, connector=connector, headers=headers, timeout=limits) as session:
+    async with namespace.session(limit=IN_FLIGHT + 8, user=user, limit_seconds=60) as session:
         yield Cluster(namespace, session)
 
 

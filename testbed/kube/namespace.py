@@ -11,7 +11,7 @@ import yaml
 
 from dialplane.resources.manifest import API_VERSION, GROUP
 from testbed.kube.rest import Answer
-from testbed.kube.server import ApiServer
+from testbed.kube.server import ADMIN, ApiServer
 from testbed.manifests import PLURALS
 
 OPERATOR = "operator"
@@ -66,12 +66,13 @@ class Namespace:
         """Create one object, as the admin."""
         _granted(self.server.request("POST", path, body))
 
-    def session(self, *, limit: int) -> aiohttp.ClientSession:
-        """The admin's, with so many connections at the most."""
+    def session(self, *, limit: int, user: str = ADMIN, limit_seconds: float = 300) -> aiohttp.ClientSession:
+        """That user's, with so many connections at the most; `limit_seconds` is a request's."""
         trust = ssl.create_default_context(cafile=str(self.server.certificates.authority))
         connector = aiohttp.TCPConnector(ssl=trust, limit=limit)
-        bearer = {"Authorization": f"Bearer {self.server.token()}"}
-        return aiohttp.ClientSession(self.server.url, connector=connector, headers=bearer)
+        bearer = {"Authorization": f"Bearer {self.server.token(user)}"}
+        limits = aiohttp.ClientTimeout(total=limit_seconds)
+        return aiohttp.ClientSession(self.server.url, connector=connector, headers=bearer, timeout=limits)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, limit_seconds: float = 60) -> str:
         """Run kubectl in this namespace, as the admin."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.usage import usage
 from testbed.asterisk import AsteriskInstance
 from testbed.kube.rest import MERGE_PATCH
 from testbed.kube.server import ApiServer
@@ -18,7 +19,6 @@ from tests.kube.proxy import Proxy
 from tests.system.doors import Kube, Namespace
 from tests.system.world import World, phones
 
-TICKS = os.sysconf("SC_CLK_TCK")
 ASKING = ("Challenge", "Core", "Getvar", "Login", "Logoff", "ModuleCheck", "PJSIPShow", "Ping", "Show", "VoicemailUser")
 """How the names of AMI actions begin that change nothing."""
 TAKEN_OVER_WITHIN = 15.0
@@ -60,8 +60,7 @@ class Replica(Kube):
     @property
     def cpu_seconds(self) -> float:
         """Processor time that the process took so far."""
-        fields = Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return usage(self.child.pid).cpu_seconds
 
     @property
     def effects(self) -> list[str]:
