@@ -49,7 +49,7 @@ async def test_a_user_that_hears_no_system_events_never_sees_it_booted(asterisk:
     calls = asterisk.settings.calls
     user = AmiAddress(asterisk.settings.host, calls.name, SecretStr(calls.secret), asterisk.settings.ami_port)
     with pytest.raises(NotBooted):
-        async with Ami.connect(user, timeout=0.5, events="call"):
+        async with Ami.connect(user, timeout=2, events="call"):
             pass
     async with Ami.connect(user, events="call", wait_for_boot=False) as ami:
         with pytest.raises(PermissionMissing):
