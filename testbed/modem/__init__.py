@@ -22,9 +22,10 @@ command           fields (defaults) -> answer
                   ``provider``
 ``stuck``         ``imei``; ``on`` (true): takes messages, sends and reports nothing; State stays
 ``pace``          ``imei``, ``seconds`` the modem works on one outgoing message
-``deliver``       ``device`` or ``imei``, ``sender``; ``text`` or ``base64``; ``repeat`` (1), ``every`` (0 s),
-                  ``delay`` (0 s), ``duplicate`` (false: events once). ``{n}`` in ``text`` is the number of the
-                  repetition if ``repeat`` > 1 -> ``waiting``: not taken by the dialplan yet
+``deliver``       ``device`` or ``imsi`` (the network keeps it until such a card can take it), ``sender``; ``text``
+                  or ``base64``; ``repeat`` (1), ``every`` (0 s), ``delay`` (0 s), ``duplicate`` (false: events
+                  once). ``{n}`` in ``text`` is the number of the repetition if ``repeat`` > 1
+                  -> ``waiting``: not taken by the dialplan yet
 ``call``          ``device``, ``number``; ``exten`` (the modem's number, else the file's) -> ``call``
 ``hangup``        ``device``, ``call``: the caller hangs up
 ``refuse``        ``count`` (1), ``error`` (Queue error): the next sends are refused with the driver's text
@@ -40,6 +41,7 @@ command           fields (defaults) -> answer
 ``devices``       -> ``devices``: every field of the device entries
 ``counts``        -> ``accepted``, ``delivered`` (dialplan runs), ``waiting``, ``reloads``, ``lines``,
                   ``connections`` (ever), ``refused`` (Asterisk's words), ``complaints`` (about the file)
+``module``        ``on``: false takes the module away: Asterisk itself answers its actions, no events
 ``emit``          ``name`` without the driver's prefix, ``fields`` (object): any event, as it is
 ================= =========================================================================================
 """

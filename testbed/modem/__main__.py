@@ -50,15 +50,13 @@ def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 async def _run(given: argparse.Namespace) -> None:
     names, mischief = DRIVERS[given.driver], Mischief()
     settings = LineSettings(given.asterisk, given.rights, mischief)
-    # Lines carry actions, actions reach the driver, the driver tells events on lines.
-    parts: list[Actions] = []
-    lines = Lines(settings, lambda: parts[0], names.prefix)
+    lines = Lines(settings, names.prefix)
     driver = Driver(names, given.config, lines.emit)
     user, password = os.environ["MODEM_ARI_USERNAME"], os.environ.pop("MODEM_ARI_PASSWORD")
     async with Dialplan.connect(given.ari, user, password, f"modem-{os.getpid()}") as dialplan:
         texts = Texts(driver, dialplan)
-        parts.append(Actions(driver, texts, mischief))
-        commands = ModemCommands(driver, texts, lines, mischief).commands()
+        actions = lines.actions = Actions(driver, texts, mischief)
+        commands = ModemCommands(driver, texts, lines, actions, mischief).commands()
         driver.load()
         server = await asyncio.start_server(lines.connected, *given.listen, limit=1 << 16)
         control = await listen(commands, given.control) if given.control is not None else None

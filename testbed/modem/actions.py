@@ -60,10 +60,15 @@ class Lost(Exception):
 
 
 class Actions:
-    """Every intercepted action -> the question to Asterisk, and its handler."""
+    """Every intercepted action -> the question to Asterisk, and its handler.
+
+    Attributes:
+        loaded: False as long as Asterisk shall have no such module.
+    """
 
     def __init__(self, driver: Driver, texts: Texts, mischief: Mischief) -> None:
         self._driver, self._texts, self._mischief = driver, texts, mischief
+        self.loaded = True
         p = driver.names.prefix
         changes = {"Restart": RESTARTED, "Stop": STOPPED, "Start": STARTED, "Remove": REMOVED}
         table: dict[str, tuple[Question, Handler]] = {
@@ -79,10 +84,12 @@ class Actions:
 
     def find(self, action: Action) -> tuple[Question, Handler] | None:
         """Who answers this action; None: Asterisk itself."""
+        if not (self.loaded and action.whole):
+            return None
         name = action.get("Action").lower()
         if name == "modulecheck" and action.get("Module") == self._driver.names.module:
             return SYSTEM, self._module_check
-        return self._table.get(name) if action.whole else None
+        return self._table.get(name)
 
     def _module_check(self, action: Action, _: str) -> bytes:
         number = action.get("ActionID")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from testbed.control import Answer, Command
-from testbed.modem.actions import Mischief
+from testbed.modem.actions import Actions, Mischief
 from testbed.modem.device import Device
 from testbed.modem.driver import Driver
 from testbed.modem.line import Cuts, Lines
@@ -18,8 +18,9 @@ from testbed.modem.texts import Texts
 class ModemCommands:
     """The commands and the parts they steer."""
 
-    def __init__(self, driver: Driver, texts: Texts, lines: Lines, mischief: Mischief) -> None:
-        self._driver, self._texts, self._lines, self._mischief = driver, texts, lines, mischief
+    def __init__(self, driver: Driver, texts: Texts, lines: Lines, actions: Actions, mischief: Mischief) -> None:
+        self._driver, self._texts, self._lines = driver, texts, lines
+        self._actions, self._mischief = actions, mischief
         self._outcome = Outcome()
 
     def commands(self) -> Mapping[str, Command]:
@@ -44,6 +45,7 @@ class ModemCommands:
             "devices": self.devices,
             "counts": self.counts,
             "emit": self.emit,
+            "module": self.module,
         }
 
     async def plug(self, **fields: Any) -> Answer:
@@ -55,7 +57,7 @@ class ModemCommands:
         return {"device": device.id if device else None}
 
     async def unplug(self, imei: str) -> Answer:
-        """Take it out; what waited for it is kept for its return no longer."""
+        """Take it out; the network keeps what comes for its card."""
         self._stick(imei)
         self._driver.unplug(imei)
         return {}
@@ -87,7 +89,8 @@ class ModemCommands:
 
     async def deliver(self, sender: str, **fields: Any) -> Answer:
         """Messages come in."""
-        stick = self._stick(str(fields["imei"])) if "imei" in fields else self._held(str(fields["device"]))
+        imsi = str(fields["imsi"]) if "imsi" in fields else self._held(str(fields["device"])).imsi
+        mailbox = self._driver.mailboxes[imsi]
         repeat, every = int(fields.get("repeat", 1)), float(fields.get("every", 0))
         await asyncio.sleep(float(fields.get("delay", 0)))
         for number in range(repeat):
@@ -96,12 +99,12 @@ class ModemCommands:
             else:
                 text = str(fields["text"])
                 body = (text.replace("{n}", str(number)) if repeat > 1 else text).encode()
-            stick.waiting.append(Received(sender, body, repeated=bool(fields.get("duplicate"))))
+            mailbox.append(Received(sender, body, repeated=bool(fields.get("duplicate"))))
             if every:
-                self._texts.hand_out(stick)
+                self._driver.came.set()
                 await asyncio.sleep(every)
-        self._texts.hand_out(stick)
-        return {"waiting": len(stick.waiting)}
+        self._driver.came.set()
+        return {"waiting": len(mailbox)}
 
     async def call(self, device: str, number: str, exten: str = "") -> Answer:
         """Somebody calls the modem."""
@@ -166,7 +169,7 @@ class ModemCommands:
         return {
             "accepted": len(self._texts.sent),
             "delivered": self._texts.delivered,
-            "waiting": sum(len(stick.waiting) for stick in self._driver.sticks.values()),
+            "waiting": sum(len(mailbox) for mailbox in self._driver.mailboxes.values()),
             "reloads": self._driver.reloads,
             "lines": len(self._lines.open),
             "connections": self._lines.count,
@@ -177,6 +180,11 @@ class ModemCommands:
     async def emit(self, name: str, fields: Mapping[str, str]) -> Answer:
         """Tell any event."""
         self._driver.emit(name, [(key, str(value)) for key, value in fields.items()])
+        return {}
+
+    async def module(self, on: bool) -> Answer:
+        """Whether Asterisk has the driver's module."""
+        self._actions.loaded = on
         return {}
 
     def _stick(self, imei: str) -> Stick:
@@ -192,5 +200,5 @@ class ModemCommands:
     def _held(self, name: str) -> Stick:
         stick = self._device(name).stick
         if stick is None:
-            raise ValueError(f"{name} has no modem; deliver by imei to one that is not connected")
+            raise ValueError(f"{name} has no modem; deliver by imsi to one that is not connected")
         return stick

@@ -39,6 +39,7 @@ class Device:
         desired: what it was last told to become.
         when: how urgent that is.
         stick: the modem that it holds open.
+        connection: how often it was connected.
         tasks: messages that the modem has not sent yet.
         calls: call index -> state, such as ``incoming`` or ``active``.
     """
@@ -50,6 +51,7 @@ class Device:
     stick: Stick | None = None
     registered: bool = False
     initialized: bool = False
+    connection: int = 0
     tasks: int = 0
     calls: dict[int, str] = field(default_factory=dict)
 

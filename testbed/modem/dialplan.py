@@ -18,6 +18,7 @@ _RETRY_SECONDS = 0.2
 BODY_LIMIT = 40_000
 """Bytes of one request; Asterisk refuses more than 40,960."""
 _REFUSED = 400
+_NOT_BOOTED = {404, 503}  # 404: the HTTP server is there before ARI is
 
 
 class DialplanError(RuntimeError):
@@ -32,6 +33,7 @@ class Dialplan:
         self._calls: dict[str, asyncio.Queue[str]] = {}
         self._numbers = itertools.count(1)
         self._listening = asyncio.Event()
+        self._booted = False
 
     @classmethod
     @asynccontextmanager
@@ -86,15 +88,34 @@ class Dialplan:
         body = json.dumps({**place, "variables": clean}, ensure_ascii=False).encode()
         if len(body) > BODY_LIMIT:
             raise DialplanError(f"{len(body)} bytes are more than ARI takes ({BODY_LIMIT})")
-        request = self._session.post(
-            f"{self._url}/ari/channels", data=body, headers={"Content-Type": "application/json"}
-        )
+        await self._until_booted()
         try:
-            async with request as response:
+            async with self._session.post(
+                f"{self._url}/ari/channels", data=body, headers={"Content-Type": "application/json"}
+            ) as response:
+                if response.status in _NOT_BOOTED:
+                    raise ConnectionError(f"Asterisk at {self._url} is not booted")
                 if response.status >= _REFUSED:
                     raise DialplanError(f"{response.status}: {await response.text()}")
         except aiohttp.ClientConnectionError as error:
             raise ConnectionError(f"no Asterisk at {self._url}: {error}") from error
+
+    async def _until_booted(self) -> None:
+        """After an outage: ARI may be there before the dialplan.
+
+        Raises:
+            ConnectionError: not yet.
+        """
+        if self._booted:
+            return
+        place = f"{self._url}/ari/asterisk/modules/pbx_config.so"
+        try:
+            async with self._session.get(place) as response:
+                self._booted = response.ok and (await response.json())["status"] == "Running"
+        except aiohttp.ClientError as error:
+            raise ConnectionError(f"no Asterisk at {self._url}: {error}") from error
+        if not self._booted:
+            raise ConnectionError(f"Asterisk at {self._url} is not booted")
 
     async def _states(self, channel: str) -> AsyncIterator[str]:
         queue = self._calls[channel]
@@ -116,6 +137,7 @@ class Dialplan:
                         if message.type == aiohttp.WSMsgType.TEXT:
                             self._hear(message.json())
             self._listening.clear()
+            self._booted = False
             for queue in self._calls.values():
                 queue.put_nowait("released")
             await asyncio.sleep(_RETRY_SECONDS)

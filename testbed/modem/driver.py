@@ -5,6 +5,7 @@ than there: a modem that is plugged in is looked for at once, not at the next in
 """
 
 import asyncio
+from collections import defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from testbed.modem.device import (
 )
 from testbed.modem.names import Names
 from testbed.modem.settings import Configuration, DeviceSettings, read
-from testbed.modem.stick import Stick
+from testbed.modem.stick import Received, Stick
 
 Fields = list[tuple[str, str]]
 Emit = Callable[[str, Fields], None]
@@ -37,6 +38,7 @@ class Driver:
     Attributes:
         devices: by name, in the order of the file.
         sticks: the modems that are plugged in, by IMEI.
+        mailboxes: what the network keeps, by IMSI, until a modem with that card can take it.
         came: set whenever a device became ready: what the network kept may go out.
     """
 
@@ -44,6 +46,7 @@ class Driver:
         self.names, self.path, self.emit = names, path, emit
         self.devices: dict[str, Device] = {}
         self.sticks: dict[str, Stick] = {}
+        self.mailboxes: defaultdict[str, deque[Received]] = defaultdict(deque)
         self.came = asyncio.Event()
         self.complaints: tuple[str, ...] = ()
         self.reloads = 0
@@ -101,14 +104,12 @@ class Driver:
     def reset(self, device: Device, seconds: float = 0.2) -> None:
         """``DongleReset``: the modem leaves the bus and comes back, healthy if a reset heals it."""
         stick = device.stick
-        if stick is None:
-            return
-        if stick.reset_heals:
-            stick.working.set()
 
         def leave() -> None:
-            if device.stick is stick:
+            if stick is not None and device.stick is stick:
                 self._disconnect(device)
+                if stick.reset_heals:
+                    stick.working.set()
                 asyncio.get_running_loop().call_later(seconds, self.discover)
 
         asyncio.get_running_loop().call_later(0.01, leave)
@@ -185,6 +186,7 @@ class Driver:
                 self.emit("PortFail", [("Device", port), ("Message", "Open Failed"), ("ErrorCode", "2")])
             return
         device.stick, device.current, device.when = found, STARTED, NOW
+        device.connection += 1
         self.status(device, "Connect")
         device.registered = found.registered
         self.status(device, "Register" if found.registered else "Unregister")

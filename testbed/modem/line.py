@@ -8,7 +8,7 @@ its way back by the driver's. So the action happens when Asterisk comes to it.
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -253,14 +253,17 @@ class Line:
 class Lines:
     """Every line that is open, and the port where they come in."""
 
-    def __init__(self, settings: LineSettings, actions: Callable[[], Actions], prefix: str) -> None:
-        self.settings, self._actions, self._prefix = settings, actions, prefix
+    def __init__(self, settings: LineSettings, prefix: str) -> None:
+        self.settings, self._prefix = settings, prefix
+        self.actions: Actions | None = None
         self.open: set[Line] = set()
         self.count = 0
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A client came; the callback of ``asyncio.start_server``."""
-        line = Line(self.settings, self._actions(), (reader, writer))
+        if self.actions is None:
+            raise RuntimeError("no actions yet: they reach the driver, which tells its events here")
+        line = Line(self.settings, self.actions, (reader, writer))
         self.open.add(line)
         self.count += 1
         try:
@@ -270,6 +273,8 @@ class Lines:
 
     def emit(self, name: str, fields: Sequence[tuple[str, str]]) -> None:
         """Tell an event of the driver to all who hear it."""
+        if self.actions is None or not self.actions.loaded:
+            return
         message = event(self._prefix + name, fields)
         for line in self.open:
             line.tell(message)

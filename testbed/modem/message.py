@@ -36,6 +36,7 @@ class Cutter:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._seen = 0
+        self._broken = False
 
     def feed(self, data: bytes) -> Iterator[Action]:
         """The actions that ``data`` completes. A line that is too long comes at once, as Asterisk would not wait."""
@@ -45,15 +46,17 @@ class Cutter:
             self._seen = end + 1
             if line.rstrip(b"\r\n") == b"":
                 yield self._take(self._seen)
+                self._broken = False
         if len(self._buffer) - self._seen > LINE_LIMIT:
             yield self._take(len(self._buffer))
+            self._broken = True
 
     def _take(self, end: int) -> Action:
         raw = bytes(self._buffer[:end])
         del self._buffer[:end]
         self._seen = 0
         lines = raw.split(b"\n")
-        whole = all(len(line) < LINE_LIMIT for line in lines)
+        whole = not self._broken and all(len(line) < LINE_LIMIT for line in lines)
         fields = []
         for line in lines:
             name, colon, value = line.removesuffix(b"\r").decode(errors="surrogateescape").partition(":")

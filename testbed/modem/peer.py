@@ -27,6 +27,7 @@ class ModemPeer(PeerProcess):
         driver: str = "chan_dongle",
         port: int = 0,
         rights: Mapping[str, str] | None = None,
+        control: int | None = None,
     ) -> Self:
         """Start one.
 
@@ -37,6 +38,7 @@ class ModemPeer(PeerProcess):
             driver: ``chan_dongle`` or ``chan_quectel``.
             port: where it listens; 0 takes any, give the old one to come back at the same address.
             rights: user -> classes that it reads, joined by commas.
+            control: a port of loopback that takes commands, too.
         """
         options = {
             "listen": f"{LOOPBACK}:{port}",
@@ -45,6 +47,8 @@ class ModemPeer(PeerProcess):
             "config": str(config),
             "driver": driver,
         }
+        if control is not None:
+            options["control"] = str(control)
         if rights:
             options["rights"] = ";".join(f"{user}={classes}" for user, classes in rights.items())
         return await cls.launch(

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import time
-from collections import deque
 from dataclasses import dataclass, field
 
 HOME, SEARCHING = 1, 2
@@ -83,8 +82,6 @@ class Stick:
     send_seconds: float = 0.0
     """How long the modem is at work on one message."""
     outcome: Outcome = field(default_factory=Outcome)
-    waiting: deque[Received] = field(default_factory=deque)
-    """Messages that the network keeps until this modem is reachable."""
 
     def __post_init__(self) -> None:
         self.working.set()

@@ -23,7 +23,7 @@ class Sent:
     """A message that the driver accepted.
 
     Attributes:
-        state: ``queued``, then the outcome's name once it was told.
+        state: ``queued``, then the outcome's name once it was told; ``forgotten`` if the modem went before it was sent.
     """
 
     device: str
@@ -79,7 +79,7 @@ class Texts:
 
     def hand_out(self, stick: Stick) -> None:
         """Let the modem's device read what waits for it."""
-        if stick.waiting:
+        if self.driver.mailboxes[stick.imsi]:
             self._spawn(self._receive(stick))
 
     async def call(self, device: Device, number: str, exten: str) -> int:
@@ -125,17 +125,18 @@ class Texts:
         self.driver.emit("CallStateChange", [("Device", device.id), ("CallIdx", str(index)), ("NewState", state)])
 
     async def _receive(self, stick: Stick) -> None:
+        mailbox = self.driver.mailboxes[stick.imsi]
         async with self._at_work.setdefault(stick.imei, asyncio.Lock()):
-            while stick.waiting and stick.working.is_set():
+            while mailbox and stick.working.is_set():
                 device = self.driver.holder(stick)
                 if device is None or not device.registered or device.settings.disablesms:
                     return
-                message = stick.waiting[0]
+                message = mailbox[0]
                 for _ in range(2 if message.repeated else 1):
                     self._tell(device, message)
                 await self._run(device, "sms", message.sender, _sms_variables(message))
                 self.delivered += 1
-                stick.waiting.popleft()
+                mailbox.popleft()
 
     def _tell(self, device: Device, message: Received) -> None:
         who = [("Device", device.id), ("From", message.sender)]
@@ -147,15 +148,20 @@ class Texts:
         self.driver.emit("NewSMSBase64", [*who, ("Message", message.base64)])
 
     async def _send(self, device: Device, stick: Stick, message: Sent) -> None:
+        connection = device.connection
         async with self._at_work.setdefault(f"out {stick.imei}", asyncio.Lock()):
             await asyncio.sleep(stick.send_seconds)
             await stick.working.wait()
-        if device.stick is stick:
-            device.tasks = max(device.tasks - 1, 0)
-            self.driver.settle(device)
         outcome = stick.outcome
-        if outcome.name != "never":
+        if device.connection == connection:
+            device.tasks -= 1
+            self.driver.settle(device)
             await asyncio.sleep(outcome.after)
+        else:
+            # The driver emptied its queue when the modem went; all it still knows is when the message is too old.
+            message.state, outcome = "forgotten", Outcome("expired")
+            await asyncio.sleep(60 * message.validity)
+        if outcome.name != "never":
             await self._report(device, message, outcome)
 
     async def _report(self, device: Device, message: Sent, outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from testbed.ami import AmiClient, AmiRefusedError
 from testbed.asterisk import AsteriskInstance, Installation
 from testbed.bootstrap import Account
 from testbed.modem.peer import ModemPeer
+from testbed.ports import lease
 
 IMEI, IMSI = "354000000000011", "262000000000011"
 OTHER_IMEI, OTHER_IMSI = "354000000000022", "262000000000022"
@@ -78,23 +80,19 @@ async def login(peer: ModemPeer, account: Account, *, events: bool = True) -> Am
     return await AmiClient.login(*peer.address, account.name, account.secret, events=events)
 
 
-async def talk(address: tuple[str, int], account: Account, sent: bytes, *, quiet_seconds: float = 0.7) -> bytes:
-    """What comes back, until it has been quiet for a while."""
+async def talk(address: tuple[str, int], account: Account, sent: bytes) -> bytes:
+    """All that comes back on a connection of its own."""
     reader, writer = await asyncio.open_connection(*address)
     hello = f"Action: Login\r\nUsername: {account.name}\r\nSecret: {account.secret}\r\nEvents: off\r\n\r\n"
-    writer.write(hello.encode() + sent)
-    heard = b""
-    try:
-        while True:
-            async with asyncio.timeout(quiet_seconds):
-                data = await reader.read(1 << 16)
-            if not data:
-                break
-            heard += data
-    except TimeoutError:
-        pass
+    writer.write(hello.encode() + sent + b"Action: Logoff\r\n\r\n")
+    async with asyncio.timeout(10):
+        heard = await reader.read()
     writer.close()
     return heard
+
+
+def direct_to(real: AsteriskInstance) -> tuple[str, int]:
+    return real.settings.host, real.settings.ami_port
 
 
 async def family(real: AsteriskInstance, name: str, count: int) -> list[str]:
@@ -128,24 +126,21 @@ async def test_everything_else_passes_byte_for_byte(peer: ModemPeer, real: Aster
         b"Action: \xff\xfe\r\nActionID: \xf0\x9f\r\n\r\n"
         b"Action: Events\r\nEventMask: off\r\n\r\n"
         b"Action: ModuleCheck\r\nModule: chan_quectel.so\r\n\r\n"
-        b"Action: Logoff\r\n\r\n"
     )
-    direct = await talk((real.settings.host, real.settings.ami_port), real.settings.controller, sent)
+    direct = await talk(direct_to(real), real.settings.controller, sent)
     assert await talk(peer.address, real.settings.controller, sent) == direct
     assert b"Thanks for all the fish" in direct
 
 
-@pytest.mark.parametrize("length", [1000, 1021, 1022, 1023, 1024, 1025, 1100, 4000])
-async def test_a_long_line_is_taken_or_refused_as_by_asterisk(
-    peer: ModemPeer, real: AsteriskInstance, length: int
-) -> None:
-    line = b"Filler: " + b"x" * (length - 8) + b"\r\n"
-    sent = b"Action: CoreSettings\r\nActionID: 7\r\n" + line + b"\r\n"
-    direct = await talk((real.settings.host, real.settings.ami_port), real.settings.controller, sent)
-    assert await talk(peer.address, real.settings.controller, sent) == direct
-    ours = sent.replace(b"CoreSettings", b"DongleShowDevices")
-    heard = await talk(peer.address, real.settings.controller, ours)
-    assert (b"line too long" in heard) == (b"line too long" in direct) == (length > 1022)
+async def test_a_long_line_is_taken_or_refused_as_by_asterisk(peer: ModemPeer, real: AsteriskInstance) -> None:
+    for length in (1000, 1021, 1022, 1023, 1024, 1025, 1100, 4000):
+        line = b"Filler: " + b"x" * (length - 8) + b"\r\n"
+        sent = b"Action: CoreSettings\r\nActionID: 7\r\n" + line + b"\r\n"
+        direct = await talk(direct_to(real), real.settings.controller, sent)
+        assert await talk(peer.address, real.settings.controller, sent) == direct, length
+        ours = sent.replace(b"CoreSettings", b"DongleShowDevices")
+        heard = await talk(peer.address, real.settings.controller, ours)
+        assert (b"line too long" in heard) == (b"line too long" in direct) == (length > 1022), length
 
 
 async def test_rights_are_those_of_asterisks_own_accounts(peer: ModemPeer, real: AsteriskInstance) -> None:
@@ -296,7 +291,10 @@ async def test_modems_come_and_go(peer: ModemPeer, real: AsteriskInstance) -> No
         await peer.deliver("back", "1", "kept by the network")
         await peer.unplug(OTHER_IMEI)
         await ami.event("DongleStatus", Device="back", Status="Disconnect")
-    assert (await peer.counts())["delivered"] == 0
+    assert (await peer.counts())["waiting"] == 1
+    await peer.plug(OTHER_IMEI, OTHER_IMSI, audio="/dev/ttyUSB4", data="/dev/ttyUSB5")
+    await family(real, "waits", 1)
+    assert (await peer.counts())["waiting"] == 0
 
 
 async def test_a_reload_restarts_a_device_in_a_call_when_the_call_ends(
@@ -324,3 +322,117 @@ async def test_five_hundred_messages_arrive_in_seconds(peer: ModemPeer, real: As
     values = await family(real, "dpsms", 500)
     texts = {base64.b64decode(value.split("|")[2]).decode() for value in values}
     assert texts == {f"number {number}" for number in range(500)}
+
+
+async def test_messages_wait_while_asterisk_is_away(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.plug(IMEI, IMSI)
+    await real.stop()
+    await peer.deliver("front", "+491", "number {n}", repeat=20)
+    await real.start()
+    assert len(await family(real, "dpsms", 20)) == 20
+
+
+async def test_what_was_sent_before_the_line_dropped_is_still_done(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.plug(IMEI, IMSI)
+    account = real.settings.calls
+    _, writer = await asyncio.open_connection(*peer.address)
+    hello = f"Action: Login\r\nUsername: {account.name}\r\nSecret: {account.secret}\r\n\r\n"
+    send = "Action: DongleSendSMS\r\nDevice: front\r\nNumber: 1\r\nMessage: x\r\n\r\n"
+    writer.write((hello + send * 5).encode())
+    await writer.drain()
+    writer.close()
+    async with asyncio.timeout(10):
+        while len(await peer.sent()) < 5:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_line_can_drop_inside_a_message(peer: ModemPeer, real: AsteriskInstance) -> None:
+    account = real.settings.controller
+    reader, writer = await asyncio.open_connection(*peer.address)
+    writer.write(
+        f"Action: Login\r\nUsername: {account.name}\r\nSecret: {account.secret}\r\nEvents: off\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(10):
+        await reader.readuntil(b"\r\n\r\n")
+        await peer.drop(after_bytes=11)
+        writer.write(b"Action: Ping\r\n\r\n")
+        assert await reader.read() == b"Response: S"
+    writer.close()
+
+
+async def test_a_stuck_modem_takes_messages_and_looks_well_until_it_is_reset(
+    peer: ModemPeer, real: AsteriskInstance
+) -> None:
+    await peer.plug(IMEI, IMSI)
+    await peer.ask("stuck", imei=IMEI)
+    async with await login(peer, real.settings.controller) as main, await login(peer, real.settings.calls) as calls:
+        await calls.action("DongleSendSMS", Device="front", Number="1", Message="x", Report="yes", Payload="1")
+        await peer.deliver("front", "+491", "later")
+        [front] = await main.listed("DongleShowDevices", "DongleShowDevicesComplete", Device="front")
+        assert (front["State"], front["TasksInQueue"]) == ("Free", "1")
+        await main.action("DongleReset", Device="front")
+        await main.event("DongleStatus", Device="front", Status="Disconnect")
+    assert len(await family(real, "dpsms", 1)) == 1
+    [sent] = await peer.sent()
+    assert sent["state"] == "forgotten"
+
+
+async def test_accounts_that_do_not_read_call_hear_no_events(tmp_path: Path, real: AsteriskInstance) -> None:
+    (tmp_path / "dongle.conf").write_text(CONFIG)
+    rights = {real.settings.controller.name: "system,security"}
+    async with (
+        await ModemPeer.start(tmp_path, real, tmp_path / "dongle.conf", rights=rights) as peer,
+        await login(peer, real.settings.controller) as deaf,
+        await login(peer, real.settings.calls) as hears,
+        await login(peer, real.settings.calls, events=False) as off,
+    ):
+        await peer.plug(IMEI, IMSI)
+        await hears.event("DongleStatus", Status="Initialize")
+        for client in (deaf, off):
+            await client.action("Ping")
+            assert not [event for event in client.events if event["Event"].startswith("Dongle")]
+
+
+async def test_a_text_with_nul_ends_there_for_everyone_but_base64(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.plug(IMEI, IMSI)
+    await peer.deliver("front", "+491", b"before\0after")
+    [value] = await family(real, "dpsms", 1)
+    assert base64.b64decode(value.split("|")[2]) == b"before\0after"
+
+
+async def test_the_other_driver_has_its_own_names(tmp_path: Path, real: AsteriskInstance) -> None:
+    (tmp_path / "quectel.conf").write_text(f"[front]\nimei = {IMEI}\ncontext = dp-dongle-front\nresetquectel = no\n")
+    async with (
+        await ModemPeer.start(tmp_path, real, tmp_path / "quectel.conf", driver="chan_quectel") as peer,
+        await login(peer, real.settings.controller) as ami,
+    ):
+        assert await peer.plug(IMEI, IMSI) == "front"
+        await ami.event("QuectelStatus", Status="Connect")
+        [front] = await ami.listed("QuectelShowDevices", "QuectelShowDevicesComplete")
+        assert (front["Event"], front["ResetQuectel"]) == ("QuectelDeviceEntry", "No")
+        await ami.action("ModuleCheck", Module="chan_quectel.so")
+        for action, fields in {"ModuleCheck": {"Module": "chan_dongle.so"}, "DongleShowDevices": {}}.items():
+            with pytest.raises(AmiRefusedError):
+                await ami.action(action, **fields)
+
+
+async def test_asterisk_can_be_without_the_module(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.ask("module", on=False)
+    async with await login(peer, real.settings.controller) as ami:
+        with pytest.raises(AmiRefusedError, match="Module not loaded"):
+            await ami.action("ModuleCheck", Module="chan_dongle.so")
+        with pytest.raises(AmiRefusedError, match="Invalid/unknown command: DongleShowDevices"):
+            await ami.action("DongleShowDevices")
+
+
+async def test_commands_come_over_tcp_too(tmp_path: Path, real: AsteriskInstance) -> None:
+    (tmp_path / "dongle.conf").write_text(CONFIG)
+    with lease(1) as ports:
+        port = ports.take()
+        async with await ModemPeer.start(tmp_path, real, tmp_path / "dongle.conf", control=port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b'{"id":1,"do":"counts"}\n{"id":2,"do":"nothing"}\n')
+            async with asyncio.timeout(5):
+                first, second = json.loads(await reader.readline()), json.loads(await reader.readline())
+            writer.close()
+    assert (first["ok"], first["accepted"], second["ok"]) == (True, 0, False)
