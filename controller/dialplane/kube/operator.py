@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import structlog
 
+from dialplane import http_server
 from dialplane.kube import logs, metrics, web
 from dialplane.kube.access import REFUSED_FOR, WANTED, Right, Rights, needed
 from dialplane.kube.addresses import Address, custom
@@ -181,7 +182,7 @@ class Operator:
         parts: list[Coroutine[Any, Any, None]] = [self._work(), self._failure()]
         if self._options.listen:
             app = web.application(self.unready, self._refresh)
-            parts.append(web.serve(app, web.listen(self._options.listen)))
+            parts.append(http_server.serve(app, web.listen(self._options.listen)))
         try:
             await until(stop, parts)
         finally:

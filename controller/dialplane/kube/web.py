@@ -1,15 +1,13 @@
 """The operator's own small web server: probes and metrics. No secret and no name of a resource passes here."""
 
-import asyncio
-import contextlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from dialplane import http_server
 from dialplane.kube.errors import FatalError
 
 UNREADY = 503
@@ -42,41 +40,13 @@ def application(unready: Callable[[], Sequence[str]], refresh: Callable[[], None
     return app
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its hands on the signals: the root owns them."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def listen(address: str) -> socket.socket:
-    """A listening socket for `HOST:PORT` (`[::]:8080`, `:8080`; port 0 takes a free one).
+    """A listening socket for `HOST:PORT`.
 
     Raises:
-        FatalError: the address cannot be had. uvicorn itself would leave by SystemExit.
+        FatalError: the address cannot be had.
     """
-    host, _, port = address.rpartition(":")
     try:
-        return socket.create_server((host.strip("[]"), int(port)), family=_family(host), backlog=128)
-    except (OSError, ValueError) as error:
-        raise FatalError(f"cannot listen on {address!r}: {error}; set another one with --metrics-address") from error
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-async def serve(app: FastAPI, sock: socket.socket) -> None:
-    """Serve until cancelled; then stop within a fifth of a second."""
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, server_header=False
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[sock]))
-    try:
-        await asyncio.shield(serving)
-    finally:
-        server.should_exit = server.force_exit = True
-        await asyncio.wait([serving], timeout=0.5)
-        sock.close()
+        return http_server.listen(address)
+    except http_server.CannotListen as error:
+        raise FatalError(f"{error}; set another one with --metrics-address") from error

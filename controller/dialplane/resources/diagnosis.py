@@ -1,7 +1,7 @@
 """What is wrong with a spec, in words that cure it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -25,11 +25,12 @@ Location = Sequence[int | str]
 
 def diagnose(error: ValidationError, schema: Schema, root: str) -> tuple[Problem, ...]:
     """Every error as a problem, sorted by field; `schema` is that of the whole, found at `root` in the manifest."""
-    found = {
-        problem
-        for detail in error.errors(include_url=False)
-        for problem in _problems(detail, schema, dotted(root, detail["loc"]))
-    }
+    return diagnose_details(error.errors(include_url=False), schema, root)
+
+
+def diagnose_details(details: Iterable[ErrorDetails], schema: Schema, root: str) -> tuple[Problem, ...]:
+    """The same of pydantic's details alone, where somebody else caught the error."""
+    found = {problem for detail in details for problem in _problems(detail, schema, dotted(root, detail["loc"]))}
     return tuple(sorted(found, key=lambda problem: (problem.field, problem.message)))
 
 

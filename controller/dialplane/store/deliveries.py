@@ -198,7 +198,7 @@ def _end(store: Store, delivery_id: str, **values: object) -> None:
         connection.execute(query)
 
 
-def resend(store: Store, site: str, delivery_id: str, *, now: datetime) -> Delivery | None:
+def resend(store: Store, site: str, delivery_id: str, *, now: datetime) -> Told | None:
     """Have it tried again from the first attempt, under its own id; None where there is no such."""
     mine = (DELIVERIES.c.site == site) & (DELIVERIES.c.id == delivery_id)
     with store.write() as connection:
@@ -207,8 +207,8 @@ def resend(store: Store, site: str, delivery_id: str, *, now: datetime) -> Deliv
             .where(mine)
             .values(state="pending", attempts=0, due_at=now, window_at=now, finished_at=None)
         )
-        row = connection.execute(sa.select(DELIVERIES).where(mine)).one_or_none()
-    return None if row is None else _delivery(row)
+        row = connection.execute(_TOLD.where(mine)).one_or_none()
+    return None if row is None else _told(row)
 
 
 def page(

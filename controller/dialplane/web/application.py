@@ -1,0 +1,70 @@
+"""The application: every path, who may call it, and how errors are said."""
+
+from http import HTTPStatus
+from importlib.metadata import version
+from socket import socket
+from typing import Any, Final
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, FastAPI, Response
+
+from dialplane import http_server
+from dialplane.resources.sms_message import SmsMessageSpec
+from dialplane.store import Store, StoreError
+from dialplane.web import messages, models, notifications, problems
+from dialplane.web.api import PREFIX, Api, Site, authenticated
+from dialplane.web.limits import Limited
+
+__all__ = ["Api", "application", "serve"]
+
+_ABOUT: Final = """\
+Text messages of one site's GSM modems, and notifications.
+
+Every path but `/health` asks for a token: `Authorization: Bearer TOKEN`. Lists come in pages: give `next` as `cursor`
+for the page after. Errors are problem details (RFC 9457)."""
+
+
+def application(api: Api) -> FastAPI:
+    """The API of one site, to be served by `serve` or any other ASGI server."""
+    app = FastAPI(
+        title="Dialplane",
+        version=version("dialplane"),
+        description=_ABOUT,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.api = api
+    problems.install(app, SmsMessageSpec)
+    guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticated)])
+    guarded.include_router(messages.router)
+    guarded.include_router(notifications.router)
+
+    @guarded.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> dict[str, Any]:
+        return app.openapi()
+
+    app.include_router(guarded)
+
+    @app.get(f"{PREFIX}/health", tags=["health"], summary="Whether the API can do its work")
+    async def health(site: Site, response: Response) -> models.Health:
+        """Asks the store; 503 where it does not answer. Needs no token."""
+        try:
+            await site.store.call(_ask)
+        except StoreError:
+            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+            return models.Health(status="unavailable")
+        return models.Health(status="ok")
+
+    app.add_middleware(Limited)
+    return app
+
+
+async def serve(api: Api, sock: socket) -> None:
+    """Serve until cancelled; `sock` comes from `http_server.listen`. Signals are left alone."""
+    await http_server.serve(application(api), sock)
+
+
+def _ask(store: Store) -> None:
+    with store.read() as connection:
+        connection.execute(sa.select(1))

@@ -1,0 +1,113 @@
+"""What went wrong with a request, as RFC 9457 has it (`application/problem+json`)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+
+from dialplane.resources.base import Spec
+from dialplane.resources.diagnosis import diagnose_details, dotted
+from dialplane.store import StoreError, StoreUnavailable
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+_LOG = structlog.get_logger("dialplane.web")
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong in the request."""
+
+    field: str
+    """Where, such as `body.to`."""
+    message: str
+    """What, and what is wanted."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = "about:blank"
+    """Always `about:blank`: the status says it."""
+    title: str
+    """The status in words."""
+    status: int
+    """The HTTP status."""
+    detail: str
+    """What is wrong, and what to do."""
+    errors: list[FieldError] = []
+    """What is wrong with the request, field by field."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Refusal(Exception):
+    """Ends a request with a problem."""
+
+    def __init__(self, status: int, detail: str, errors: Mapping[str, str] | None = None, **headers: str) -> None:
+        super().__init__(detail)
+        found = [FieldError(field=field, message=message) for field, message in (errors or {}).items()]
+        shown = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.response = problem(status, detail, found, shown)
+
+
+def problem(
+    status: int, detail: str, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """The answer to a request that failed."""
+    said = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors or [])
+    return JSONResponse(said.model_dump(), status, headers, media_type=MEDIA_TYPE)
+
+
+def described(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """The problems that a path may answer with, for OpenAPI."""
+    always = (HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE)
+    return {
+        int(status): {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+        for status in (*always, *statuses)
+    }
+
+
+def install(app: FastAPI, body: type[Spec]) -> None:
+    """Have every error of the application answered as a problem; a wrong `body` in the words a manifest would get."""
+    schema = body.model_json_schema()
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, error: Refusal) -> JSONResponse:
+        return error.response
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [_field(detail) for detail in error.errors() if detail["loc"][0] != "body"]
+        of_body = [{**detail, "loc": detail["loc"][1:]} for detail in error.errors() if detail["loc"][0] == "body"]
+        errors += [FieldError(field=p.field, message=p.message) for p in diagnose_details(of_body, schema, "body")]
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", errors)
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+    @app.exception_handler(StoreUnavailable)
+    async def unavailable(_: Request, error: StoreUnavailable) -> JSONResponse:
+        _LOG.warning("the store does not answer", reason=str(error))
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, "the store does not answer: try again", headers={"Retry-After": "2"}
+        )
+
+    @app.exception_handler(StoreError)
+    async def broken(_: Request, error: StoreError) -> JSONResponse:
+        _LOG.error("the store refused", reason=str(error))
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug of ours: the log says more")
+
+
+def _field(detail: ErrorDetails) -> FieldError:
+    where = [str(step) if isinstance(step, str) else step for step in detail["loc"]]
+    return FieldError(field=dotted(str(where[0]) if where else "", where[1:]), message=detail["msg"])
