@@ -116,6 +116,8 @@ class AmiClient:
                 # Repeated keys (variables, console output) are kept, one to a line.
                 message[key] = f"{message[key]}\n{value}" if key in message else value
                 continue
+            if not message:
+                continue  # chan_dongle writes a blank line too many
             queue = self._waiting.get(message.get("ActionID", ""))
             if queue is None:
                 self.events.append(message)

@@ -39,7 +39,7 @@ class Device:
         desired: what it was last told to become.
         when: how urgent that is.
         stick: the modem that it holds open.
-        connection: how often it was connected.
+        connection: how often it lost its modem; what was queued before that is gone.
         tasks: messages that the modem has not sent yet.
         calls: call index -> state, such as ``incoming`` or ``active``.
     """

@@ -186,7 +186,6 @@ class Driver:
                 self.emit("PortFail", [("Device", port), ("Message", "Open Failed"), ("ErrorCode", "2")])
             return
         device.stick, device.current, device.when = found, STARTED, NOW
-        device.connection += 1
         self.status(device, "Connect")
         device.registered = found.registered
         self.status(device, "Register" if found.registered else "Unregister")
@@ -197,6 +196,7 @@ class Driver:
     def _disconnect(self, device: Device) -> None:
         device.calls.clear()
         device.stick, device.current = None, STOPPED
+        device.connection += 1
         device.registered = device.initialized = False
         device.tasks = 0
         self.status(device, "Free")

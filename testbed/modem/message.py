@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+_BLANKS = "".join(map(chr, range(33)))  # ast_skip_blanks
 LINE_LIMIT = 1024
 """Bytes of one line with its end."""
 
@@ -61,7 +62,7 @@ class Cutter:
         for line in lines:
             name, colon, value = line.removesuffix(b"\r").decode(errors="surrogateescape").partition(":")
             if colon:
-                fields.append((name, value.lstrip(" \t")))
+                fields.append((name, value.lstrip(_BLANKS)))
         return Action(raw, tuple(fields), whole)
 
 
