@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from testbed.asterisk import AsteriskInstance
 from testbed.bootstrap import Account
+from testbed.modem.names import DRIVERS
 from testbed.peer import PeerProcess
 from testbed.ports import LOOPBACK
 
@@ -22,7 +23,7 @@ class ModemPeer(PeerProcess):
         cls,
         directory: Path,
         asterisk: AsteriskInstance,
-        config: Path,
+        config: Path | None = None,
         *,
         driver: str = "chan_dongle",
         port: int = 0,
@@ -34,7 +35,7 @@ class ModemPeer(PeerProcess):
         Args:
             directory: for its log.
             asterisk: need not run yet, and may restart.
-            config: the driver's file; need not be there yet.
+            config: the driver's file, by default the Asterisk's own; need not be there yet.
             driver: ``chan_dongle`` or ``chan_quectel``.
             port: where it listens; 0 takes any, give the old one to come back at the same address.
             rights: user -> classes that it reads, joined by commas.
@@ -44,7 +45,7 @@ class ModemPeer(PeerProcess):
             "listen": f"{LOOPBACK}:{port}",
             "asterisk": f"{asterisk.settings.host}:{asterisk.settings.ami_port}",
             "ari": asterisk.ari_url,
-            "config": str(config),
+            "config": str(config or asterisk.etc / DRIVERS[driver].file),
             "driver": driver,
         }
         if control is not None:
