@@ -436,3 +436,44 @@ async def test_commands_come_over_tcp_too(tmp_path: Path, real: AsteriskInstance
                 first, second = json.loads(await reader.readline()), json.loads(await reader.readline())
             writer.close()
     assert (first["ok"], first["accepted"], second["ok"]) == (True, 0, False)
+
+
+async def test_a_slow_answer_holds_up_all_after_it(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.ask("delay_answers", seconds=0.5)
+    async with await login(peer, real.settings.controller) as ami:
+        answered: list[str] = []
+
+        async def ask(name: str) -> None:
+            await ami.action(name)
+            answered.append(name)
+
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        await asyncio.gather(ask("DongleShowDevices"), ask("Ping"))
+        assert answered == ["DongleShowDevices", "Ping"]
+        assert loop.time() - begun >= 0.5
+
+
+async def test_events_told_twice_run_the_dialplan_once(peer: ModemPeer, real: AsteriskInstance) -> None:
+    await peer.plug(IMEI, IMSI)
+    async with await login(peer, real.settings.calls) as ami:
+        await peer.deliver("front", "+491", "once", duplicate=True)
+        await peer.deliver("front", "+491", "last")
+        await ami.event("DongleNewSMSBase64", Message=base64.b64encode(b"last").decode())
+        told = [event["Message"] for event in ami.events if event["Event"] == "DongleNewSMSBase64"]
+    assert [base64.b64decode(message) for message in told] == [b"once", b"once", b"last"]
+    assert len(await family(real, "dpsms", 2)) == 2
+
+
+async def test_a_modem_that_is_away_takes_no_orders(peer: ModemPeer, real: AsteriskInstance) -> None:
+    async with await login(peer, real.settings.controller) as ami:
+        for action in ("DongleReset", "DongleStop", "DongleReload"):
+            with pytest.raises(AmiRefusedError) as refused:
+                await ami.action(action, Device="front", When="someday")
+            expected = "[front] Device disconnected" if action == "DongleReset" else "Invalid value of When"
+            assert str(refused.value) == expected
+        with pytest.raises(AmiRefusedError, match=r"^\[nobody\] Device not found$"):
+            await ami.action("DongleStart", Device="nobody")
+        assert (await ami.action("DongleStop", Device="front", When="now"))["Message"] == "[front] Stop scheduled"
+        [front] = await ami.listed("DongleShowDevices", "DongleShowDevicesComplete", Device="front")
+        assert front["State"] == "Stopped"
