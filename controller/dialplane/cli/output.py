@@ -17,6 +17,7 @@ from rich.text import Text
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from dialplane.cli.plain_text import harmless_json
 from dialplane.standalone.document import reads_alike
 
 WIDE: Final = 10_000
@@ -67,8 +68,8 @@ def write(text: str) -> None:
 
 
 def as_json(value: Any) -> str:
-    """The value for a program."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
+    """The value for a program, or for a person's terminal."""
+    return harmless_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)) + "\n"
 
 
 def as_yaml(value: Any) -> str:
