@@ -449,8 +449,8 @@ async def test_a_dead_notification_is_found_and_tried_again(
 ) -> None:
     events.record(store, [NewEvent(SITE, "trunk.unregistered", "SipTrunk", "carrier", NOW, {"reason": "timeout"})])
     (event,) = events.take(store, SITE)
-    deliveries.fan_out(store, event, [deliveries.NewDelivery(name, "u", NOW) for name in ("a", "b")], now=NOW)
-    first = deliveries.due(store, SITE, now=NOW)[0].delivery
+    deliveries.fan_out(store, [(event, [deliveries.NewDelivery(name, "u") for name in ("a", "b")])], now=NOW)
+    first = deliveries.page(store, SITE, limit=1).items[0].delivery
     deliveries.given_up(store, first.id, error="HTTP 500", now=NOW)
     dead = (await client.get("/api/v1/notifications", params={"state": "dead"})).json()["items"]
     assert [(n["id"], n["event"], n["subject"], n["lastError"], n["data"]) for n in dead] == [

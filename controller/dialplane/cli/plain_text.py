@@ -7,9 +7,7 @@ from typing import Final
 _JOINERS: Final = "\u200c\u200d"
 """Invisible, harmless, and parts of many emoji and scripts."""
 _STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_NOT_ASCII_STEERING: Final = re.compile(
-    "[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e0fff]"
-)
+_NOT_ASCII_STEERING: Final = re.compile("[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 def harmless(text: str, *, lines: bool = False) -> str:
@@ -17,8 +15,8 @@ def harmless(text: str, *, lines: bool = False) -> str:
     return "".join(_shown(character, lines=lines) for character in text)
 
 
-def harmless_json(text: str) -> str:
-    """JSON that means the same and steers no terminal: JSON itself escapes only the first 32 characters."""
+def harmless_quoted(text: str) -> str:
+    """JSON, or YAML whose odd texts are in double quotes, that means the same and steers no terminal."""
     return _NOT_ASCII_STEERING.sub(lambda found: _escaped(found[0]), text)
 
 
