@@ -4,12 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from dialplane.asterisk.ami import Ami
-from dialplane.asterisk.errors import ActionRefused, PermissionMissing
+from dialplane.asterisk.database import remove
 from dialplane.asterisk.message import Event
-from dialplane.asterisk.pipeline import each
 
 _FAMILY = "registrar/contact"
-_NOT_THERE = "Database entry not found"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -53,17 +51,7 @@ async def drop_contacts(ami: Ami, aors: Collection[str]) -> int:
     state must be asked again.
     """
     keys = [key for aor, key in await registered_keys(ami) if aor in set(aors)]
-
-    async def drop(key: str) -> None:
-        try:
-            await ami.action("DBDel", Family=_FAMILY, Key=key)
-        except PermissionMissing:
-            raise
-        except ActionRefused as refusal:
-            if refusal.message != _NOT_THERE:  # it may just have expired
-                raise
-
-    await each(drop, keys)
+    await remove(ami, _FAMILY, keys)
     return len(keys)
 
 

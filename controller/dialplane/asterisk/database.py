@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import ActionRefused, ActionUnknown, PermissionMissing
 from dialplane.asterisk.pipeline import each
 
-NOT_THERE = "Database entry not found"
-"""What Asterisk says of a key that does not exist."""
+_NOT_THERE: Final = ("Database entry not found", "Database entry could not be deleted")
+"""What Asterisk says of a key that does not exist; the latter where another deleted it at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,12 @@ async def remove(ami: Ami, family: str, keys: Iterable[str]) -> None:
         except (PermissionMissing, ActionUnknown):
             raise
         except ActionRefused as refusal:
-            if NOT_THERE not in refusal.message:
+            if not not_there(refusal):
                 raise
 
     await each(delete, keys)
+
+
+def not_there(refusal: ActionRefused) -> bool:
+    """Whether Asterisk refused to delete what does not exist."""
+    return refusal.message in _NOT_THERE

@@ -18,7 +18,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from dialplane.asterisk.ami import Ami
-from dialplane.asterisk.database import NOT_THERE
+from dialplane.asterisk.database import not_there
 from dialplane.asterisk.decoder import LONGEST_LINE
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.asterisk.pipeline import each
@@ -77,7 +77,7 @@ async def uncover(ami: Ami) -> None:
     except PermissionMissing:
         raise
     except ActionRefused as refusal:
-        if NOT_THERE not in refusal.message:
+        if not not_there(refusal):
             raise
 
 

@@ -3,7 +3,6 @@
 import os
 import sys
 from importlib.metadata import version as installed
-from inspect import cleandoc
 from typing import Annotated, Any
 
 import typer
@@ -18,10 +17,13 @@ from dialplane.cli.doctor import doctor
 from dialplane.cli.errors import CommandError, ExitCode
 from dialplane.cli.explain import explain
 from dialplane.cli.get import get
+from dialplane.cli.help import kept
+from dialplane.cli.notifications import app as notifications
 from dialplane.cli.operator import operator
 from dialplane.cli.output import say, warn
 from dialplane.cli.render import render
 from dialplane.cli.run import run
+from dialplane.cli.sms import app as sms
 from dialplane.cli.validate import validate
 
 app = typer.Typer(
@@ -64,15 +66,11 @@ def root(
     """
 
 
-def _kept(text: str | None) -> str:
-    """A docstring as help: paragraphs flow, those with indented lines (examples) keep their lines."""
-    paragraphs = cleandoc(text or "").split("\n\n")
-    return "\n\n".join(f"\b\n{part}" if "\n    " in f"\n{part}" else part for part in paragraphs)
-
-
-app.callback(help=_kept(root.__doc__))(root)
+app.callback(help=kept(root.__doc__))(root)
 for _command in (validate, render, diff, explain, run, operator, get, bootstrap, doctor, ami, crds, docs, version):
-    app.command(help=_kept(_command.__doc__))(_command)
+    app.command(help=kept(_command.__doc__))(_command)
+app.add_typer(sms, name="sms")
+app.add_typer(notifications, name="notifications")
 
 
 def main(arguments: list[str] | None = None) -> None:

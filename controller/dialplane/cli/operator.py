@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dialplane.cli.errors import Unusable
+from dialplane.cli.extras import missing_extra
 from dialplane.cli.inputs import TemplatesDir, load_templates
 from dialplane.cli.site_options import ami_defaults
 from dialplane.reconcile.site import SiteLoop
@@ -63,10 +64,3 @@ def operator(
         log_level=log_level,
     )
     raise typer.Exit(run_operator(options))
-
-
-def missing_extra(error: ImportError, extra: str) -> Exception:
-    """The error to raise for an import that failed: clear where an extra is missing, itself where it is our bug."""
-    if (error.name or "").startswith("dialplane"):
-        return error
-    return Unusable(f"{error.name} is not installed: pip install 'dialplane[{extra}]'")

@@ -17,6 +17,7 @@ from rich.text import Text
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from dialplane.cli.plain_text import harmless_quoted
 from dialplane.standalone.document import reads_alike
 
 WIDE: Final = 10_000
@@ -67,8 +68,8 @@ def write(text: str) -> None:
 
 
 def as_json(value: Any) -> str:
-    """The value for a program."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
+    """The value for a program, or for a person's terminal."""
+    return harmless_quoted(json.dumps(value, indent=2, ensure_ascii=False, default=str)) + "\n"
 
 
 def as_yaml(value: Any) -> str:
@@ -78,7 +79,7 @@ def as_yaml(value: Any) -> str:
     yaml.indent(mapping=2, sequence=4, offset=2)
     out = io.StringIO()
     yaml.dump(_quoted(value), out)
-    return out.getvalue()
+    return harmless_quoted(out.getvalue())
 
 
 def _quoted(value: Any) -> Any:
@@ -87,7 +88,7 @@ def _quoted(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_quoted(item) for item in value]
     if isinstance(value, str):
-        return str(value) if reads_alike(value) else DoubleQuotedScalarString(value)
+        return str(value) if reads_alike(value) and harmless_quoted(value) == value else DoubleQuotedScalarString(value)
     return value
 
 

@@ -18,11 +18,11 @@ from prometheus_client import start_http_server
 from pydantic import SecretStr
 
 from dialplane.cli.errors import Refused, Unusable
+from dialplane.cli.extras import missing_extra
 from dialplane.cli.inputs import SecretsDir, TemplatesDir, load_templates
 from dialplane.cli.live_table import show_live, view
 from dialplane.cli.logs import configure_logs
 from dialplane.cli.once import Standing, Verdict, judge
-from dialplane.cli.operator import missing_extra
 from dialplane.cli.output import console, say
 from dialplane.cli.served import served
 from dialplane.cli.site_options import ami_defaults

@@ -2,7 +2,8 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from socket import socket
+from typing import Annotated, Final
 
 import typer
 
@@ -26,3 +27,22 @@ def state_directory(given: Path | None) -> Path:
         return Path("/var/lib/dialplane")
     home = os.environ.get("XDG_STATE_HOME")
     return (Path(home) if home else Path.home() / ".local" / "state") / "dialplane"
+
+
+API_TOKENS: Final = "api-tokens"
+"""Its folder of tokens for the API; `local` is the one that `sms` and `notifications` use."""
+API_URL: Final = "api-url"
+"""Its file that says where `run` serves the API."""
+
+
+def announce_api(state: Path, sock: socket) -> None:
+    """Write down where the API is served, for the commands on this machine.
+
+    Raises:
+        OSError: the state directory cannot be written.
+    """
+    host, port = sock.getsockname()[:2]
+    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 -- not bound
+    made = state / f".{API_URL}"
+    made.write_text(f"http://{reached}:{port}\n", encoding="ascii")
+    made.replace(state / API_URL)

@@ -42,7 +42,7 @@ def application(api: Api) -> FastAPI:
 
     @guarded.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
-        return app.openapi()
+        return schema(app)
 
     app.include_router(guarded)
 
@@ -63,6 +63,13 @@ def application(api: Api) -> FastAPI:
 async def serve(api: Api, sock: socket) -> None:
     """Serve until cancelled; `sock` comes from `http_server.listen`. Signals are left alone."""
     await http_server.serve(application(api), sock)
+
+
+def schema(app: FastAPI) -> dict[str, Any]:
+    """The application in OpenAPI."""
+    made = app.openapi()
+    made["components"]["schemas"].update(problems.schemas())
+    return made
 
 
 def _ask(store: Store) -> None:

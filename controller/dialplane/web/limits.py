@@ -27,32 +27,46 @@ class Limited:
             await self._app(scope, receive, send)
             return
         begun = False
-        read = 0
-
-        async def counted() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > BODY:
-                raise _too_large()
-            return message
 
         async def noted(message: Message) -> None:
             nonlocal begun
             begun = True
             await send(message)
 
-        length = Headers(scope=scope).get("content-length", "0")
-        if not length.isdecimal() or int(length) > BODY:
-            await _too_large().response(scope, receive, send)
-            return
         try:
             async with asyncio.timeout(SECONDS):
-                await self._app(scope, counted, noted)
+                body = await _whole(Headers(scope=scope), receive)
+                await self._app(scope, _given(body, receive), noted)
+        except Refusal as refusal:
+            await refusal.response(scope, receive, send)
         except TimeoutError:
             if not begun:
-                await problem(HTTPStatus.REQUEST_TIMEOUT, f"it took more than {SECONDS:g} s")(scope, receive, send)
+                late = problem(HTTPStatus.REQUEST_TIMEOUT, f"it took more than {SECONDS:g} s")
+                await late(scope, receive, send)
 
 
-def _too_large() -> Refusal:
-    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {BODY:,} bytes")
+async def _whole(headers: Headers, receive: Receive) -> list[Message]:
+    """The body; raises a Refusal where it is too large."""
+    length = headers.get("content-length", "0")
+    messages: list[Message] = []
+    size = int(length) if length.isdecimal() else BODY + 1
+    while size <= BODY:
+        messages.append(await receive())
+        if not messages[-1].get("more_body", False):
+            return messages
+        size = max(size, sum(len(message.get("body", b"")) for message in messages))
+    raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {BODY:,} bytes")
+
+
+def _given(body: list[Message], receive: Receive) -> Receive:
+    """What was received already, and then what follows."""
+    waiting = iter(body)
+
+    async def next_one() -> Message:
+        try:
+            return next(waiting)
+        except StopIteration:
+            pass
+        return await receive()
+
+    return next_one

@@ -27,7 +27,7 @@ Since = Annotated[AwareDatetime | None, Query(description="Only those since then
 _EXAMPLE: Final = {"dongle": "gsm1", "to": "+15550100", "text": "The lift in house 3 stands still."}
 
 
-@router.get("", summary="Messages received, the newest first", responses=described(HTTPStatus.UNPROCESSABLE_ENTITY))
+@router.get("", summary="Messages received, the newest first", responses=described())
 async def received(
     api: Site,
     before: Before,
@@ -41,9 +41,7 @@ async def received(
     return models.ReceivedPage(items=[models.received(found) for found in page.messages], next=models.cursor(page.next))
 
 
-@router.get(
-    "/outgoing", summary="Messages to send, the newest first", responses=described(HTTPStatus.UNPROCESSABLE_ENTITY)
-)
+@router.get("/outgoing", summary="Messages to send, the newest first", responses=described())
 async def to_send(
     api: Site,
     before: Before,
@@ -74,7 +72,7 @@ async def one(api: Site, id: Id) -> models.Received | models.Sent:  # noqa: A002
     summary="Send a message",
     responses={
         200: {"model": models.Sent, "description": "This `Idempotency-Key` was used for the same message before."},
-        **described(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+        **described(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     },
 )
 async def send(

@@ -13,7 +13,7 @@ from dialplane.web.problems import Refusal, described
 router = APIRouter(prefix="/notifications", tags=["notifications"])
 
 
-@router.get("", summary="Notifications, the newest first", responses=described(HTTPStatus.UNPROCESSABLE_ENTITY))
+@router.get("", summary="Notifications, the newest first", responses=described())
 async def listed(
     api: Site,
     before: Before,

@@ -1,5 +1,6 @@
 """What went wrong with a request, as RFC 9457 has it (`application/problem+json`)."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -9,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import models_json_schema
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
@@ -16,6 +18,7 @@ from dialplane.resources.base import Spec
 from dialplane.resources.diagnosis import diagnose_details, dotted
 from dialplane.store import StoreError, StoreUnavailable
 
+_REFERENCE: Final = "#/components/schemas/{model}"
 MEDIA_TYPE: Final = "application/problem+json"
 
 _LOG = structlog.get_logger("dialplane.web")
@@ -59,21 +62,34 @@ class Refusal(Exception):
         self.response = problem(status, detail, found, shown)
 
 
+class _Answer(JSONResponse):
+    """In ASCII: what was wrong may be half a character."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content).encode("ascii")
+
+
 def problem(
     status: int, detail: str, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None
 ) -> JSONResponse:
     """The answer to a request that failed."""
     said = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors or [])
-    return JSONResponse(said.model_dump(), status, headers, media_type=MEDIA_TYPE)
+    return _Answer(said.model_dump(), status, headers)
 
 
 def described(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """The problems that a path may answer with, for OpenAPI."""
-    always = (HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE)
-    return {
-        int(status): {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-        for status in (*always, *statuses)
-    }
+    always = (HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
+    content = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
+    return {int(status): {"description": status.phrase, "content": content} for status in (*always, *statuses)}
+
+
+def schemas() -> dict[str, Any]:
+    """The models that `described` refers to: FastAPI knows no media type but its own."""
+    found: dict[str, Any] = models_json_schema([(Problem, "serialization")], ref_template=_REFERENCE)[1]["$defs"]
+    return found
 
 
 def install(app: FastAPI, body: type[Spec]) -> None:
@@ -87,7 +103,11 @@ def install(app: FastAPI, body: type[Spec]) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         errors = [_field(detail) for detail in error.errors() if detail["loc"][0] != "body"]
-        of_body = [{**detail, "loc": detail["loc"][1:]} for detail in error.errors() if detail["loc"][0] == "body"]
+        of_body: list[ErrorDetails] = [
+            {**detail, "loc": detail["loc"][1:]}  # type: ignore[typeddict-item]
+            for detail in error.errors()
+            if detail["loc"][0] == "body"
+        ]
         errors += [FieldError(field=p.field, message=p.message) for p in diagnose_details(of_body, schema, "body")]
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", errors)
 

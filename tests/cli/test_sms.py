@@ -1,0 +1,272 @@
+"""`dialplane sms` and `dialplane notifications`, through real processes and a real server."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from dialplane import http_server
+from dialplane.cli.plain_text import harmless, harmless_quoted
+from dialplane.cli.state import API_TOKENS, API_URL, announce_api
+from dialplane.store import Store, deliveries, events, inbox, outgoing, outgoing_parts
+from dialplane.store.events import NewEvent
+from dialplane.store.inbox import Received, derived_id
+from dialplane.store.outgoing import Enqueued, NewOutgoing
+from dialplane.web import Api, Tokens, serve
+from dialplane.web.tokens import make_local_token
+from tests.cli.test_commands import on_a_terminal
+
+SITE = "office"
+NOW = datetime(2026, 4, 3, 8, 30, tzinfo=UTC)
+NASTY = "a\x1b]0;owned\x07\x1b[31m\r\n\x9bforged\0 \u202eback \x7f 😀 你好 'quoted' ${X}; # yes"
+
+
+@dataclass(frozen=True)
+class Served:
+    state: Path
+    store: Store
+    url: str
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """The API in a thread of its own, announced in a state directory as `run` does it."""
+    state = tmp_path / "state"
+    make_local_token(state / API_TOKENS)
+    store = Store.open(f"sqlite:///{tmp_path}/store.db")
+    sock = http_server.listen("127.0.0.1:0")
+    announce_api(state, sock)
+
+    def enqueue(store: Store, new: NewOutgoing, /, *, now: datetime) -> Enqueued:
+        return outgoing.enqueue(store, new, [new.text], now=now)
+
+    api = Api(store, SITE, Tokens(state / API_TOKENS), enqueue, lambda: {"gsm1": None}, lambda _: ())
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(serve(api, sock))
+    thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))
+    thread.start()
+    yield Served(state, store, (state / API_URL).read_text().strip())
+    loop.call_soon_threadsafe(task.cancel)
+    thread.join(10)
+    loop.close()
+    store.close()
+
+
+def dialplane(
+    *arguments: str, state: Path, given: str = "", env: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("DIALPLANE")}
+    return subprocess.run(
+        [sys.executable, "-m", "dialplane.cli", *arguments],
+        env={**clean, "DIALPLANE_STATE_DIR": str(state), **(env or {})},
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def received(number: int, text: str) -> Received:
+    return Received(derived_id(SITE, f"{number}.1", ""), SITE, "gsm1", "+15550199", text, NOW, NOW)
+
+
+def test_the_list_in_a_pipe_is_a_line_for_each_message(served: Served) -> None:
+    inbox.add(served.store, {received(1, "first"): [], received(2, "two\nlines"): []})
+    ended = dialplane("sms", "list", state=served.state, env={"TZ": "UTC"})
+    assert ended.returncode == 0, ended.stderr
+    heading, *lines = ended.stdout.splitlines()
+    assert heading.split() == ["RECEIVED", "DONGLE", "FROM", "ID", "TEXT"]
+    assert [re.split(" {3,}", line)[0::4] for line in lines] == [
+        ["2026-04-03 08:30:00", "two␊lines"],
+        ["2026-04-03 08:30:00", "first"],
+    ]
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_programs_get_the_text_as_it_is(served: Served, form: str) -> None:
+    message = received(1, NASTY)
+    inbox.add(served.store, {message: []})
+    for arguments in (["sms", "list"], ["sms", "show", message.id]):
+        ended = dialplane(*arguments, "-o", form, state=served.state)
+        assert ended.returncode == 0, ended.stderr
+        read = json.loads(ended.stdout) if form == "json" else YAML(typ="safe").load(ended.stdout)
+        assert (read[0] if isinstance(read, list) else read)["text"] == NASTY
+
+
+@pytest.mark.parametrize("form", ["text", "json", "yaml"])
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_what_strangers_wrote_steers_no_terminal(served: Served, form: str, command: str) -> None:
+    message = received(1, NASTY)
+    inbox.add(served.store, {message: []})
+    chosen = [message.id] if command == "show" else []
+    seen = on_a_terminal(
+        "sms", command, *chosen, "-o", form, cwd=served.state, DIALPLANE_STATE_DIR=str(served.state), COLUMNS="300"
+    )
+    assert "owned" in seen
+    ours = re.sub("\x1b\\[[0-9;]*m", "", seen.replace("\x1b[31m", "STEERED"))  # rich's bold headings
+    assert not re.search("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]|STEERED", ours), repr(ours)
+
+
+def test_more_than_a_page_is_fetched(served: Served) -> None:
+    inbox.add(served.store, {received(number, f"text {number}"): [] for number in range(450)})
+    ended = dialplane("sms", "list", "-n", "410", "-o", "json", state=served.state)
+    assert [found["text"] for found in json.loads(ended.stdout)] == [f"text {n}" for n in range(449, 39, -1)]
+
+
+def test_a_message_is_sent_once_and_its_id_is_printed(served: Served) -> None:
+    ended = dialplane("sms", "send", "--dongle", "gsm1", "--to", "+15550100", "Hallo 😀", state=served.state)
+    assert ended.returncode == 0, ended.stderr
+    (kept,) = outgoing.page(served.store, SITE, limit=10).messages
+    assert ended.stdout == f"{kept.id}\n"
+    assert (kept.text, kept.recipient, kept.dongle_asked, kept.delivery_report) == (
+        "Hallo 😀",
+        "+15550100",
+        "gsm1",
+        True,
+    )
+
+
+def test_a_text_may_come_from_a_pipe(served: Served) -> None:
+    sent = "two\nlines 你好"
+    ended = dialplane(
+        "sms", "send", "--dongle", "gsm1", "--to", "+15550100", "-", state=served.state, given=f"{sent}\n"
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert outgoing.page(served.store, SITE, limit=1).messages[0].text == sent
+
+
+def _meanwhile(served: Served, act: Callable[[str], None]) -> threading.Thread:
+    def wait() -> None:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            claim = outgoing_parts.claim(served.store, SITE, "gsm1", frozenset(), now=datetime.now(UTC))
+            if claim is not None:
+                act(claim.payload)
+                return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [(("sent", "delivered"), 0), (("failed",), 1), (("sent", "expired"), 1)],
+    ids=["delivered", "failed", "expired"],
+)
+def test_waiting_shows_each_phase_and_ends_as_the_message_does(
+    served: Served, outcomes: tuple[outgoing_parts.Outcome, ...], code: int
+) -> None:
+    def act(payload: str) -> None:
+        for outcome in outcomes:
+            time.sleep(2)
+            outgoing_parts.reported(served.store, payload, outcome, now=datetime.now(UTC))
+
+    thread = _meanwhile(served, act)
+    ended = dialplane("sms", "send", "--dongle", "gsm1", "--to", "+15550100", "--wait", "x", state=served.state)
+    thread.join(30)
+    phases = [line.split(": ")[1].split()[0].lower() for line in ended.stdout.splitlines()]
+    assert list(dict.fromkeys(phases)) == ["queued", *outcomes]
+    assert ended.returncode == code, ended.stderr
+    assert (f"is {outcomes[-1].title()}" in ended.stderr) == (code == 1)
+
+
+def test_waiting_ends_in_time(served: Served) -> None:
+    ended = dialplane(
+        "sms", "send", "--dongle", "gsm1", "--to", "+15550100", "--wait", "--timeout", "2", "x", state=served.state
+    )
+    assert ended.returncode == 2
+    assert "still Queued after 2 s" in ended.stderr
+
+
+def test_a_refusal_is_one_line_in_the_words_of_the_manifest(served: Served) -> None:
+    ended = dialplane("sms", "send", "--dongle", "gsm9", "--to", "+15550100", "x", state=served.state)
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "dialplane: dongle: there is no Dongle gsm9 in service: known are gsm1\n",
+    )
+    ended = dialplane("sms", "send", "--dongle", "gsm1", "--to", "mum", "x", state=served.state)
+    assert ended.returncode == 1
+    assert 'to: "mum" is not a telephone number' in ended.stderr
+
+
+def test_what_may_have_arrived_is_not_sent_again(served: Served) -> None:
+    sent = dialplane("sms", "send", "--dongle", "gsm1", "--to", "+15550100", "x", state=served.state).stdout.strip()
+    ended = dialplane("sms", "resend", sent, state=served.state)
+    assert (ended.returncode, ended.stderr) == (1, f"dialplane: {sent} is not sent again: it is Queued\n")
+
+
+def test_a_message_received_is_told_again(served: Served) -> None:
+    message = received(1, "again")
+    inbox.add(served.store, {message: []})
+    ended = dialplane("sms", "resend", message.id, state=served.state)
+    assert ended.returncode == 0, ended.stderr
+    assert [event.data["text"] for event in events.take(served.store, SITE)] == ["again"]
+
+
+def test_a_dead_notification_is_listed_and_tried_again(served: Served) -> None:
+    events.record(served.store, [NewEvent(SITE, "trunk.unregistered", "SipTrunk", "carrier", NOW, {})])
+    (event,) = events.take(served.store, SITE)
+    deliveries.fan_out(served.store, [(event, [deliveries.NewDelivery("people", "u")])], now=NOW)
+    (told,) = deliveries.page(served.store, SITE, limit=1).items
+    deliveries.given_up(served.store, told.delivery.id, error="HTTP 500\x1b[2J", now=NOW)
+    listed = dialplane("notifications", "list", "--state", "dead", state=served.state)
+    assert "SipTrunk/carrier" in listed.stdout
+    assert "HTTP 500␛[2J" in listed.stdout
+    ended = dialplane("notifications", "resend", told.delivery.id, state=served.state)
+    assert ended.stdout == f"{told.delivery.id}: pending\n"
+
+
+def test_a_token_may_come_from_a_file_or_the_environment(served: Served, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    token = (served.state / API_TOKENS / "local").read_text().strip()
+    (tmp_path / "token").write_text(f"{token}\n")
+    given = ["--url", served.url]
+    assert dialplane("sms", "list", *given, "--token-file", str(tmp_path / "token"), state=elsewhere).returncode == 0
+    assert dialplane("sms", "list", *given, state=elsewhere, env={"DIALPLANE_TOKEN": token}).returncode == 0
+    wrong = dialplane("sms", "list", *given, state=elsewhere, env={"DIALPLANE_TOKEN": "wrong-token-of-nobody"})
+    assert (wrong.returncode, "token is not known" in wrong.stderr) == (2, True)
+
+
+def test_the_token_of_this_machine_goes_nowhere_else(served: Served) -> None:
+    ended = dialplane("sms", "list", "--url", "http://127.0.0.1:1", state=served.state)
+    assert (ended.returncode, "without a token" in ended.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--url", "ftp://127.0.0.1"], "--url is http"),
+        (["--url", "http://me:hunter2@127.0.0.1"], "without a name or password"),
+        (["--url", "http://127.0.0.1:1"], "does `dialplane run` serve there?"),
+        ([], "where is the API?"),
+    ],
+    ids=["scheme", "password", "nobody", "nowhere"],
+)
+def test_an_api_that_cannot_be_reached_is_one_clear_line(tmp_path: Path, arguments: list[str], said: str) -> None:
+    ended = dialplane("sms", "list", *arguments, state=tmp_path, env={"DIALPLANE_TOKEN": "some-token-of-somebody"})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert "hunter2" not in ended.stderr
+    assert "some-token" not in ended.stderr
+
+
+def test_visible_text_stays_as_it_is_and_the_rest_becomes_visible() -> None:
+    assert harmless("Grüße 👩‍🚒 你好") == "Grüße 👩‍🚒 你好"
+    assert harmless("\x1b[2J\x9b\u202e\n") == "␛[2J\\u009b\\u202e␊"
+    assert harmless("a\nb", lines=True) == "a\nb"
+    assert json.loads(harmless_quoted(json.dumps(NASTY, ensure_ascii=False))) == NASTY
