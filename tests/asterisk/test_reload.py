@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from dialplane.asterisk.ami import Ami
-from dialplane.asterisk.errors import ActionTimeout
-from dialplane.asterisk.reload import _MODULE, Reloads, ReloadStatus, reload, reloads_for
+from dialplane.asterisk.errors import ActionTimeout, ReloadUnfinished
+from dialplane.asterisk.reload import _MODEMS, _MODULE, Reloads, ReloadStatus, reload, reloads_for
 from dialplane.plan.objects import Objects
 from dialplane.plan.render import FILES
 from tests.asterisk.odd_peer import Fields, OddPeer, odd_peer
@@ -22,6 +22,11 @@ REGISTRATION, IDENTIFY = "res_pjsip_outbound_registration.so", "res_pjsip_endpoi
         (["pjsip_auth.conf", "pjsip_identify.conf", "pjsip_registration.conf"], ("res_pjsip.so",), ()),
         (["pjsip_registration.conf", "pjsip_identify.conf"], (IDENTIFY, REGISTRATION), ()),
         (["extensions.conf", "pjsip_aor.conf"], ("res_pjsip.so", "pbx_config.so"), ()),
+        (
+            ["quectel.conf", "extensions.conf", "dongle.conf"],
+            ("pbx_config.so", "chan_dongle.so", "chan_quectel.so"),
+            (),
+        ),
         (["voicemail.conf", "rtp.conf"], ("app_voicemail.so", "res_rtp_asterisk.so"), ()),
         (["cdr.conf"], ("cdr",), ()),
         (["pjsip_system.conf"], ("res_pjsip.so",), ("pjsip_system.conf",)),
@@ -45,8 +50,41 @@ def test_an_unknown_file_is_an_error() -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_asterisk_knows_every_module_and_can_reload_it(pbx: Pbx) -> None:
-    results = [await reload(pbx.ami, module) for module in sorted(set(_MODULE.values()))]
+    results = [await reload(pbx.ami, module) for module in sorted({*_MODULE.values()} - {*_MODEMS})]
     assert {r.module: r.status for r in results if not r.succeeded} == {}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_driver_that_is_not_there_is_not_found(pbx: Pbx) -> None:
+    assert [(await reload(pbx.ami, module)).status for module in sorted(_MODEMS)] == [ReloadStatus.NOT_FOUND] * 2
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"), [("Invalid value of When", ReloadStatus.ERROR), ("", ReloadStatus.DONE)]
+)
+async def test_a_driver_is_told_by_its_own_action_and_in_its_own_time(refusal: str, status: ReloadStatus) -> None:
+    async def driver(peer: OddPeer, action: Fields) -> None:
+        if action["Action"] == "QuectelShowDevices":
+            await peer.answer(action, "EventList: start", "Message: Device status list will follow")
+            end = f"Event: QuectelShowDevicesComplete\r\nActionID: {action['ActionID']}\r\nEventList: Complete\r\n\r\n"
+            await peer.send(end.encode())
+        else:
+            await peer.answer(action, f"Message: {refusal}", kind=f"Response: {'Error' if refusal else 'Success'}")
+
+    async with odd_peer(driver) as (address, seen), Ami.connect(address) as ami:
+        assert (await reload(ami, "chan_quectel.so")).status is status
+    told = [(a["Action"], a.get("When")) for a in seen]
+    assert told == [("QuectelShowDevices", None), ("QuectelReload", "gracefully")]
+
+
+async def test_a_driver_that_does_not_answer_is_given_up() -> None:
+    async def silent(peer: OddPeer, action: Fields) -> None:
+        if action["Action"] == "DongleShowDevices":
+            await peer.answer(action, "Message: none")
+
+    async with odd_peer(silent) as (address, _), Ami.connect(address) as ami:
+        with pytest.raises(ReloadUnfinished):
+            await reload(ami, "chan_dongle.so", timeout=0.1)
 
 
 @pytest.mark.asyncio(loop_scope="module")

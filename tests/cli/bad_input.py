@@ -117,7 +117,7 @@ TABLE = (
     Bad(
         "no kind",
         _one("apiVersion: dialplane.io/v1alpha1\n"),
-        "a.yaml:1: kind: is missing: a manifest needs it (one of Asterisk, Extension, Schedule, SipTrunk)",
+        "a.yaml:1: kind: is missing: a manifest needs it (one of Asterisk, Dongle, Extension, Notifier, Schedule, SipTrunk, SmsMessage)",
     ),
     Bad(
         "misspelt kind",
@@ -127,7 +127,7 @@ TABLE = (
     Bad(
         "kind of no resemblance",
         _phone("kind: Extension", "kind: Qqq"),
-        "a.yaml:2: Qqq/alice: kind: there is no kind Qqq: use one of Asterisk, Extension, Schedule, SipTrunk",
+        "a.yaml:2: Qqq/alice: kind: there is no kind Qqq: use one of Asterisk, Dongle, Extension, Notifier, Schedule, SipTrunk, SmsMessage",
     ),
     Bad(
         "misspelt apiVersion",

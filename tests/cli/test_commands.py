@@ -22,6 +22,14 @@ OFFICE = Path(__file__).parents[2] / "examples" / "office"
 SECRETS = ("example-carrier-password", "example-password-of-101", "24680")
 
 
+MODEM = """\
+apiVersion: dialplane.io/v1alpha1
+kind: Dongle
+metadata: {name: gsm-1}
+spec: {imei: "354000000000011"}
+"""
+
+
 @pytest.fixture
 def changed(tmp_path: Path) -> Path:
     """The office with another name for sales, another password for the workshop, and no door."""
@@ -109,6 +117,23 @@ def test_diff_tells_lines_resources_and_reloads(changed: Path, tmp_path: Path) -
     assert "~ Extension/sales changed: changes endpoint 102" in lines
     assert any(line.startswith("- Extension/door removed: removes ") and "endpoint 104" in line for line in lines)
     assert any(line.startswith("Asterisk needs: reload of ") and "res_pjsip.so" in line for line in lines)
+
+
+def test_a_modem_that_goes_is_told_with_its_driver(tmp_path: Path) -> None:
+    shutil.copytree(OFFICE, tmp_path / "site")
+    modem = tmp_path / "site" / "modem.yaml"
+    modem.write_text(MODEM)
+    assert dialplane("render", "-f", "site", "-o", "live", cwd=tmp_path).returncode == 0
+    assert "[gsm-1]" in (tmp_path / "live" / "dongle.conf").read_text()
+    modem.unlink()
+    for against in (["--against", "before"], ["--live", "live"]):
+        shutil.copytree(tmp_path / "site", tmp_path / "before", dirs_exist_ok=True)
+        (tmp_path / "before" / "modem.yaml").write_text(MODEM)
+        answer = json.loads(dialplane("diff", "-f", "site", *against, "-o", "json", cwd=tmp_path).stdout)
+        assert answer["reloads"] == ["pbx_config.so", "chan_dongle.so"], against
+        assert {"dongle gsm-1"} <= {o["object"] for r in answer["resources"] for o in r["objects"]}, against
+    assert dialplane("render", "-f", "site", "-o", "live", cwd=tmp_path).returncode == 0
+    assert not (tmp_path / "live" / "dongle.conf").exists()
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "json"])

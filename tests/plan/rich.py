@@ -3,6 +3,7 @@
 from typing import Any
 
 from dialplane.resources.snapshot import Snapshot
+from tests.plan.modems import MODEM_SECRETS, MODEMS
 from tests.plan.office import manifest, snapshot
 
 TRANSPORTS = [
@@ -74,6 +75,7 @@ MANIFESTS = [
     manifest("Extension", "browser", {"number": "103", "credentialsSecretRef": {"name": "browser"}, "webrtc": True}),
     manifest("SipTrunk", "carrier", CARRIER),
     manifest("SipTrunk", "peer", {"host": "2001:db8::7", "transport": "tcp", "qualifySeconds": 0}),
+    *MODEMS,
 ]
 
 SECRETS = {
@@ -82,6 +84,7 @@ SECRETS = {
     "browser": {"username": "103", "password": "of the browser"},
     "carrier": {"username": "account", "password": "of the carrier"},
     "tls": {"tls.crt": "-----BEGIN CERTIFICATE-----\nMIIB\n", "tls.key": "-----BEGIN PRIVATE KEY-----\nMIIE\n"},
+    **MODEM_SECRETS,
 }
 
 

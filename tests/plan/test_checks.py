@@ -314,6 +314,46 @@ def _schedule(name: str) -> dict[str, str]:
     return {"schedule": name}
 
 
+def modem(name: str, created: int = 1, **spec: Any) -> Manifest:
+    return manifest("Dongle", name, spec, **at(created))
+
+
+def message(name: str = "m", **spec: Any) -> Manifest:
+    return manifest("SmsMessage", name, {"to": "0151", "text": "x"} | spec, **at(1))
+
+
+IMEIS = [{"imei": f"35400000000000{n}"} for n in range(3)]
+PORTS = {"audioPort": "/dev/ttyUSB1", "dataPort": "/dev/ttyUSB2"}
+BOSS = manifest("Notifier", "boss", {"urlSecretRef": {"name": "boss", "key": "url"}})
+URL = {"boss": {"url": "json://example.com"}}
+
+
+@table(
+    Case("both drivers at once", [pbx(), modem("a", **IMEIS[0]), modem("b", driver="chan_quectel", **IMEIS[1])], served=["a", "b"]),
+    Case("one modem twice", [pbx(), modem("a", 2, **IMEIS[0]), modem("b", 1, **IMEIS[0])], [out("a", CONFLICT, "spec.imei")], ["b"]),
+    Case("whatever its driver", [pbx(), modem("a", **IMEIS[0]), modem("b", driver="chan_quectel", **IMEIS[0])], [out("b", CONFLICT, "spec.imei")], ["a"]),
+    Case("one card twice", [pbx(), modem("a", imsi="262000000000011"), modem("b", imsi="262000000000011", **IMEIS[0])], [out("b", CONFLICT, "spec.imsi")], ["a"]),
+    Case("one port twice", [pbx(), modem("a", **PORTS), modem("b", audioPort="/dev/ttyUSB7", dataPort="/dev/ttyUSB2")], [out("b", CONFLICT, "spec.dataPort")], ["a"]),
+    Case("one port for voice twice", [pbx(), modem("a", **PORTS), modem("b", audioPort="/dev/ttyUSB1", dataPort="/dev/ttyUSB7")], [out("b", CONFLICT, "spec.audioPort")], ["a"]),
+    Case("one that is disabled holds none", [pbx(), modem("a", enabled=False, **IMEIS[0]), modem("b", **IMEIS[0])], served=["b"]),
+    Case("a name that is cut", [pbx(), modem("a" * 30, **IMEIS[0]), modem("b" * 31, **IMEIS[1])], [out("b" * 31, Reason.INVALID, "metadata.name")], ["a" * 30]),
+    Case("names of other sections", [pbx(), modem("general", **IMEIS[0]), modem("defaults", **IMEIS[1])], [out(n, Reason.INVALID, "metadata.name") for n in ("general", "defaults")]),
+    Case("calls lead nowhere", [pbx(), modem("a", inbound={"to": BOB}, **IMEIS[0])], [partly("a", GONE, "spec.inbound.to.extension")], ["a"]),
+    Case("calls lead to a number that no trunk takes", [pbx(), modem("a", inbound={"to": {"number": "0301"}}, **IMEIS[0])], [partly("a", GONE, "spec.inbound.to.number")], ["a"]),
+    Case("calls lead to a phone", [pbx(), phone("101"), modem("a", inbound={"to": ADA}, **IMEIS[0])], served=["e101", "a"]),
+    Case("nobody to tell", [pbx(), BOSS, modem("a", sms={"forwardTo": ["boss", "wife"]}, **IMEIS[0])], [partly("a", GONE, "spec.sms.forwardTo[1]")], ["a", "boss"], URL),
+    Case("somebody without an address", [pbx(), BOSS, modem("a", sms={"forwardTo": ["boss"]}, **IMEIS[0])], [out("boss", MISSING, "spec.urlSecretRef"), partly("a", GONE, "spec.sms.forwardTo[0]")], ["a"], {"boss": {}}),
+    Case("a message by a modem", [pbx(), modem("a", **IMEIS[0]), message(dongle="a")], served=["a", "m"]),
+    Case("a message by a group", [pbx(), modem("a", group="g", **IMEIS[0]), message(dongleGroup="g")], served=["a", "m"]),
+    Case("no such modem", [pbx(), modem("a", **IMEIS[0]), message(dongle="b")], [out("m", GONE, "spec.dongle")], ["a"]),
+    Case("a modem that is out", [pbx(), modem("general", **IMEIS[0]), message(dongle="general")], [out("general", Reason.INVALID, "metadata.name"), out("m", GONE, "spec.dongle")]),
+    Case("no such group", [pbx(), modem("a", group="h", **IMEIS[0]), message(dongleGroup="g")], [out("m", GONE, "spec.dongleGroup")], ["a"]),
+    Case("a group of modems that are disabled", [pbx(), modem("a", group="g", enabled=False, **IMEIS[0]), message(dongleGroup="g")], [out("m", GONE, "spec.dongleGroup")]),
+)  # fmt: skip
+def test_modems_and_messages(case: Case) -> None:
+    check(case)
+
+
 OPEN, CLOSED = "spec.whenOpen.schedule", "spec.whenClosed.schedule"
 LOOP = Reason.INVALID
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from dialplane.plan.escape import Unrenderable, escape
 from dialplane.plan.planner import Planner
 from dialplane.reconcile.template_dir import load
-from tests.plan.office import office, snapshot
+from tests.plan.modems import MODEM_SECRETS, MODEMS
+from tests.plan.office import manifest, office, snapshot
 from tests.plan.reader import read
 
 HOSTILE = st.one_of(
@@ -32,7 +33,8 @@ MARK = "qX7"
 """Stands in every hostile secret, so that a message that shows one is found."""
 
 PLANNER = Planner(load())
-MANIFESTS, SECRETS = office()
+OFFICE, OFFICE_SECRETS = office()
+MANIFESTS, SECRETS = [*OFFICE, *MODEMS], OFFICE_SECRETS | MODEM_SECRETS
 
 
 @settings(max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -107,6 +109,17 @@ def test_a_hostile_secret_changes_no_line_but_its_own(name: str, key: str, value
         assert {p: (len(s), names) for p, (s, names) in seen.items()} == {
             p: (len(s), names) for p, (s, names) in usual.items()
         }
+
+
+@settings(max_examples=100, deadline=None)
+@given(kind=st.sampled_from(["Dongle", "Notifier", "SmsMessage"]), name=HOSTILE, value=HOSTILE)
+def test_whatever_a_resource_is_called_it_opens_no_section_of_another(kind: str, name: str, value: str) -> None:
+    named = next(m for m in MODEMS if m["kind"] == kind)
+    made = manifest(kind, name, named["spec"] | ({"text": value} if kind == "SmsMessage" else {}))
+    plan = PLANNER.plan(snapshot([*MANIFESTS, made], SECRETS))
+    known = PLANNER.plan(snapshot(MANIFESTS, SECRETS)).files
+    for path in ("dongle.conf", "quectel.conf"):
+        assert {*read(plan.files[path]).sections} - {*read(known[path]).sections} <= {f"[{name}]"}
 
 
 @settings(max_examples=30, deadline=None)

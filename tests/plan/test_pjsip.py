@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dialplane.plan.objects import PjsipType
+from dialplane.plan.objects import Driver, PjsipType
 from dialplane.plan.planner import Planner
 from dialplane.plan.render import FILES
 from dialplane.reconcile.template_dir import load
@@ -18,7 +18,7 @@ from tests.plan.rich import ASTERISK, CARRIER, DESK, MANIFESTS, SECRETS, rich
 GOLDEN = Path(__file__).with_name("golden")
 PLANNER = Planner(load())
 PLAN = PLANNER.plan(rich())
-SHOWN = [path for path in FILES if path != "extensions.conf"]
+SHOWN = [*(path for path in FILES if path != "extensions.conf"), *(driver.file for driver in Driver)]
 """The dialplan has a golden file of its own."""
 
 

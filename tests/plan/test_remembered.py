@@ -11,6 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from jinja2 import UndefinedError
 from pydantic import SecretStr
 
+from dialplane.plan import planner as planner_module
+from dialplane.plan.draft import Draft, Finding
 from dialplane.plan.plan import Plan, Version
 from dialplane.plan.planner import Planner
 from dialplane.plan.templates import Templates
@@ -19,6 +21,7 @@ from dialplane.resources.key import Key
 from dialplane.resources.manifest import Resource, parse
 from dialplane.resources.references import secret_refs
 from dialplane.resources.snapshot import Snapshot
+from tests.plan.modems import MODEMS
 from tests.plan.office import manifest, snapshot
 from tests.plan.rich import ASTERISK, CARRIER, DESK, MANIFESTS, SECRETS, rich
 
@@ -62,6 +65,22 @@ SPECS: Mapping[str, list[dict[str, Any]]] = {
         {"host": "192.0.2.7"},
         {"host": "no host"},
     ],
+    "Dongle": [
+        *(one["spec"] for one in MODEMS if one["kind"] == "Dongle"),
+        {"imei": "354000000000011", "rxGain": 1},
+        {"imei": "354000000000011", "driver": "chan_quectel"},
+        {"imei": "354000000000022", "group": "all", "enabled": False},
+        {"imei": "354000000000022", "inbound": {"to": {"schedule": "office"}}, "sms": {"forwardTo": ["boss", "nobody"]}},
+        {"audioPort": "/dev/ttyUSB1", "dataPort": "/dev/ttyUSB2", "inbound": {"to": {"number": "030123456"}}},
+        {"imei": "354"},
+    ],
+    "Notifier": [{"urlSecretRef": {"name": "boss", "key": key}} for key in ("url", "none")],
+    "SmsMessage": [
+        {"dongle": "gsm-1", "to": "0151", "text": "x"},
+        {"dongle": "nowhere", "to": "0151", "text": "x"},
+        {"dongleGroup": "all", "to": "0151", "text": "y"},
+        {"to": "0151", "text": "z"},
+    ],
     "Schedule": [
         {"whenOpen": {"extension": "101"}, "whenClosed": {"number": "030123456"}},
         {"whenOpen": {"schedule": "night"}, "whenClosed": {"hangup": True}},
@@ -73,6 +92,9 @@ NAMES: Mapping[str, list[str]] = {
     "Extension": ["desk", "e1", "e2", "e3", "plain"],
     "SipTrunk": ["carrier", "carrier-b", "102"],
     "Schedule": ["office", "night"],
+    "Dongle": ["gsm-1", "gsm-2", "gsm-4", "defaults"],
+    "Notifier": ["boss"],
+    "SmsMessage": ["hello", "m1", "m2"],
 }
 VALUES = {
     "username": ["101", "102", "103", "account", LONG, "a@b"],
@@ -80,6 +102,7 @@ VALUES = {
     "pin": ["4711", "1234", "x"],
     "tls.crt": [SECRETS["tls"]["tls.crt"], "-----BEGIN CERTIFICATE-----\nother\n", "none"],
     "tls.key": [SECRETS["tls"]["tls.key"]],
+    "url": ["json://a.example.com", "two\nlines"],
 }
 SECRET_NAMES = [*SECRETS, "other", "ami", "e1-credentials"]
 
@@ -207,6 +230,42 @@ def test_after_a_change_only_what_changed_is_another_object() -> None:
     assert _same_objects(before, now) == {"endpoint/101", "mailbox/101"}
 
 
+def _messages(count: int) -> list[dict[str, Any]]:
+    return [manifest("SmsMessage", f"m{n}", {"dongle": "gsm-1", "to": "0151", "text": f"Nr {n}"}) for n in range(count)]
+
+
+def test_a_thousand_messages_change_no_file_and_no_object() -> None:
+    planner = Planner(TEMPLATES)
+    before = planner.plan(rich())
+    now = planner.plan(snapshot([*MANIFESTS, *_messages(1_000)], SECRETS))
+    assert now.problems == before.problems
+    assert (now.files, now.revision) == (before.files, before.revision)
+    assert _same_objects(before, now) == set()
+    assert len(now.versions) == len(before.versions) + 1_000
+    assert all(now.versions[key] == version for key, version in before.versions.items())
+
+
+def test_of_another_message_nothing_is_asked_but_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[set[Key]] = []
+
+    def own(draft: Draft) -> list[Finding]:
+        asked.append({*draft.resources})
+        return []
+
+    monkeypatch.setattr(planner_module, "OWN", (own,))
+    planner = Planner(TEMPLATES)
+    site = snapshot([*MANIFESTS, *_messages(1_000)], SECRETS)
+    planner.plan(site)
+    late = parse(manifest("SmsMessage", "late", {"dongle": "gsm-1", "to": "0151", "text": "late"}))
+    planner.plan(Snapshot("default", {**site.resources, late.key: late}, site.secrets))
+    assert asked[1:] == [{late.key}]
+
+
+def test_what_has_no_lines_has_no_revision() -> None:
+    versions = Planner(TEMPLATES).plan(rich()).versions
+    assert {key.kind for key, version in versions.items() if not version.revision} == {"Notifier", "SmsMessage"}
+
+
 def test_a_transport_that_is_gone_is_missed_by_phones_that_did_not_change() -> None:
     planner, site = Planner(TEMPLATES), rich()
     planner.plan(site)
@@ -257,4 +316,5 @@ def test_every_secret_of_a_rich_site_is_found_by_its_field() -> None:
         ("plain", "spec.generateCredentials", "plain-credentials"),
         ("browser", "spec.credentialsSecretRef", "browser"),
         ("carrier", "spec.credentialsSecretRef", "carrier"),
+        ("boss", "spec.urlSecretRef", "boss"),
     }

@@ -263,6 +263,8 @@ def test_files_are_written_only_where_they_differ_and_only_by_a_leader(tmp_path:
     assert {oct(os.stat(directory.path / name).st_mode & 0o777) for name in files} == {"0o640"}  # noqa: PTH116
     assert directory.write({"a.conf": "a\n"}, prune=False).paths == ()
     assert directory.write({"a.conf": "a\n"}).removed == ("keys/x.crt",)
+    assert directory.write({"a.conf": "a\n", "dongle.conf": "[x]\n"}).changed == ("dongle.conf",)
+    assert directory.write({"a.conf": "a\n"}).effective == ("dongle.conf",), "its driver must read that it is gone"
     (directory.path / f".a.conf.x{TEMPORARY}").write_text("half")
     directory.sweep()
     assert not list(directory.path.glob(".a*"))
