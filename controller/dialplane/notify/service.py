@@ -84,6 +84,11 @@ class NotifyService:
         """Something was written to the outbox: look at once. From the loop's thread."""
         self._woken.set()
 
+    def resent(self, notifier: str) -> None:
+        """A notification is to be sent again: do it at once. From the loop's thread."""
+        if notifier in self._lanes:
+            self._lanes[notifier].wake()
+
     async def run(self, changed: Callable[[], None]) -> None:
         """See `Service.run`."""
         self._changed = changed
