@@ -93,7 +93,7 @@ class NotifyRig:
         return self.service.said()[Key("Notifier", name)]
 
     def ready(self, name: str) -> tuple[str, str, str]:
-        [condition] = self.said(name).conditions
+        condition = self.said(name).conditions[0]
         return str(condition.status), str(condition.reason), condition.message
 
     async def until(self, holds: Callable[[Self], bool], limit_seconds: float = 15) -> None:

@@ -186,7 +186,8 @@ async def test_what_happens_while_a_url_is_wrong_is_told_once_it_is_right(rigs: 
     async with rigs() as rig:
         wants = notifier("a", events=["sms.received"])
         rig.serve(wants, a="nosuch://token")
-        assert rig.ready("a") == ("False", "Invalid", "Apprise knows no service of this name")
+        wrong = "Secret a, key url: Apprise knows no service of this name"
+        assert rig.ready("a") == ("False", "SecretInvalid", wrong)
         await rig.happens(sms())
         await rig.until_states("pending")
         rig.serve(wants, a=hook(receiver, "a"))
@@ -211,3 +212,15 @@ async def test_a_change_while_the_controller_was_away_is_told(rigs: Rigs, receiv
         rig.service.told(trunk_report(Truth.TRUE))
         await receiver.event("received", title="Trunk carrier is registered again")
         await rig.until_states("delivered", "delivered")
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_a_template_that_cannot_be_used_stalls_the_notifier(rigs: Rigs, receiver: PeerProcess) -> None:
+    async with rigs() as rig:
+        rig.serve(notifier("a", template="{{ sendr }}"), a=hook(receiver, "a"))
+        ready, stalled = rig.said("a").conditions
+        assert (ready.status, ready.reason, stalled.type) == ("False", "Invalid", "Stalled")
+        assert ready.message.startswith("spec.template: there is no sendr; there are at, ")
+        rig.serve(notifier("a", template="{{ sender }}"), a=hook(receiver, "a"))
+        [ready] = rig.said("a").conditions
+        assert ready.status == "True"

@@ -24,7 +24,7 @@ _FILTERS_AT_MOST: Final = 32
 NAMES: Final = frozenset(
     {
         *("event", "subject", "kind", "name", "at", "id", "count", "site"),
-        *("sender", "to", "text", "dongle", "trunk", "reason", "message", "truncated"),
+        *("sender", "to", "text", "dongle", "reason", "message", "truncated"),
     }
 )
 """What a template may name. What an event does not bring is empty."""
