@@ -6,6 +6,7 @@ from prometheus_client import REGISTRY
 
 import dialplane.asterisk.metrics
 import dialplane.kube.metrics
+import dialplane.notify.metrics
 import dialplane.reconcile.metrics
 import dialplane.standalone.metrics  # noqa: F401 -- importing registers
 from tests.docs.pages import ROOT

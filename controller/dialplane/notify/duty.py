@@ -10,6 +10,7 @@ from dialplane.notify.target import BadTargetError, Target
 from dialplane.notify.words import BadTemplateError, Wording
 from dialplane.resources.key import Key
 from dialplane.resources.notifier import NotifierSpec
+from dialplane.resources.problem import Problem, Reason
 from dialplane.service import SiteView
 from dialplane.store.deliveries import NewDelivery
 from dialplane.store.events import Event
@@ -29,7 +30,7 @@ class Duty:
     wording: Wording = field(default_factory=Wording)
     in_parallel: bool = False
     accepted: bool = True
-    problem: str = ""
+    problem: Problem | None = None
     """Why it cannot be served though it was accepted; holds nothing of the URL."""
 
     @property
@@ -73,8 +74,11 @@ def _duty(name: str, uid: str, spec: NotifierSpec, url: SecretStr) -> Duty:
     try:
         wording = Wording(spec.title, spec.template)
         target = Target(url.get_secret_value())
-    except (BadTargetError, BadTemplateError) as error:
-        return Duty(name, uid, spec, url, problem=str(error))
+    except BadTemplateError as error:
+        return Duty(name, uid, spec, url, problem=Problem(Reason.INVALID, str(error)))
+    except BadTargetError as error:
+        said = f"Secret {spec.url_secret_ref.name}, key {spec.url_secret_ref.key}: {error}"
+        return Duty(name, uid, spec, url, problem=Problem(Reason.SECRET_INVALID, said))
     return Duty(name, uid, spec, url, wording=wording, in_parallel=target.in_parallel)
 
 

@@ -22,7 +22,7 @@ from dialplane.notify import metrics
 from dialplane.notify.duty import Duty
 from dialplane.notify.failure import UNKNOWN
 from dialplane.notify.target import BadTargetError, Target
-from dialplane.notify.words import BadTemplateError, Words
+from dialplane.notify.words import BadTemplateError
 from dialplane.store import Store, StoreError, deliveries
 from dialplane.store.deliveries import Told
 
@@ -114,11 +114,11 @@ class Lane:
         free = min(at_once - len(self._busy), at_once + SPARE - self._threads)
         if free <= 0:
             return LOOK_EVERY
-        found = await self._store.call(
-            deliveries.upcoming, self._site, duty.name, duty.uid, limit=len(self._busy) + free + 1
-        )
-        for told in found:
-            if told.delivery.id in self._busy:
+        # What is noted while the store reads may be read as it was before: it is not told again.
+        busy = frozenset(self._busy)
+        limit = len(busy) + free + 1
+        for told in await self._store.call(deliveries.upcoming, self._site, duty.name, duty.uid, limit=limit):
+            if told.delivery.id in busy:
                 continue
             if free == 0:
                 break  # whoever ends wakes us
@@ -127,6 +127,7 @@ class Lane:
                 return min(wait, LOOK_EVERY)
             free -= 1
             self._busy.add(told.delivery.id)
+            self._threads += 1  # from here on, so that another look counts it
             attempts.create_task(self._tell(duty, told))
         return LOOK_EVERY
 
@@ -142,10 +143,6 @@ class Lane:
 
     async def _attempt(self, duty: Duty, told: Told) -> str:
         """Tell it in a thread of its own; why it failed, or nothing."""
-        try:
-            words = duty.wording.words(_values(told))
-        except BadTemplateError as error:
-            return str(error)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[str] = loop.create_future()
         left = False
@@ -159,11 +156,10 @@ class Lane:
                 done.set_result(error)
 
         def work() -> None:
-            error = _send(duty, told, words)
+            error = _send(duty, told)
             with suppress(RuntimeError):  # the loop is closed: the process ends
                 loop.call_soon_threadsafe(ended, error)
 
-        self._threads += 1
         threading.Thread(target=work, name=f"notify-{duty.name}", daemon=True).start()
         try:
             async with asyncio.timeout(self._patience.limit):
@@ -227,11 +223,12 @@ def _values(told: Told) -> dict[str, object]:
     }
 
 
-def _send(duty: Duty, told: Told, words: Words) -> str:
+def _send(duty: Duty, told: Told) -> str:
     level = _LEVELS.get(told.event.type, NotifyType.INFO)
     try:
+        words = duty.wording.words(_values(told))
         return Target(duty.url.get_secret_value()).send(words, told.delivery.id, level)
-    except BadTargetError as error:
+    except (BadTemplateError, BadTargetError) as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 -- a plugin may raise anything; its text may hold a token
         return f"{UNKNOWN} ({type(error).__name__})"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,7 +15,7 @@ from dialplane.notify.lane import Lane, Patience, written
 from dialplane.notify.transitions import Seen
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Report, Truth
 from dialplane.resources.key import Key
-from dialplane.resources.problem import Reason
+from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Reason
 from dialplane.service import Said, SiteView
 from dialplane.store import Store, StoreError, deliveries, events, known_states
 from dialplane.store.deliveries import Standing
@@ -83,6 +83,11 @@ class NotifyService:
     def wake(self) -> None:
         """Something was written to the outbox: look at once. From the loop's thread."""
         self._woken.set()
+
+    def resent(self, notifier: str) -> None:
+        """A notification is to be sent again: do it at once. From the loop's thread."""
+        if notifier in self._lanes:
+            self._lanes[notifier].wake()
 
     async def run(self, changed: Callable[[], None]) -> None:
         """See `Service.run`."""
@@ -201,7 +206,7 @@ class NotifyService:
         return {duty.key: self._saying(duty) for duty in self._duties.values() if duty.accepted}
 
     def _saying(self, duty: Duty) -> Said:
-        return Said((self._ready(duty),), self._figures(duty))
+        return Said(tuple(self._conditions(duty)), self._figures(duty))
 
     def _figures(self, duty: Duty) -> Mapping[str, object]:
         if self._standings is None:
@@ -216,9 +221,12 @@ class NotifyService:
             "lastError": lane.last_error if lane else None,
         }
 
-    def _ready(self, duty: Duty) -> Condition:
-        if duty.problem:
-            return Condition(ConditionType.READY, Truth.FALSE, Reason.INVALID, duty.problem)
-        if self._trouble:
-            return Condition(ConditionType.READY, Truth.UNKNOWN, Reason.STORE_UNAVAILABLE, self._trouble)
-        return Condition(ConditionType.READY, Truth.TRUE, Reason.SERVED, "told of its events")
+    def _conditions(self, duty: Duty) -> Iterator[Condition]:
+        if (problem := duty.problem) is not None:
+            yield Condition(ConditionType.READY, Truth.FALSE, problem.reason, problem.message)
+            if problem.reason in MANIFEST_MUST_CHANGE:
+                yield Condition(ConditionType.STALLED, Truth.TRUE, problem.reason, problem.message)
+        elif self._trouble:
+            yield Condition(ConditionType.READY, Truth.UNKNOWN, Reason.STORE_UNAVAILABLE, self._trouble)
+        else:
+            yield Condition(ConditionType.READY, Truth.TRUE, Reason.SERVED, "told of its events")

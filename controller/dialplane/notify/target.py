@@ -6,6 +6,7 @@ No word of an error here comes from the URL: it holds a token.
 import json
 import logging
 from collections.abc import Mapping
+from html import escape
 from typing import Any, Final
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
@@ -35,11 +36,23 @@ _FILES: Final = frozenset({"template", "keyfile", "subfile", "pgpkey", "attach"}
 _BYTES: Final[Mapping[str, int]] = {"bark": 2_500, "barks": 2_500, "wecombot": 2_000, "ntfy": 3_800, "ntfys": 3_800}
 """What a service takes, in bytes of UTF-8, where Apprise counts characters or does not know (Apple's push: 4 KB)."""
 
-_BEFORE_MARKUP: Final = frozenset({"tgram"})
-"""Services that count a text as people read it, not with the markup that Apprise puts in."""
+_OWN_MARKUP: Final = frozenset({"tgram"})
+"""Services of which we write the HTML: Apprise's loses empty lines and blanks. They count a text as people read it."""
 _LEAST: Final = 200
 """Characters that are sent however little a service takes."""
 
+
+def _quieten() -> None:
+    """Keep what Apprise and the libraries below it say from our log; `Target.send` still hears it."""
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(logging.NullHandler())
+    for name in ("urllib3", "requests", "requests_oauthlib", "oauthlib"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+_quieten()
 _ASSET: Final = AppriseAsset(
     app_id="Dialplane",
     app_desc="Dialplane",
@@ -60,17 +73,6 @@ class BadTargetError(ValueError):
     """Whoever wrote the Secret must change it; the message says why and holds no part of it."""
 
 
-def quiet() -> None:
-    """Keep what Apprise and the libraries below it say from our log; `Target.send` still hears it."""
-    logger = logging.getLogger("apprise")
-    logger.propagate = False
-    logger.setLevel(logging.DEBUG)
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-    for name in ("urllib3", "requests", "requests_oauthlib", "oauthlib"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
 class Target:
     """Where one Notifier tells; made anew for each attempt, so that threads share nothing."""
 
@@ -80,7 +82,6 @@ class Target:
         Raises:
             BadTargetError: it is none, or one that is refused.
         """
-        quiet()
         self._service = _service(url.strip())
         self._scheme = str(getattr(self._service, "schema", ""))
 
@@ -100,16 +101,17 @@ class Target:
             headers[HEADER] = delivery
         teller = Apprise(asset=_ASSET)
         teller.add(self._service)
-        told = teller.notify(
-            title=words.title,
-            body=self._fitting(words),
-            notify_type=level,
-            body_format=NotifyFormat.TEXT,
-            log_level=logging.DEBUG,
-        )
+        title, body, given = words.title, self._fitting(words), "text"
+        if self._our_markup:
+            title, body, given = escape(title, quote=False), escape(body, quote=False).replace("\n", "&#10;"), ""
+        told = teller.notify(body, title, level, body_format=given or None, log_level=logging.DEBUG)
         if told:
             return ""
         return cause(entry.message for result in told.results for entry in result.logs())
+
+    @property
+    def _our_markup(self) -> bool:
+        return self._scheme in _OWN_MARKUP and self._service.resolve_format() is NotifyFormat.HTML
 
     def _fitting(self, words: Words) -> str:
         """As much of the text as the service takes, as it is counted there."""
@@ -126,7 +128,7 @@ class Target:
     def _size(self, text: str) -> int:
         """Characters after Apprise's conversion, or units of UTF-16, as some count: the larger."""
         units = len(text.encode("utf-16-le", "replace")) // 2
-        if self._scheme in _BEFORE_MARKUP:
+        if self._our_markup:
             return units
         wanted = self._service.resolve_format(NotifyFormat.TEXT)
         made = convert_between(NotifyFormat.TEXT, wanted, text)  # type: ignore[no-untyped-call]

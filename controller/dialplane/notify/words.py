@@ -19,12 +19,12 @@ LIMIT: Final = 16_384
 TITLE_LIMIT: Final = 200
 CUT: Final = "… [cut]"
 """Stands where something was left out."""
-_VALUE_LIMIT: Final = 65_536
+_FILTERS_AT_MOST: Final = 32
 
 NAMES: Final = frozenset(
     {
         *("event", "subject", "kind", "name", "at", "id", "count", "site"),
-        *("sender", "to", "text", "dongle", "trunk", "reason", "message", "truncated"),
+        *("sender", "to", "text", "dongle", "reason", "message", "truncated"),
     }
 )
 """What a template may name. What an event does not bring is empty."""
@@ -116,7 +116,7 @@ class _Blank(dict[str, Any]):
 
 
 def _bounded(value: Any) -> Any:
-    return value if isinstance(value, bool | int) else shortened(str(value), _VALUE_LIMIT)
+    return value if isinstance(value, bool | int) else shortened(str(value), LIMIT)
 
 
 def _replaced(text: Any, old: Any, new: Any) -> str:
@@ -125,13 +125,13 @@ def _replaced(text: Any, old: Any, new: Any) -> str:
     if not old:
         return whole
     growth = max(0, len(new) - len(old))
-    return whole.replace(old, new, (_VALUE_LIMIT // growth) if growth else -1)
+    return whole.replace(old, new, (LIMIT // growth) if growth else -1)
 
 
 def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
     def limited(*arguments: Any) -> Any:
         found = function(*arguments)
-        return found if isinstance(found, bool | int) else shortened(str(found), _VALUE_LIMIT)
+        return found if isinstance(found, bool | int) else shortened(str(found), LIMIT)
 
     return limited
 
@@ -201,6 +201,8 @@ def _check(tree: nodes.Template, field: str) -> None:
             raise BadTemplateError(f"{field}: line {node.lineno}: {what} is not for templates of notifications")
         if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
             raise BadTemplateError(f"{field}: there is no filter {node.name}; there are {', '.join(_FILTERS)}")
+    if sum(1 for _ in tree.find_all(nodes.Filter)) > _FILTERS_AT_MOST:
+        raise BadTemplateError(f"{field}: it has more than {_FILTERS_AT_MOST} filters")
     unknown = sorted(meta.find_undeclared_variables(tree) - NAMES)
     if unknown:
         raise BadTemplateError(f"{field}: there is no {unknown[0]}; there are {', '.join(sorted(NAMES))}")

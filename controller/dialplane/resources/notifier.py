@@ -50,15 +50,16 @@ class NotifierSpec(Spec):
     events: Annotated[tuple[EventType, ...], Field(max_length=16), DISTINCT] = ()
     """What to tell of. A Dongle's `sms.forwardTo` adds its messages."""
     filter: NotifierFilter = NotifierFilter()
-    """Which of them."""
+    """Which of them, those of `sms.forwardTo` included."""
     title: Template | None = None
-    """The title, a Jinja template; by default one sentence about the event."""
+    """The title, a Jinja template as below; by default one sentence about the event."""
     template: Template | None = None
-    """The text, a Jinja template, which knows `event`, `subject`, `at`, `id`, `count`, `site` and what the event brings
-    (`sender`, `text`, `dongle`, `reason`, …)."""
+    """The text, a Jinja template without loops, calls and assignments. It knows `event`, `subject`, `kind`, `name`,
+    `at`, `id`, `count`, `site`, and, where the event brings them, `sender`, `to`, `text`, `dongle`, `reason`, `message`
+    and `truncated`; what it does not bring is empty."""
     fold_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
     """The same event of the same resource is told once in so many seconds, with how often it happened; messages
-    received are never folded. 0: told each time."""
+    are never folded. 0: told each time."""
 
 
 class NotifierStatus(Status):

@@ -1,0 +1,62 @@
+"""A store on each database, the peers that notifications go to, and a site with Notifiers."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dialplane.notify.lane import Patience
+from dialplane.store import Store
+from testbed.peer import PeerProcess
+from testbed.postgres import Postgres
+from tests.notify.site import NotifyRig
+
+QUICK = Patience(attempts=3, first=0.2, longest=0.4, limit=12.0)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/store.db"
+        return
+    async with Postgres(tmp_path / "postgres") as server:
+        yield await server.database()
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    opened = Store.open(store_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def receiver(tmp_path: Path) -> AsyncIterator[PeerProcess]:
+    options = {"directory": str(tmp_path)}
+    async with await PeerProcess.launch("receiver", tmp_path / "receiver.log", options, name="receiver") as peer:
+        yield peer
+
+
+@pytest.fixture
+async def mail(tmp_path: Path) -> AsyncIterator[PeerProcess]:
+    async with await PeerProcess.launch("mail_server", tmp_path / "mail.log", {}, name="mail") as peer:
+        yield peer
+
+
+@dataclass
+class Rigs:
+    """Starts services on the store."""
+
+    store: Store
+
+    @asynccontextmanager
+    async def __call__(self, patience: Patience = QUICK) -> AsyncIterator[NotifyRig]:
+        async with NotifyRig(self.store, patience) as rig:
+            yield rig
+
+
+@pytest.fixture
+def rigs(store: Store) -> Rigs:
+    return Rigs(store)
