@@ -41,8 +41,9 @@ class AsteriskLink:
         first_wait: float = 0.5,
         longest_wait: float = 4.0,
         connect_within: float = 60.0,
+        wait_for_boot: bool = True,
     ) -> None:
-        """Name the Asterisk; waits are in seconds.
+        """Name the Asterisk; waits are in seconds. `wait_for_boot` as in `Ami.connect`.
 
         Short ones, however long Asterisk was away: an attempt costs nothing, and once it is back every second counts.
         """
@@ -50,6 +51,7 @@ class AsteriskLink:
         self._events = events
         self._waits = (first_wait, longest_wait)
         self._connect_within = connect_within
+        self._wait_for_boot = wait_for_boot
         self._state: Up | Down = Down(NotConnectedYet(f"{address}: not connected yet"))
         self._changed = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -104,7 +106,12 @@ class AsteriskLink:
         waits = backoff(*self._waits)
         while True:
             try:
-                async with Ami.connect(self._address, timeout=self._connect_within, events=self._events) as ami:
+                async with Ami.connect(
+                    self._address,
+                    timeout=self._connect_within,
+                    events=self._events,
+                    wait_for_boot=self._wait_for_boot,
+                ) as ami:
                     waits = backoff(*self._waits)
                     self._become(Up(ami))
                     self._become(Down(await ami.closed()))

@@ -6,7 +6,6 @@ missed costs time, never a message.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,17 +16,13 @@ import structlog
 from dialplane.asterisk import database
 from dialplane.asterisk.ami import Ami
 from dialplane.sms import spool
+from dialplane.sms.spooled import attend
 from dialplane.store import Store, StoreError, StoreUnavailable, inbox
 from dialplane.store.events import NewEvent
 from dialplane.store.inbox import Received
 
 WAKE: Final = ("DongleNewSMSBase64", "DongleNewSMS", "QuectelNewSMSBase64", "QuectelNewSMS")
 """Events of the drivers that say: a message was received."""
-RESYNC_SECONDS: Final = 10.0
-"""How often to look without having been woken."""
-AGAIN_SECONDS: Final = (0.0, 0.03, 0.1, 0.3, 1.0)
-"""When to look after having been woken: the driver tells of a message before the dialplan has spooled it."""
-STORE_WAIT_SECONDS: Final = 2.0
 PRUNE_SECONDS: Final = 600.0
 
 _LOG = structlog.get_logger("dialplane.sms")
@@ -90,24 +85,7 @@ class InboxReader:
 
     async def serve(self, ami: Ami) -> None:
         """Keep the spool empty until this connection ends, then return."""
-        with ami.events(*WAKE) as news:
-            waking = asyncio.ensure_future(news.batch())
-            try:
-                waits = iter(AGAIN_SECONDS)
-                while True:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(next(waits, RESYNC_SECONDS)):
-                            if not await asyncio.shield(waking):
-                                return
-                        waking, waits = asyncio.ensure_future(news.batch()), iter(AGAIN_SECONDS)
-                        continue
-                    try:
-                        await self.empty(ami)
-                    except StoreUnavailable as error:
-                        _LOG.warning("messages wait in the spool", reason=str(error))
-                        waits = iter((STORE_WAIT_SECONDS,))
-            finally:
-                waking.cancel()
+        await attend(ami, WAKE, self.empty)
 
     async def empty(self, ami: Ami) -> int:
         """Take what is in the spool now; returns how many messages were new.

@@ -238,11 +238,29 @@ def counts(store: Store, site: str) -> dict[tuple[str, Phase], int]:
         return {(dongle, phase): number for dongle, phase, number in connection.execute(query)}
 
 
-def prune(store: Store, site: str, *, now: datetime, older_than: timedelta) -> int:
-    """Forget messages that ended long ago; returns how many."""
-    query = sa.delete(OUTGOING).where(OUTGOING.c.site == site, OUTGOING.c.finished_at < now - older_than)
+def of_resources(store: Store, site: str) -> tuple[Outgoing, ...]:
+    """The messages that are SmsMessages, or were."""
+    mine = (OUTGOING.c.site == site) & (OUTGOING.c.source == "resource")
+    with store.read() as connection:
+        return tuple(message(row) for row in connection.execute(sa.select(OUTGOING).where(mine)))
+
+
+def prune(store: Store, site: str, *, now: datetime, older_than: timedelta, keep: frozenset[str] = frozenset()) -> int:
+    """Forget messages that ended long ago; returns how many.
+
+    Those of the SmsMessages in `keep` (uids) stay: one that is there still would be sent again.
+    """
+    old = (OUTGOING.c.site == site) & (OUTGOING.c.finished_at < now - older_than)
+    query = sa.select(OUTGOING.c.seq, OUTGOING.c.source, OUTGOING.c.source_uid).where(old)
     with store.write() as connection:
-        return connection.execute(query).rowcount
+        gone = [
+            {"gone": row.seq}
+            for row in connection.execute(query)
+            if row.source != "resource" or row.source_uid not in keep
+        ]
+        if gone:
+            connection.execute(sa.delete(OUTGOING).where(OUTGOING.c.seq == sa.bindparam("gone")), gone)
+    return len(gone)
 
 
 def message(row: sa.Row[tuple[Any, ...]]) -> Outgoing:

@@ -6,7 +6,7 @@ only the network's report can clear up.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
@@ -124,15 +124,28 @@ def reported(
     return _become(store, payload, outcome, now=now, error=error)
 
 
-def refused(store: Store, payload: str, *, error: str, others: bool, now: datetime) -> Outgoing | None:
-    """The Dongle's answer: it did not take the part.
+def put_back(store: Store, payload: str, *, now: datetime) -> Outgoing | None:
+    """The Dongle's answer: it is out of service, and took nothing. The part waits again, for whoever may take it."""
+    with store.write() as connection:
+        part = _part(connection, payload)
+        if part is None:
+            return None
+        if part.state == "sending":
+            _set(connection, payload, "waiting", now=now, error=None)
+            if part.number == 0:
+                _free(connection, part.message)
+        return _message(connection, part.message)
+
+
+def refused(store: Store, payload: str, *, error: str, others: frozenset[str], now: datetime) -> Outgoing | None:
+    """The Dongle's answer: it did not take the part, and will not.
 
     Args:
         store: the store.
         payload: of the part.
         error: what it said.
-        others: whether another Dongle may be asked. It is only where no part of the message was taken before; else, or
-            where this is False, the message has failed.
+        others: the Dongles that may send this message. One that has not refused it is asked next, if no part of the
+            message was taken before; else the message has failed.
         now: the moment.
     """
     with store.write() as connection:
@@ -141,51 +154,71 @@ def refused(store: Store, payload: str, *, error: str, others: bool, now: dateti
             return None
         if part.state != "sending":  # a report was quicker: the part was taken
             return _message(connection, part.message)
-        if not others or part.number > 0:
-            _set(connection, payload, "failed", now=now, error=error)
-            return _settle(connection, part.message, now=now)
         connection.execute(
             store.insert_new(OUTGOING_REFUSALS).values(message=part.message, dongle=part.dongle, error=error, at=now)
         )
+        refusals = sa.select(OUTGOING_REFUSALS.c.dongle).where(OUTGOING_REFUSALS.c.message == part.message)
+        if part.number > 0 or not others - frozenset(connection.execute(refusals).scalars()):
+            _set(connection, payload, "failed", now=now, error=error)
+            return _settle(connection, part.message, now=now)
         _set(connection, payload, "waiting", now=now, error=error)
-        connection.execute(sa.update(OUTGOING).where(OUTGOING.c.id == part.message).values(dongle=None, error=error))
+        _free(connection, part.message)
         return _message(connection, part.message)
 
 
-def fail(store: Store, site: str, message_id: str, *, error: str, now: datetime) -> Outgoing | None:
-    """End a message of which nothing was taken: no Dongle is left to ask. One that may have been is left alone."""
-    mine = OUTGOING_PARTS.c.message == message_id
+def withdraw(store: Store, site: str, source_uid: str) -> bool:
+    """Forget the message of a SmsMessage that was deleted, unless a Dongle may have taken any of it."""
+    mine = (OUTGOING.c.site == site) & (OUTGOING.c.source == "resource") & (OUTGOING.c.source_uid == source_uid)
+    taken = sa.exists().where(OUTGOING_PARTS.c.message == OUTGOING.c.id, OUTGOING_PARTS.c.state != "waiting")
     with store.write() as connection:
-        found = _message(connection, message_id)
-        if found is None or found.site != site:
-            return None
-        states = set(connection.execute(sa.select(OUTGOING_PARTS.c.state).where(mine)).scalars())
-        if states == {"waiting"}:
-            connection.execute(
-                sa.update(OUTGOING_PARTS).where(mine).values(state="failed", error=error, finished_at=now)
-            )
-        return _settle(connection, message_id, now=now)
+        return connection.execute(sa.delete(OUTGOING).where(mine, ~taken)).rowcount > 0
 
 
 def recover(store: Store, site: str, *, now: datetime) -> tuple[Outgoing, ...]:
     """At start: parts that a process before this one was about to send may have been taken, so they are unknown."""
-    return _all(store, site, ("sending",), "unknown", error="the controller ended before the answer came", now=now)
+    sending = sa.exists().where(OUTGOING_PARTS.c.message == OUTGOING.c.id, OUTGOING_PARTS.c.state == "sending")
+    error = "the controller ended before the answer came"
+    return _end(store, site, sending, "sending", "unknown", error=error, now=now)
 
 
 def expire(store: Store, site: str, *, now: datetime) -> tuple[Outgoing, ...]:
-    """End messages whose time is over: what was not sent is expired, and what is unknown stays so."""
-    due = (OUTGOING.c.site == site) & OUTGOING.c.finished_at.is_(None) & (OUTGOING.c.expires_at <= now)
-    ended = []
+    """What was not sent in time is not sent any more."""
+    late = (
+        sa.exists().where(OUTGOING_PARTS.c.message == OUTGOING.c.id, OUTGOING_PARTS.c.state == "waiting")
+        & ~sa.exists().where(OUTGOING_PARTS.c.message == OUTGOING.c.id, OUTGOING_PARTS.c.state == "sending")
+        & (OUTGOING.c.expires_at <= now)
+    )
+    return _end(store, site, late, "waiting", "expired", error="too late: its validity is over", now=now)
+
+
+def conclude(store: Store, site: str, *, now: datetime, grace: timedelta) -> tuple[Outgoing, ...]:
+    """Wait no longer for reports of messages whose validity was over `grace` ago.
+
+    Of a part that was taken and never reported on nobody knows more: it is unknown. One that was sent stays so.
+    """
+    due = OUTGOING.c.expires_at <= now - grace
+    return _end(store, site, due, "accepted", "unknown", error="no report came", now=now, over=True)
+
+
+def departed(store: Store, site: str, dongle: str, *, since: datetime, until: datetime) -> tuple[Outgoing, ...]:
+    """What this Dongle took between these moments has left its queue: it was sent, unless a report says otherwise."""
+    mine = (
+        (OUTGOING_PARTS.c.state == "accepted")
+        & (OUTGOING_PARTS.c.dongle == dongle)
+        & OUTGOING_PARTS.c.accepted_at.between(since, until)
+    )
+    query = (
+        sa.select(OUTGOING_PARTS.c.message, OUTGOING_PARTS.c.payload)
+        .join(OUTGOING, OUTGOING.c.id == OUTGOING_PARTS.c.message)
+        .where(OUTGOING.c.site == site, mine)
+        .with_for_update()
+    )
+    changed: dict[str, Outgoing | None] = {}
     with store.write() as connection:
-        for message_id in connection.execute(sa.select(OUTGOING.c.id).where(due)).scalars().all():
-            mine = (OUTGOING_PARTS.c.message == message_id) & OUTGOING_PARTS.c.state.in_(("waiting", "accepted"))
-            connection.execute(
-                sa.update(OUTGOING_PARTS)
-                .where(mine)
-                .values(state="expired", error="too late: its validity is over", finished_at=now)
-            )
-            ended.append(_settle(connection, message_id, now=now, over=True))
-    return tuple(found for found in ended if found is not None)
+        for row in connection.execute(query).all():
+            _set(connection, row.payload, "sent", now=until, error=None)
+            changed[row.message] = _settle(connection, row.message, now=until)
+    return tuple(found for found in changed.values() if found is not None)
 
 
 def parts_of(store: Store, message_id: str) -> tuple[Part, ...]:
@@ -196,20 +229,32 @@ def parts_of(store: Store, message_id: str) -> tuple[Part, ...]:
     return tuple(Part(**{name: getattr(row, name) for name in Part.__dataclass_fields__}) for row in rows)
 
 
-def _all(
-    store: Store, site: str, states: tuple[str, ...], state: PartState, *, error: str, now: datetime
+def _end(
+    store: Store,
+    site: str,
+    which: sa.ColumnElement[bool],
+    state: PartState,
+    becomes: PartState,
+    *,
+    error: str,
+    now: datetime,
+    over: bool = False,
 ) -> tuple[Outgoing, ...]:
-    query = (
-        sa.select(OUTGOING_PARTS.c.message, OUTGOING_PARTS.c.payload)
-        .join(OUTGOING, OUTGOING.c.id == OUTGOING_PARTS.c.message)
-        .where(OUTGOING.c.site == site, OUTGOING_PARTS.c.state.in_(states))
-    )
+    """Have the parts of one state become another, in those unfinished messages."""
+    query = sa.select(OUTGOING.c.id).where(OUTGOING.c.site == site, OUTGOING.c.finished_at.is_(None), which)
     changed = []
     with store.write() as connection:
-        for row in connection.execute(query).all():
-            _set(connection, row.payload, state, now=now, error=error)
-            changed.append(_settle(connection, row.message, now=now))
+        for found in connection.execute(query.with_for_update()).scalars().all():
+            mine = (OUTGOING_PARTS.c.message == found) & (OUTGOING_PARTS.c.state == state)
+            ends = {"finished_at": now} if becomes == "expired" else {}
+            connection.execute(sa.update(OUTGOING_PARTS).where(mine).values(state=becomes, error=error, **ends))
+            changed.append(_settle(connection, found, now=now, over=over))
     return tuple(found for found in changed if found is not None)
+
+
+def _free(connection: sa.Connection, message_id: str) -> None:
+    """No Dongle has taken any of it: another may."""
+    connection.execute(sa.update(OUTGOING).where(OUTGOING.c.id == message_id).values(dongle=None))
 
 
 def _become(
@@ -255,11 +300,12 @@ def _settle(connection: sa.Connection, message_id: str, *, now: datetime, over: 
         "parts_delivered": states.count("delivered"),
         "sent_at": before.sent_at or (now if taken == len(states) else None),
         "delivered_at": before.delivered_at or (now if phase == "Delivered" else None),
-        "finished_at": (before.finished_at or now) if ended else None,
+        "finished_at": before.finished_at or (now if ended else None),
     }
     connection.execute(sa.update(OUTGOING).where(OUTGOING.c.id == message_id).values(values))
     after = _message(connection, message_id)
-    if after is not None and phase in {"Failed", "Expired"} and before.phase in _OPEN:
+    failed = phase in {"Failed", "Expired"} and before.phase in _OPEN
+    if after is not None and (failed or (phase == "Unknown" and over and before.finished_at is None)):
         events.append(connection, [_failed(after, now)])
     return after
 

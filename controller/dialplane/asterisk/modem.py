@@ -1,0 +1,179 @@
+"""GSM modems over AMI: what their driver says of each, and what it can be told to do.
+
+Source: `manager.c` and `chan_dongle.c` of chan_dongle, and of the fork of chan_quectel that has the same AMI under
+names of its own.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.errors import ActionRefused
+from dialplane.asterisk.message import Event
+from dialplane.resources.dongle import Driver
+from dialplane.resources.problem import Reason
+
+PREFIX: Final[Mapping[Driver, str]] = MappingProxyType({"chan_dongle": "Dongle", "chan_quectel": "Quectel"})
+"""How the names of a driver's actions and events begin."""
+
+SHOW_WITHIN: Final = 10.0
+SEND_WITHIN: Final = 20.0
+"""Seconds that Asterisk may take to answer."""
+
+_FAULTS: Final[Mapping[str, Reason]] = MappingProxyType(
+    {
+        "Stopped": Reason.STOPPED,
+        "Not connected": Reason.NOT_CONNECTED,
+        "Not initialized": Reason.NOT_INITIALIZED,
+        "GSM not registered": Reason.NOT_REGISTERED,
+    }
+)
+_NOTHING: Final = frozenset({"", "NONE", "Unknown"})
+_WEAKEST_DBM, _STEP_DBM, _STRONGEST_INDEX = -113, 2, 31
+"""3GPP TS 27.007, 8.5: the index 0 to 31; 99 is not known."""
+
+_NOT_NOW: Final = frozenset(
+    {"Device disbaled", "Device disabled", "Device not found", "Device disconnected"}  # the first as the driver has it
+)
+_MAYBE_TAKEN: Final = frozenset({"Queue error", "Unknown error"})
+"""These the driver says when it stops in the middle: of a text that takes several messages some may be on their way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Modem:
+    """One device of a driver, as the driver shows it."""
+
+    name: str
+    driver: Driver
+    state: str
+    """The driver's word: `Free`, `SMS`, `Ring`, `Not connected`, …"""
+    imei: str | None = None
+    imsi: str | None = None
+    provider: str | None = None
+    number: str | None = None
+    network: str | None = None
+    """The driver's word: `Registered, home network`, …"""
+    signal_dbm: int | None = None
+    tasks_queued: int = 0
+    calls: int = 0
+    """Channels that are up on it."""
+
+    @property
+    def fault(self) -> Reason | None:
+        """Why it cannot take messages; None where it can."""
+        return _FAULTS.get(self.state)
+
+    @property
+    def plugged_in(self) -> bool:
+        """Whether the driver has its ports open: only then can it be reset."""
+        return self.fault not in {Reason.STOPPED, Reason.NOT_CONNECTED}
+
+
+@dataclass(frozen=True, slots=True)
+class ShortMessage:
+    """What a modem is asked to send. The text is not in its repr."""
+
+    number: str
+    text: str = field(repr=False)
+    """As `sms_text.escape` made it."""
+    payload: str
+    """Comes back with each report."""
+    validity_minutes: int
+    report: bool
+    """Whether the network is asked to say when it has arrived."""
+
+
+def devices(driver: Driver, items: tuple[Event, ...]) -> Iterator[Modem]:
+    """The modems in the answer to `…ShowDevices`."""
+    name = f"{PREFIX[driver]}DeviceEntry"
+    return (entry(driver, item) for item in items if item.name == name)
+
+
+def entry(driver: Driver, event: Event) -> Modem:
+    """One `…DeviceEntry`."""
+
+    def known(name: str) -> str | None:
+        value = event.get(name, "").strip()
+        return None if value in _NOTHING else value
+
+    return Modem(
+        name=event.get("device", ""),
+        driver=driver,
+        state=event.get("state", "").strip(),
+        imei=known("imeistate"),
+        imsi=known("imsistate"),
+        provider=known("providername"),
+        number=known("subscribernumber"),
+        network=known("gsmregistrationstatus"),
+        signal_dbm=dbm(event.get("rssi", "")),
+        tasks_queued=_count(event, "tasksinqueue"),
+        calls=_count(event, "callschannels"),
+    )
+
+
+def dbm(rssi: str) -> int | None:
+    """The signal's strength, None where it is not known. The driver shows an index first: `31, >= -51 dBm`."""
+    index = rssi.partition(",")[0].strip()
+    if not index.isdecimal() or int(index) > _STRONGEST_INDEX:
+        return None
+    return _WEAKEST_DBM + _STEP_DBM * int(index)
+
+
+async def show(ami: Ami, driver: Driver, device: str | None = None) -> tuple[Modem, ...]:
+    """All devices of a driver, or one. Raises as `Ami.list`; ActionUnknown where the driver is not loaded."""
+    fields = {} if device is None else {"Device": device}
+    return tuple(devices(driver, await ami.list(f"{PREFIX[driver]}ShowDevices", timeout=SHOW_WITHIN, **fields)))
+
+
+async def send(ami: Ami, driver: Driver, device: str, message: ShortMessage) -> None:
+    """Have a modem take a message; that it was sent is only said by a report.
+
+    Raises as `Ami.action`: after ActionRefused see `not_now` and `maybe_taken`; after ActionTimeout and ConnectionLost
+    nobody knows whether it was taken.
+    """
+    await ami.action(
+        f"{PREFIX[driver]}SendSMS",
+        timeout=SEND_WITHIN,
+        Device=device,
+        Number=message.number,
+        Message=message.text,
+        Validity=str(message.validity_minutes),
+        Report="yes" if message.report else "no",
+        Payload=message.payload,
+    )
+
+
+async def reset(ami: Ami, driver: Driver, device: str) -> None:
+    """Reset the modem itself; refused where it is not connected. Raises as `Ami.action`."""
+    await ami.action(f"{PREFIX[driver]}Reset", timeout=SHOW_WITHIN, Device=device)
+
+
+async def restart(ami: Ami, driver: Driver, device: str) -> None:
+    """Have the driver close and open it at once: that ends its calls and drops what it has not sent.
+
+    Gracefully it would wait for a queue that is stuck. Raises as `Ami.action`.
+    """
+    await ami.action(f"{PREFIX[driver]}Restart", timeout=SHOW_WITHIN, Device=device, When="now")
+
+
+def not_now(refusal: ActionRefused) -> bool:
+    """Whether the modem was out of service: nothing is wrong with the message."""
+    return words(refusal) in _NOT_NOW
+
+
+def maybe_taken(refusal: ActionRefused) -> bool:
+    """Whether a part of the message may be on its way although the driver said Error."""
+    return words(refusal) in _MAYBE_TAKEN
+
+
+def words(refusal: ActionRefused) -> str:
+    """The driver's words, without the device's name in front."""
+    before, found, after = refusal.message.partition("] ")
+    return after if found and before.startswith("[") else refusal.message
+
+
+def _count(event: Event, name: str) -> int:
+    value = event.get(name, "")
+    return int(value) if value.isdecimal() else 0

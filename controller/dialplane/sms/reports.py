@@ -1,0 +1,73 @@
+"""Delivery reports: from Asterisk's spool to the messages that they tell of."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.modem import PREFIX
+from dialplane.sms.inbox import forget_reports, reports
+from dialplane.sms.spool import Report
+from dialplane.sms.spooled import attend
+from dialplane.store import Store, outgoing_parts
+from dialplane.store.outgoing import Outgoing
+from dialplane.store.outgoing_parts import Outcome
+
+log = structlog.get_logger(__name__)
+
+WAKE: Final = tuple(f"{prefix}Report" for prefix in PREFIX.values())
+
+_LOCAL, _END_TO_END, _TIME_UP = "i", "e", "t"
+"""`SMS_REPORT_TYPE`: the modem's word, the network's, and the driver's that it waits no longer."""
+_VALIDITY_OVER = "070"
+"""3GPP TS 23.040, 9.2.3.15: 46 hexadecimal, which the driver writes in decimal."""
+
+
+def outcome(report: Report) -> tuple[Outcome, str | None]:
+    """What a report says of its message, and what went wrong."""
+    where = f"{report.dongle}: "
+    if report.type == _TIME_UP:
+        return "expired", f"{where}no report of its delivery within its validity"
+    if report.type == _END_TO_END:
+        if report.success:
+            return "delivered", None
+        status = report.detail.strip(",")
+        if _VALIDITY_OVER in status.split(","):
+            return "expired", f"{where}the network could not deliver it within its validity"
+        return "failed", f"{where}the network could not deliver it (status {status or 'unknown'})"
+    return ("sent", None) if report.success else ("failed", f"{where}the network did not take it")
+
+
+class ReportReader:
+    """Empties the spool of reports of one site's Asterisk."""
+
+    def __init__(self, store: Store, became: Callable[[Outgoing], None]) -> None:
+        """`became` hears what became of a message."""
+        self._store = store
+        self._became = became
+
+    async def serve(self, ami: Ami) -> None:
+        """Until this connection ends. Raises as `Ami.action`."""
+        await attend(ami, WAKE, self.empty)
+
+    async def empty(self, ami: Ami) -> None:
+        """Take what is there now; a report is deleted once the store knows what it says.
+
+        Raises:
+            StoreUnavailable: those that are left stay in the spool.
+            AsteriskError: as `Ami.action`; a report that is read twice says nothing new.
+        """
+        found = await reports(ami)
+        for report in sorted(found, key=lambda each: each.at):
+            says, error = outcome(report)
+            message = await self._store.call(
+                outgoing_parts.reported, report.payload, says, now=datetime.now(UTC), error=error
+            )
+            if message is None:
+                log.info("a report tells of a message that is not known here", dongle=report.dongle, outcome=says)
+            else:
+                log.info("report", message=message.id, dongle=report.dongle, outcome=says, phase=message.phase)
+                self._became(message)
+        await forget_reports(ami, found)

@@ -1,0 +1,74 @@
+"""What is said of a SmsMessage: its phase as conditions and fields. Pure."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from dialplane.resources.conditions import Condition, ConditionType, Truth
+from dialplane.resources.problem import Reason
+from dialplane.resources.sms_message import SmsMessageSpec
+from dialplane.service import Said
+from dialplane.store.outgoing import Outgoing
+
+_BAD: Final = {"Failed": Reason.FAILED, "Expired": Reason.EXPIRED, "Unknown": Reason.OUTCOME_UNKNOWN}
+_UNKNOWN: Final = "nobody knows whether a modem sent it, so it is not sent again"
+_ERROR_LIMIT: Final = 512
+
+
+def waiting(reason: Reason, message: str) -> Said:
+    """Of a message that is not in the queue yet."""
+    return Said((Condition(ConditionType.READY, Truth.UNKNOWN, reason, message),))
+
+
+def refused(error: str) -> Said:
+    """Of a message that cannot be sent at all."""
+    conditions = ((ConditionType.READY, Truth.FALSE), (ConditionType.STALLED, Truth.TRUE))
+    return Said(tuple(Condition(kind, status, Reason.FAILED, error) for kind, status in conditions))
+
+
+def of_message(message: Outgoing, spec: SmsMessageSpec, now: datetime) -> Said:
+    """Of a message in the queue, or over."""
+    return Said((*_conditions(message),), _fields(message), is_over(message, spec, now))
+
+
+def is_over(message: Outgoing, spec: SmsMessageSpec, now: datetime) -> bool:
+    """Whether its resource may be deleted."""
+    ttl = timedelta(seconds=spec.ttl_seconds_after_finished)
+    return message.finished_at is not None and now >= message.finished_at + ttl
+
+
+def _conditions(message: Outgoing) -> list[Condition]:
+    def ready(status: Truth, reason: Reason, text: str = "") -> Condition:
+        return Condition(ConditionType.READY, status, reason, text)
+
+    if (reason := _BAD.get(message.phase)) is not None:
+        parts = [_UNKNOWN] * (reason is Reason.OUTCOME_UNKNOWN) + [message.error or ""]
+        text = ": ".join(part for part in parts if part)
+        return [ready(Truth.FALSE, reason, text), Condition(ConditionType.STALLED, Truth.TRUE, reason, text)]
+    if message.phase == "Delivered":
+        return [ready(Truth.TRUE, Reason.DELIVERED)]
+    if message.phase == "Sent" and (not message.delivery_report or message.finished_at is not None):
+        return [ready(Truth.TRUE, Reason.SENT)]
+    if message.phase == "Sent":
+        return [ready(Truth.UNKNOWN, Reason.SENT, "the network has it; it has not said yet that it arrived")]
+    if message.dongle is None:
+        whose = message.dongle_asked or f"one of the group {message.group_asked}"
+        return [ready(Truth.UNKNOWN, Reason.QUEUED, f"waits for its turn at the Dongle {whose}")]
+    return [ready(Truth.UNKNOWN, Reason.QUEUED, f"the modem {message.dongle} has it and has not said more")]
+
+
+def _fields(message: Outgoing) -> dict[str, Any]:
+    parts = {"total": message.parts_total, "sent": message.parts_sent, "delivered": message.parts_delivered}
+    return {
+        "phase": message.phase,
+        "attempts": message.attempts,
+        "dongle": message.dongle,
+        "parts": parts if message.parts_total > 1 else None,
+        "sentAt": _timestamp(message.sent_at),
+        "deliveredAt": _timestamp(message.delivered_at),
+        "finishedAt": _timestamp(message.finished_at),
+        "error": message.error[:_ERROR_LIMIT] if message.error else None,
+    }
+
+
+def _timestamp(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,275 @@
+"""The service of text messages: modems, inbox and outbox of one site."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from dialplane.asterisk.ami import Ami, AmiAddress
+from dialplane.asterisk.connection import AsteriskLink, Up
+from dialplane.asterisk.errors import AsteriskError
+from dialplane.resources.conditions import Report
+from dialplane.resources.dongle import DongleSpec
+from dialplane.resources.key import Key
+from dialplane.service import Said, SiteView
+from dialplane.sms import metrics, modems
+from dialplane.sms.departures import Departures
+from dialplane.sms.inbox import InboxReader, Retention
+from dialplane.sms.modems import Fleet, Modems
+from dialplane.sms.queue import REPORT_GRACE, Queue
+from dialplane.sms.reports import ReportReader
+from dialplane.sms.sender import Ready, Sender
+from dialplane.sms.watchdog import Tell, Watchdog
+from dialplane.store import Store, StoreError, inbox, outgoing
+from dialplane.store.outgoing import Outgoing
+
+log = structlog.get_logger(__name__)
+
+EVENTS: Final = "system,call"
+"""What of AMI is of use: FullyBooted, and the drivers' events, which are of class `call`."""
+AGAIN_SECONDS: Final = 2.0
+_RETENTION: Final = Retention()
+FAILED: Final = frozenset({"Failed", "Expired"})
+TAKEN: Final = frozenset({"Sent", "Delivered"})
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long things take."""
+
+    lost_grace: float = 10.0
+    """Seconds without Asterisk after which nobody knows about its modems."""
+    refresh: float = 60.0
+    """Seconds between two changes of a number in a status."""
+    report_grace: timedelta = REPORT_GRACE
+    """How long after its validity a message is waited for."""
+    keep_sent: timedelta = timedelta(days=30)
+    """How long messages that are over are remembered."""
+
+
+class SmsService:
+    """Sends and receives the text messages of one site; implements `service.Service`."""
+
+    def __init__(
+        self,
+        store: Store,
+        site: str,
+        *,
+        tell: Tell,
+        happened: Callable[[], None] = lambda: None,
+        retention: Retention = _RETENTION,
+        timing: Timing = Timing(),
+    ) -> None:
+        """Name the site.
+
+        Args:
+            store: where messages are kept.
+            site: the namespace.
+            tell: makes an Event of what the watchdog does.
+            happened: called when the store has an event to tell of (`store.events`).
+            retention: how long received messages are kept.
+            timing: how long other things take.
+        """
+        self._store = store
+        self._site = site
+        self._timing = timing
+        self._happened = happened
+        self._view: SiteView | None = None
+        self._seen = asyncio.Event()
+        self._dongles: Mapping[str, DongleSpec] = {}
+        self._counts: dict[str, dict[str, int]] = {}
+        self._mending: dict[str, asyncio.Task[None]] = {}
+        self._changed: Callable[[], None] = lambda: None
+        self._modems = Modems(self._news, grace=timing.lost_grace, refresh=timing.refresh)
+        self._modems.looked = self._looked
+        self._watchdog = Watchdog(tell)
+        self._queue = Queue(
+            store,
+            site,
+            changed=self._news,
+            queued=self.wake,
+            keep=timing.keep_sent,
+            report_grace=timing.report_grace,
+        )
+        self._departures = Departures(store, site, self._became)
+        self._sender = Sender(
+            store,
+            site,
+            ready=self._ready,
+            became=self._became,
+            took=self._departures.took,
+            doubted=self._modems.again.set,
+        )
+        self._inbox = InboxReader(store, site, self._forward_to, retention, stored=happened)
+        self._reports = ReportReader(store, self._became)
+
+    def see(self, view: SiteView) -> None:
+        """See `service.Service`."""
+        self._view = view
+        self._dongles = {
+            resource.key.name: spec
+            for resource, spec in view.snapshot.of(DongleSpec)
+            if resource.key in view.accepted and spec.enabled
+        }
+        self._sender.dongles = self._dongles
+        self._modems.want({spec.driver for spec in self._dongles.values()})
+        self._queue.see(view)
+        self._seen.set()
+
+    def told(self, reports: Mapping[Key, Report]) -> None:
+        """See `service.Service`: nothing that is reported matters to text messages."""
+
+    def said(self) -> Mapping[Key, Said]:
+        """See `service.Service`."""
+        found = self._queue.said()
+        for name, spec in self._dongles.items():
+            fields: dict[str, Any] = modems.fields(self._modems.told.get(name))
+            fields["sms"] = self._counts.get(name)
+            found[Key("Dongle", name)] = Said((modems.online(spec, name, self._modems.fleet),), fields)
+        return found
+
+    def wake(self) -> None:
+        """Somebody else in this process has put a message into the queue."""
+        self._sender.wake()
+
+    async def run(self, changed: Callable[[], None]) -> None:
+        """See `service.Service`."""
+        self._changed = changed
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._queue.run(), name="sms queue")
+            tasks.create_task(self._count(), name="sms counts")
+            tasks.create_task(self._inbox.retain(), name="sms retention")
+            tasks.create_task(self._follow_address(), name="sms asterisk")
+
+    def _news(self) -> None:
+        self._changed()
+
+    def _became(self, message: Outgoing) -> None:
+        self._queue.became(message)
+        if message.phase in FAILED:
+            self._happened()
+
+    def _forward_to(self, dongle: str) -> tuple[str, ...]:
+        spec = self._dongles.get(dongle)
+        return spec.sms.forward_to if spec else ()
+
+    async def _follow_address(self) -> None:
+        """Serve on the site's Asterisk, whichever it is now."""
+        serving: asyncio.Task[None] | None = None
+        known: tuple[AmiAddress | None, AmiAddress | None] = (None, None)
+        try:
+            while True:
+                await self._seen.wait()
+                self._seen.clear()
+                view = self._view
+                addresses = (view.asterisk, view.calls) if view else (None, None)
+                if addresses == known:
+                    continue
+                known = addresses
+                if serving is not None:
+                    await _ended(serving)
+                    serving = None
+                if addresses[0] is not None:
+                    serve = self._serve(addresses[0], addresses[1] or addresses[0])
+                    serving = asyncio.create_task(serve, name="sms connections")
+        finally:
+            if serving is not None:
+                await _ended(serving)
+
+    async def _serve(self, main: AmiAddress, calls: AmiAddress) -> None:
+        async with (
+            AsteriskLink(main, events=EVENTS) as link,
+            AsteriskLink(calls, events="off", wait_for_boot=False) as calls_link,
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(self._modems.run(link), name="modems")
+            tasks.create_task(self._on_each(link, self._inbox.serve), name="sms inbox")
+            tasks.create_task(self._on_each(link, self._reports.serve), name="sms reports")
+            await self._queue.ready.wait()
+            tasks.create_task(self._sender.run(calls_link), name="sms sender")
+
+    async def _on_each(self, link: AsteriskLink, serve: Callable[[Ami], Any]) -> None:
+        """Serve on each connection until it ends; on a fault, again in a while."""
+        while True:
+            ami = await link.up()
+            with contextlib.suppress(StoreError):
+                try:
+                    await serve(ami)
+                except AsteriskError as error:
+                    log.info("stopped reading the spool", error=str(error))
+            if isinstance(link.state, Up) and link.state.ami is ami:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    def _ready(self) -> tuple[Ready, ...]:
+        fleet = self._modems.fleet
+        if fleet is None:
+            return ()
+        return tuple(
+            Ready(name, spec)
+            for name, spec in self._dongles.items()
+            if (modem := fleet.modems.get(name)) is not None and modem.driver == spec.driver and modem.fault is None
+            if name not in self._mending
+        )
+
+    def _looked(self, ami: Ami, fleet: Fleet) -> None:
+        """After each look at the modems: they may take messages now, or need a remedy."""
+        self._sender.wake()
+        self._departures.note(fleet)
+        online = len(self._ready())
+        metrics.MODEMS.labels("online").set(online)
+        metrics.MODEMS.labels("offline").set(len(self._dongles) - online)
+        now = asyncio.get_running_loop().time()
+        for name, remedy in self._watchdog.due(self._dongles, fleet.modems, now).items():
+            if name in self._mending:
+                continue
+            metrics.REMEDIES.labels(remedy).inc()
+            mending = asyncio.create_task(self._watchdog.mend(ami, name, self._dongles[name], remedy))
+            self._mending[name] = mending
+            mending.add_done_callback(partial(self._mended, name))
+
+    def _mended(self, name: str, _: "asyncio.Task[None]") -> None:
+        del self._mending[name]
+
+    async def _count(self) -> None:
+        """The numbers in the statuses of Dongles."""
+        async for _ in _every(self._timing.refresh):
+            try:
+                received = await self._store.call(inbox.counts, self._site)
+                phases = await self._store.call(outgoing.counts, self._site)
+            except StoreError as error:
+                log.warning("the store does not count", error=str(error))
+                continue
+            counts = {
+                name: {
+                    "received": received.get(name, 0),
+                    "sent": sum(
+                        number for (dongle, phase), number in phases.items() if dongle == name and phase in TAKEN
+                    ),
+                    "failed": sum(
+                        number for (dongle, phase), number in phases.items() if dongle == name and phase in FAILED
+                    ),
+                }
+                for name in self._dongles
+            }
+            for modem in self._modems.told.values():
+                if modem.signal_dbm is not None:
+                    metrics.SIGNAL.observe(modem.signal_dbm)
+            if counts != self._counts:
+                self._counts = counts
+                self._changed()
+
+
+async def _every(seconds: float) -> AsyncIterator[None]:
+    while True:
+        yield
+        await asyncio.sleep(seconds)
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
