@@ -1,60 +1,48 @@
 """``make up``: a real Asterisk on this machine, a site reconciled onto it by `dialplane run`, until Ctrl-C.
 
-A site with a Dongle gets the modem peer in front of its Asterisk, without a modem until one is plugged in over the
-control port that is told.
-
 Everything of the run is below one folder of the user's cache directory, one per site, so that two sites do not meet.
 This process keeps Asterisk running, so it is what a restart on request is ordered from: by SIGUSR1.
 """
 
 import asyncio
 import hashlib
+import json
 import os
-import re
 import shlex
 import shutil
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from testbed import cache
 from testbed.asterisk import AsteriskInstance, locate
-from testbed.modem.peer import ModemPeer
-from testbed.ports import lease
+from testbed.gateway import Gateway, gateway
+from testbed.ports import LOOPBACK
 from testbed.process import die_with_parent
+
+FIRST_MESSAGE_SECONDS = 5.0
 
 
 async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
     shutil.rmtree(work / "asterisk", ignore_errors=True)
     print(f"up: Asterisk {locate().version}, everything of this run is in {work}", file=sys.stderr)
-    async with AsteriskInstance(work / "asterisk") as asterisk, AsyncExitStack() as stack:
-        host, port = asterisk.settings.host, asterisk.settings.ami_port
-        if driver := _driver(site):
-            control = stack.enter_context(lease(1)).take()
-            peer = await stack.enter_async_context(
-                await ModemPeer.start(work, asterisk, driver=driver, control=control)
-            )
-            host, port = peer.address
-            print(
-                f"up: {driver} without a modem; plug one in at port {control} (python -m pydoc testbed.modem)",
-                file=sys.stderr,
-            )
+    async with AsteriskInstance(work / "asterisk") as asterisk, gateway(site, asterisk, work) as modems:
         environment = {
             **os.environ,
-            "ASTERISK_AMI_HOST": host,
-            "ASTERISK_AMI_PORT": str(port),
+            "ASTERISK_AMI_HOST": asterisk.settings.host,
+            "ASTERISK_AMI_PORT": str(asterisk.settings.ami_port),
             "ASTERISK_AMI_USERNAME": asterisk.settings.controller.name,
             "ASTERISK_AMI_PASSWORD": asterisk.settings.controller.secret,
-            "ASTERISK_AMI_CALLS_USERNAME": asterisk.settings.calls.name,
-            "ASTERISK_AMI_CALLS_PASSWORD": asterisk.settings.calls.secret,
+            **(modems.environment if modems else {}),
         }
         command = (sys.executable, "-m", "dialplane.cli", "run", "--file", str(site))
         order = f"import os; os.kill({os.getpid()}, {int(signal.SIGUSR1)})"
         options = (
             *("--config-dir", str(asterisk.etc / "dialplane"), "--state-dir", str(work / "state")),
             *("--restart-command", shlex.join((sys.executable, "-c", order))),
+            *(await _shown(modems, work / "secrets") if modems else ()),
         )
         child = await asyncio.create_subprocess_exec(
             *command, *options, *arguments, env=environment, preexec_fn=die_with_parent
@@ -69,13 +57,19 @@ async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
             await asyncio.gather(keeper, return_exceptions=True)
 
 
-def _driver(site: Path) -> str:
-    """The driver of the site's modems, empty if it has none; where it has both, chan_dongle."""
-    texts = "\n".join(path.read_text() for path in site.rglob("*.y*ml"))
-    if not re.search(r"^kind: Dongle$", texts, re.MULTILINE):
-        return ""
-    found = set(re.findall(r"^\s+driver: (chan_\w+)$", texts, re.MULTILINE))
-    return "chan_quectel" if found == {"chan_quectel"} else "chan_dongle"
+async def _shown(modems: Gateway, folder: Path) -> tuple[str, ...]:
+    """Let a message come in, and say how more do; returns the options that lead Notifiers to the receiver."""
+    for name, values in modems.secrets.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for key, value in values.items():
+            (folder / name / key).write_text(value)
+    imsi = next(iter(modems.imsis.values()))
+    message: dict[str, Any] = {"imsi": imsi, "sender": "+15550123", "text": "Good morning from the network"}
+    await modems.modems.ask("deliver", **message, delay=FIRST_MESSAGE_SECONDS)
+    command = json.dumps({"id": 1, "do": "deliver", **message})
+    print("up: there is no modem here, a stand-in answers. A message comes in by", file=sys.stderr)
+    print(f"up:   echo '{command}' | nc -q 1 {LOOPBACK} {modems.control}", file=sys.stderr)
+    return "--secrets-dir", str(folder)
 
 
 async def _keep(asterisk: AsteriskInstance) -> None:

@@ -208,3 +208,21 @@ async def test_the_alerts_are_a_rule_for_the_prometheus_operator_when_asked_for(
         (rule,) = site.ok(fresh.request("GET", path))["items"]
     assert rule["metadata"]["labels"]["release"] == "prometheus"
     assert rule["spec"] == YAML(typ="safe").load(CHARTS / "dialplane" / "files" / "alerts.yaml")
+
+
+async def test_the_api_has_its_port_and_its_tokens_and_the_store_its_url(site: Site) -> None:
+    api = {"enabled": True, "port": 8090, "tokensSecret": "tokens"}
+    await install(site, "dialplane", api=api, store={"urlSecret": {"name": "store", "key": "url"}})
+    pod = apps(site, "deployments", "office-controller")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert {"--listen=:8090", "--api-tokens=/etc/dialplane/api-tokens"} <= set(container["args"])
+    assert {"containerPort": 8090, "name": "api", "protocol": "TCP"} in container["ports"]
+    (url,) = [each for each in container["env"] if each["name"] == "DIALPLANE_STORE_URL"]
+    assert url["valueFrom"]["secretKeyRef"] == {"name": "store", "key": "url"}
+    (tokens,) = [each for each in pod["volumes"] if each["name"] == "api-tokens"]
+    assert tokens["secret"]["secretName"] == "tokens"
+
+
+async def test_the_api_is_not_installed_without_tokens(site: Site) -> None:
+    with pytest.raises(helm.exceptions.InstallError, match=r"api\.tokensSecret"):
+        await install(site, "dialplane", api={"enabled": True})

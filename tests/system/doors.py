@@ -53,6 +53,8 @@ class Door(ABC):
         self.directory = directory
         self.asterisk = asterisk
         self.options = tuple(options)
+        self.environment: dict[str, str] = {}
+        """For the next start, before all else."""
         self.specs: dict[Name, Any] = {}
         self._lease: PortLease = lease()
         self._metrics_port = self._lease.take()
@@ -70,7 +72,11 @@ class Door(ABC):
         arguments, env = self.command()
         output = self.directory / f"controller-{next(self._runs)}.log"
         self._child = await start_controller(
-            (*arguments, *self.options), self.asterisk, output=output, metrics_port=self._metrics_port, env=env
+            (*arguments, *self.options),
+            self.asterisk,
+            output=output,
+            metrics_port=self._metrics_port,
+            env={**env, **self.environment},
         )
 
     async def stop(self) -> int:

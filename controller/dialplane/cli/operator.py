@@ -8,7 +8,10 @@ import typer
 from dialplane.cli.errors import Unusable
 from dialplane.cli.extras import missing_extra
 from dialplane.cli.inputs import TemplatesDir, load_templates
-from dialplane.cli.site_options import ami_defaults
+from dialplane.cli.services import ServiceOptions, SiteServices
+from dialplane.cli.site_options import ApiTokens, StoreUrlFile, ami_defaults, store_url
+from dialplane.cli.state import STORE, state_directory
+from dialplane.reconcile.config_dir import OWN
 from dialplane.reconcile.site import SiteLoop
 
 
@@ -32,6 +35,16 @@ def operator(
     log_level: Annotated[
         str, typer.Option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")
     ] = "INFO",
+    listen: Annotated[
+        str,
+        typer.Option(
+            "--listen",
+            metavar="HOST:PORT",
+            help="Serve the HTTP API there while this process leads, once the site has modems or Notifiers.",
+        ),
+    ] = "",
+    api_tokens: ApiTokens = None,
+    store_url_file: StoreUrlFile = None,
     config_dir: Annotated[
         Path | None,
         typer.Option(
@@ -53,10 +66,15 @@ def operator(
         raise Unusable("say which namespace is the site: --namespace, or DIALPLANE_NAMESPACE")
     if log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise Unusable(f"--log-level {log_level}: it must be DEBUG, INFO, WARNING or ERROR")
+    if listen and api_tokens is None:
+        raise Unusable("--listen needs --api-tokens: nobody could call the API")
     loaded, defaults = load_templates(templates), ami_defaults()
+    url = store_url(store_url_file, (config_dir / OWN if config_dir else state_directory(None)) / STORE)
+    services = ServiceOptions(url, listen, api_tokens or Path())
     options = Options(
         namespace,
         lambda ports: SiteLoop(ports, loaded, config_directory=config_dir, defaults=defaults),
+        services=lambda notices: (SiteServices(services, notices.tell),),
         listen=metrics_address,
         lease=bool(lease),
         lease_name=lease,

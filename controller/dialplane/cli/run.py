@@ -1,15 +1,13 @@
 """`dialplane run`: the controller beside one Asterisk, without Kubernetes."""
 
 import asyncio
-import contextlib
-import fcntl
 import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
 from typing import Annotated, Any, Final
 
 import structlog
@@ -25,8 +23,10 @@ from dialplane.cli.logs import configure_logs
 from dialplane.cli.once import Standing, Verdict, judge
 from dialplane.cli.output import console, say
 from dialplane.cli.served import served
-from dialplane.cli.site_options import ami_defaults
-from dialplane.cli.state import StateDir, state_directory
+from dialplane.cli.services import ServiceOptions, SiteServices
+from dialplane.cli.site_options import ApiTokens, StoreUrlFile, ami_defaults, store_url
+from dialplane.cli.state import API_TOKENS, STORE, StateDir, announce_api, only_one, state_directory
+from dialplane.reconcile.settings import LogAlone
 from dialplane.reconcile.site import Ports, SiteLoop
 from dialplane.resources.conditions import Condition
 from dialplane.resources.key import Key
@@ -64,6 +64,7 @@ class Options:
     timeout: float
     live: bool
     restart_command: tuple[str, ...]
+    services: ServiceOptions
 
 
 class _Leader:
@@ -115,6 +116,16 @@ def run(
             help="Restarts Asterisk when the manifest asks for it, such as 'systemctl restart asterisk'; no shell.",
         ),
     ] = None,
+    listen: Annotated[
+        str,
+        typer.Option(
+            "--listen",
+            metavar="HOST:PORT",
+            help="Serve the HTTP API there, once the site has modems or Notifiers; port 0 takes a free one, '' none.",
+        ),
+    ] = "127.0.0.1:0",
+    api_tokens: ApiTokens = None,
+    store_url_file: StoreUrlFile = None,
     metrics_address: Annotated[
         str | None, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve Prometheus metrics there.")
     ] = None,
@@ -144,21 +155,23 @@ def run(
         raise Unusable(f"{directory} is a file: run follows a folder (validate and render take files)")
     repository = Repository(git, branch, path, *_git_account(git_password_file)) if git else None
     live = sys.stdout.isatty() and not plain and not once
+    state = state_directory(state_dir)
     options = Options(
         directory,
         repository,
         interval,
         config_dir,
-        state_directory(state_dir),
+        state,
         secrets_dir,
         templates,
         once,
         timeout,
         live,
         _words(restart_command),
+        _services(state, listen, api_tokens, store_url_file),
     )
     configure_logs(verbose=verbose, quiet=live)
-    with _only_one(options.state):
+    with only_one(options.state):
         if metrics_address:
             _serve_metrics(metrics_address)
         standing = asyncio.run(_controlled(options))
@@ -192,7 +205,14 @@ async def _controlled(options: Options) -> Standing | None:
     credentials = CredentialsFolder(options.state / "credentials", source.mark)
     supervisor = RestartCommand(options.restart_command) if options.restart_command else None
     loop = SiteLoop(
-        Ports(source, statuses, credentials, _Leader(), supervisor),
+        Ports(
+            source,
+            statuses,
+            credentials,
+            _Leader(),
+            supervisor,
+            services=(SiteServices(options.services, LogAlone().tell),),
+        ),
         load_templates(options.templates),
         config_directory=options.config_dir.absolute() if options.config_dir else None,
         defaults=ami_defaults(),
@@ -274,6 +294,18 @@ def _words(command: str | None) -> tuple[str, ...]:
     return words
 
 
+def _services(state: Path, listen: str, tokens: Path | None, url_file: Path | None) -> ServiceOptions:
+    def announce(sock: socket) -> None:
+        from dialplane.web.tokens import make_local_token  # noqa: PLC0415 -- only a site with services has it
+
+        if tokens is None:
+            make_local_token(state / API_TOKENS)
+        announce_api(state, sock)
+
+    url = store_url(url_file, state / STORE)
+    return ServiceOptions(url, listen, tokens or state / API_TOKENS, announce)
+
+
 def _serve_metrics(address: str) -> None:
     host, _, port = address.rpartition(":")
     if not port.isdigit():
@@ -282,24 +314,3 @@ def _serve_metrics(address: str) -> None:
         start_http_server(int(port), host.strip("[]") or "127.0.0.1")
     except (OSError, OverflowError) as error:
         raise Unusable(f"cannot serve metrics at {address}: {error}") from None
-
-
-@contextlib.contextmanager
-def _only_one(state: Path) -> Iterator[None]:
-    """Hold the lock of the state directory: two controllers would undo each other's work.
-
-    Raises:
-        Unusable: another process holds it, or the directory cannot be made.
-    """
-    try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Unusable(f"cannot use the state directory {state}: {error.strerror} (see --state-dir)") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise Unusable(f"another `dialplane run` uses {state}: stop it, or choose another --state-dir") from None
-    finally:
-        os.close(handle)

@@ -1,11 +1,47 @@
 """What both front doors take from the process that runs them."""
 
 import os
+from pathlib import Path
+from typing import Annotated
 
+import typer
 from pydantic import SecretStr
 
 from dialplane.cli.errors import Unusable
 from dialplane.reconcile.site import AmiDefaults
+
+StoreUrlFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--store-url-file",
+        metavar="FILE",
+        help="Holds the URL of the database of messages and notifications, such as postgresql://user:password@host/db."
+        " [default: $DIALPLANE_STORE_URL, else a SQLite file]",
+        show_default=False,
+    ),
+]
+ApiTokens = Annotated[
+    Path | None,
+    typer.Option(
+        "--api-tokens",
+        metavar="DIR",
+        help="A folder of API tokens: a file's name is the token's name, its content the token.",
+    ),
+]
+
+
+def store_url(file: Path | None, default: Path) -> SecretStr:
+    """The database's URL: from a file, else from the environment, else a SQLite file at `default`.
+
+    Raises:
+        Unusable: the file cannot be read.
+    """
+    if file is None:
+        return SecretStr(os.environ.get("DIALPLANE_STORE_URL") or f"sqlite:///{default.absolute()}")
+    try:
+        return SecretStr(file.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unusable(f"cannot read {file}: {error}") from None
 
 
 def ami_defaults() -> AmiDefaults:

@@ -1,11 +1,16 @@
 """The state directory: where `run` keeps what Kubernetes would keep, and where `get` looks for it."""
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from socket import socket
 from typing import Annotated, Final
 
 import typer
+
+from dialplane.cli.errors import Unusable
 
 StateDir = Annotated[
     Path | None,
@@ -33,6 +38,8 @@ API_TOKENS: Final = "api-tokens"
 """Its folder of tokens for the API; `local` is the one that `sms` and `notifications` use."""
 API_URL: Final = "api-url"
 """Its file that says where `run` serves the API."""
+STORE: Final = "store.db"
+"""Its database of messages and notifications."""
 
 
 def announce_api(state: Path, sock: socket) -> None:
@@ -46,3 +53,24 @@ def announce_api(state: Path, sock: socket) -> None:
     made = state / f".{API_URL}"
     made.write_text(f"http://{reached}:{port}\n", encoding="ascii")
     made.replace(state / API_URL)
+
+
+@contextlib.contextmanager
+def only_one(state: Path) -> Iterator[None]:
+    """Hold the lock of the state directory: two controllers would undo each other's work.
+
+    Raises:
+        Unusable: another process holds it, or the directory cannot be made.
+    """
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unusable(f"cannot use the state directory {state}: {error.strerror} (see --state-dir)") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Unusable(f"another `dialplane run` uses {state}: stop it, or choose another --state-dir") from None
+    finally:
+        os.close(handle)

@@ -5,16 +5,16 @@ the dialplan spools it: one line in Asterisk's own database, which the controlle
 network stands there as Base64 alone, so that it is read as nothing else: an expanded text could end an AMI event and
 begin another (facts), close a bracket, or be a number to dial. Two things are beyond a line of the dialplan:
 
-- a sender's name with `)` and then `:` in it closes the function, so that his name is spoilt, at worst no Base64 at all;
-  it harms nobody else, and the text is whole;
+- a sender's name with `)` and then `:` in it closes the function, so that his name is spoilt, at worst no Base64 at
+  all; it harms nobody else, and the text is whole;
 - Asterisk's own channel events show the sender as he is, line breaks included, before any line is run. A network lets
   11 characters through, too few for any event that the controller acts on.
 
 The lines, by family; `|` separates, and is in no part:
 
 - `dpsms`: time (seconds since 1970), name of the Dongle, sender, text. Asterisk expands a variable up to 4,095
-  characters, so that one of 3,070 bytes or more has exactly 4,095, which is how a cut one is known: no whole Base64 is of
-  that length (of 3,070 and 3,071 bytes only padding is lost). What stands before it takes nothing of this room.
+  characters, so that one of 3,070 bytes or more has exactly 4,095, which is how a cut one is known: no whole Base64 is
+  of that length (of 3,070 and 3,071 bytes only padding is lost). What stands before it takes nothing of this room.
 - `dpreport`: time, name, number the message went to, and then what the driver says: `SMS_REPORT_PAYLOAD`, `_SUCCESS`
   (0 or 1), `_TYPE` (`i`: taken by the network, `e`: from end to end), `_TS`, `_DT`, and `SMS_REPORT`.
 """

@@ -1,0 +1,176 @@
+"""The services beside Asterisk, and the API in front of them, as one: begun when a site first asks for any of them.
+
+A site of phones alone needs no database and opens no port.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from pydantic import SecretStr
+
+from dialplane.cli.extras import missing_extra
+from dialplane.reconcile.ports import Notice
+from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
+from dialplane.resources.dongle import DongleSpec
+from dialplane.resources.key import Key
+from dialplane.resources.problem import Reason
+from dialplane.service import Said, Service, SiteView
+
+if TYPE_CHECKING:
+    from dialplane.sms.service import SmsService
+    from dialplane.store import Store
+    from dialplane.web import Api
+
+log = structlog.get_logger("dialplane.services")
+
+KINDS: Final = frozenset({"Dongle", "Notifier", "SmsMessage"})
+"""Whoever has one of these needs the services."""
+SERVED_HERE: Final = frozenset({"Notifier", "SmsMessage"})
+"""Of these nobody else says whether they are Ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """How the services run."""
+
+    store: SecretStr
+    """The database's URL."""
+    listen: str
+    """`HOST:PORT` of the API; empty: none."""
+    tokens: Path
+    """The folder of API tokens."""
+    announce: Callable[[socket], None] = lambda _: None
+    """Told of the API's socket once it listens."""
+
+
+class SiteServices:
+    """Every runtime service of one site; implements `service.Service`."""
+
+    def __init__(self, options: ServiceOptions, tell: Callable[[Key, Notice], None]) -> None:
+        """Run as `options` say; `tell` makes an Event of a notice."""
+        self._options = options
+        self._tell = tell
+        self._view: SiteView | None = None
+        self._seen = asyncio.Event()
+        self._services: Sequence[Service] = ()
+        self._trouble = ""
+
+    def see(self, view: SiteView) -> None:
+        """See `Service.see`."""
+        self._view = view
+        if any(key.kind in KINDS for key in view.snapshot.resources):
+            self._seen.set()
+        for service in self._services:
+            service.see(view)
+
+    def told(self, reports: Mapping[Key, Report]) -> None:
+        """See `Service.told`."""
+        for service in self._services:
+            service.told(reports)
+
+    def said(self) -> Mapping[Key, Said]:
+        """See `Service.said`."""
+        if self._services:
+            return {key: said for service in self._services for key, said in service.said().items()}
+        if not self._trouble or self._view is None:
+            return {}
+        unknown = Condition(ConditionType.READY, Truth.UNKNOWN, Reason.STORE_UNAVAILABLE, self._trouble)
+        return {key: Said((unknown,)) for key in self._view.accepted if key.kind in SERVED_HERE}
+
+    async def run(self, changed: Callable[[], None]) -> None:
+        """See `Service.run`. Whatever fails ends it; it can be run again.
+
+        Raises:
+            StoreError: the database cannot be used.
+            ImportError: the extra `services` is not installed.
+        """
+        await self._seen.wait()
+        try:
+            await self._run(changed)
+        except Exception as error:
+            self._trouble = _cause(error)
+            raise
+        finally:
+            self._services = ()
+            changed()
+
+    async def _run(self, changed: Callable[[], None]) -> None:
+        # Imported here, for most sites need none of it.
+        from dialplane.notify.service import NotifyService  # noqa: PLC0415 -- see above
+        from dialplane.sms.service import SmsService  # noqa: PLC0415 -- see above
+        from dialplane.store import Store  # noqa: PLC0415 -- see above
+
+        view = self._view
+        assert view is not None  # noqa: S101 -- it was waited for
+        store = await asyncio.to_thread(Store.open, self._options.store.get_secret_value())
+        try:
+            log.info("store opened", store=str(store))
+            notify = NotifyService(store)
+            sms = SmsService(store, view.snapshot.namespace, tell=self._notice, happened=notify.wake)
+            self._services = (sms, notify)
+            for service in self._services:
+                service.see(view)
+            self._trouble = ""
+            changed()
+            async with asyncio.TaskGroup() as tasks:
+                for service in self._services:
+                    tasks.create_task(service.run(changed))
+                if self._options.listen:
+                    tasks.create_task(self._listen(store, view.snapshot.namespace, sms, notify.wake))
+        finally:
+            await asyncio.to_thread(store.close)
+
+    async def _listen(self, store: "Store", site: str, sms: "SmsService", wake_notifier: Callable[[], None]) -> None:
+        """Serve the API; an address that is taken is tried again, the services go on meanwhile."""
+        from dialplane import http_server, web  # noqa: PLC0415 -- as above
+        from dialplane.sms.outbox import enqueue  # noqa: PLC0415 -- as above
+
+        api: Api = web.Api(
+            store=store,
+            site=site,
+            tokens=web.Tokens(self._options.tokens),
+            enqueue=enqueue,
+            dongles=lambda: {name: spec.group for name, spec in self._dongles().items()},
+            forward_to=lambda name: spec.sms.forward_to if (spec := self._dongles().get(name)) else (),
+            wake_sender=sms.wake,
+            wake_notifier=wake_notifier,
+        )
+        while True:
+            try:
+                sock = http_server.listen(self._options.listen)
+            except http_server.CannotListen as error:
+                log.error("no API", reason=str(error))  # noqa: TRY400 -- the message is all
+                await asyncio.sleep(30)
+                continue
+            log.info("API listens", address=":".join(map(str, sock.getsockname()[:2])))
+            self._options.announce(sock)
+            await web.serve(api, sock)
+
+    def _dongles(self) -> dict[str, DongleSpec]:
+        view = self._view
+        if view is None:
+            return {}
+        return {r.key.name: spec for r, spec in view.snapshot.of(DongleSpec) if r.key in view.accepted}
+
+    def _notice(self, key: Key, reason: str, message: str) -> None:
+        self._tell(key, Notice(reason, message))
+
+
+def _cause(error: BaseException) -> str:
+    """Why there are no services, for a condition; other errors than our own may hold anything."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, ImportError):
+        return str(missing_extra(error, "services"))
+    with suppress(ImportError):
+        from dialplane.store import StoreError  # noqa: PLC0415 -- as above
+
+        if isinstance(error, StoreError):
+            return str(error)
+    return f"the services failed ({type(error).__name__}): the controller's log says more"
