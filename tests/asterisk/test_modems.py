@@ -42,6 +42,10 @@ OTHERWISE = {
 }  # fmt: skip
 
 
+PORTS = {"audioPort": "/dev/ttyUSB1", "dataPort": "/dev/ttyUSB2"}
+SHOWN_PORTS = {"AudioSetting": "/dev/ttyUSB1", "DataSetting": "/dev/ttyUSB2"}
+
+
 def modem(**spec: object) -> Dongle:
     return dongle(KEY, DongleSpec.model_validate({"imei": "354000000000011", "rxGain": -3} | spec))
 
@@ -75,6 +79,7 @@ def test_one_that_is_not_plugged_in_runs_as_rendered() -> None:
     [
         ({"DesiredDeviceState": "restart", "CallsChannels": "1"}, "when its call has ended"),
         ({"DesiredDeviceState": "restart"}, "when its driver gets to it"),
+        ({"IMEIState": "354000000000022", "CallsChannels": "1"}, "the modem that it had before"),
         ({"CallsChannels": "1", "RXGain": "0"}, "rendered '-3'"),
         ({"DesiredDeviceState": "remove", "RXGain": "0"}, "rendered '-3'"),
     ],
@@ -83,6 +88,23 @@ def test_what_a_call_holds_up_waits(seen: dict[str, str], words: str) -> None:
     (found,) = modem_differences(modem(), shown(**seen))
     assert found.waits
     assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "state", "another"),
+    [
+        ({}, {"IMEIState": "354000000000011", "IMSIState": "262000000000011"}, False),
+        ({}, {"IMEIState": "354000000000022"}, True),
+        ({}, {"IMEIState": "354000000000022", "CurrentDeviceState": "stop"}, False),
+        ({}, {"IMEIState": "", "DataState": "/dev/ttyUSB9"}, False),
+        ({"imsi": "262000000000011"}, {"IMSISetting": "262000000000011", "IMSIState": "262000000000022"}, True),
+        (PORTS, SHOWN_PORTS | {"DataState": "/dev/ttyUSB2", "IMEIState": "354000000000022"}, False),
+        (PORTS, SHOWN_PORTS | {"DataState": "/dev/ttyUSB9"}, True),
+    ],
+)
+def test_a_modem_is_the_one_of_its_settings(settings: dict[str, str], state: dict[str, str], *, another: bool) -> None:
+    found = modem_differences(modem(**settings), shown(**state))
+    assert [m.message for m in found] == ["is still on the modem that it had before"] * another
 
 
 def test_one_that_is_not_there_was_skipped() -> None:

@@ -74,13 +74,13 @@ async def test_a_driver_is_told_by_its_own_action_and_in_its_own_time(refusal: s
     async with odd_peer(driver) as (address, seen), Ami.connect(address) as ami:
         assert (await reload(ami, "chan_quectel.so")).status is status
     told = [(a["Action"], a.get("When")) for a in seen]
-    assert told == [("QuectelShowDevices", None), ("QuectelReload", "gracefully")]
+    assert told[0] == ("QuectelReload", "gracefully")
+    assert {action for action, _ in told[1:]} <= {"QuectelShowDevices"}
 
 
 async def test_a_driver_that_does_not_answer_is_given_up() -> None:
-    async def silent(peer: OddPeer, action: Fields) -> None:
-        if action["Action"] == "DongleShowDevices":
-            await peer.answer(action, "Message: none")
+    async def silent(_: OddPeer, __: Fields) -> None:
+        """Says nothing."""
 
     async with odd_peer(silent) as (address, _), Ami.connect(address) as ami:
         with pytest.raises(ReloadUnfinished):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dialplane.resources.key import Key
+from testbed.ami import AmiClient
 from testbed.modem.peer import ModemPeer
 from tests.reconcile.site_rig import Manifest, Rig, extension, manifest
 
@@ -40,6 +41,11 @@ async def shown(peer: ModemPeer) -> Mapping[str, Mapping[str, str]]:
 
 async def reloads(peer: ModemPeer) -> int:
     return int((await peer.counts())["reloads"])
+
+
+def account(rig: Rig) -> tuple[str, str]:
+    controller = rig.asterisk.settings.controller
+    return controller.name, controller.secret
 
 
 async def call(rig: Rig, peer: ModemPeer) -> Any:
@@ -122,6 +128,27 @@ async def test_another_reload_does_not_make_the_driver_forget_what_waits(tmp_pat
         await peer.ask("hangup", device="gsm-1", call=up)
         await rig.until(lambda: rig.says("gsm-1", "Verified", "Dongle"))
         assert (await shown(peer))["gsm-1"]["State"] == "Not connected", "it let the old modem go"
+
+
+async def test_one_whose_restart_was_forgotten_is_found_and_restarted(tmp_path: Path) -> None:
+    async with with_modems(tmp_path) as (rig, peer):
+        await peer.plug(IMEI, IMSI)
+        rig.put(rig.pbx(), DESK, dongle(**INBOUND))
+        rig.run()
+        await rig.settled()
+        up = await call(rig, peer)
+        rig.put(dongle(imei=OTHER, **INBOUND))
+        await rig.until(lambda: rig.says("gsm-1", "WaitingForCalls", "Dongle"))
+        async with await AmiClient.login(*peer.address, *account(rig)) as ami:  # as somebody at the console may
+            await ami.action("DongleReload", When="gracefully")
+        assert (await shown(peer))["gsm-1"]["DesiredDeviceState"] == "start"
+        passes = rig.source.snapshots
+        await rig.until(lambda: rig.source.snapshots > passes + 2)
+        assert rig.says("gsm-1", "WaitingForCalls", "Dongle")
+        assert (await shown(peer))["gsm-1"]["CallsChannels"] == "1"
+        await peer.ask("hangup", device="gsm-1", call=up)
+        await rig.until(lambda: rig.says("gsm-1", "Verified", "Dongle"))
+        assert (await shown(peer))["gsm-1"]["State"] == "Not connected"
 
 
 async def test_a_modem_that_is_taken_away_goes_when_its_call_has_ended(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ of chan_quectel). What they do on a reload (`pvt_reconfigure` in `chan_dongle.c`
 - new settings are shown at once. Where they take a restart of the modem (another port, IMEI or IMSI), a modem in a call
   waits for its end: until then its `DesiredDeviceState` is `restart`;
 - a modem that is no longer in the file goes when its call has ended, and is shown with `remove` until then;
-- a second reload forgets a restart that waits, and would leave the modem on its old port: it is asked for again.
+- a second reload forgets a restart that waits: the new settings are shown, the old modem stays in use. So what is on
+  another modem than its settings say is restarted after each reload, when its call has ended.
 
 `DesiredDeviceState` is `stop` or `start` by `initstate`, until somebody stops or starts the modem by hand: so that is
 not compared.
@@ -45,11 +46,9 @@ async def reload_modems(ami: Ami, driver: Driver, timeout: float) -> None:
         ActionUnknown: the driver does not run.
         ActionRefused, ActionTimeout, ConnectionLost: as `Ami.action`.
     """
-    waiting = [name for name, shown in (await _devices(ami, driver)).items() if _wants(shown) == "restart"]
     await ami.action(f"{driver.capitalize()}Reload", timeout=timeout, When="gracefully")
-    left = await _devices(ami, driver) if waiting else {}
-    for name in waiting:
-        if name in left and _wants(left[name]) == "start":
+    for name, shown in (await _devices(ami, driver)).items():
+        if _wants(shown) == "start" and _on_another(shown):
             await ami.action(f"{driver.capitalize()}Restart", timeout=timeout, Device=name, When="gracefully")
 
 
@@ -98,6 +97,8 @@ def modem_differences(item: Dongle, shown: Event | None) -> list[Mismatch]:
             found.append(_mismatch(item, name, message, waits=busy))
     if not found and _wants(shown) == "restart":
         found.append(_mismatch(item, "", f"takes its new settings when {_end_of_calls(shown)}", waits=True))
+    elif not found and _on_another(shown):
+        found.append(_mismatch(item, "", "is still on the modem that it had before", waits=busy))
     return found
 
 
@@ -121,6 +122,17 @@ def _still_there(item: Dongle, shown: Event) -> Mismatch:
 
 def _end_of_calls(shown: Event) -> str:
     return "its call has ended" if _calls(shown) else "its driver gets to it"
+
+
+def _on_another(shown: Event) -> bool:
+    """Whether a modem is in use that is not the one of the settings; where ports are given, they alone decide."""
+    if shown.get("CurrentDeviceState", "").strip().lower() != "start":
+        return False
+    pairs = [("AudioSetting", "AudioState"), ("DataSetting", "DataState")]
+    if not shown.get("DataSetting", "").strip():
+        pairs = [("IMEISetting", "IMEIState"), ("IMSISetting", "IMSIState")]
+    wanted = [(shown.get(setting, "").strip(), shown.get(state, "").strip()) for setting, state in pairs]
+    return any(one and other and one != other for one, other in wanted)
 
 
 def _wants(shown: Event) -> str:
