@@ -12,7 +12,7 @@ from dialplane.asterisk.contacts import registered_keys
 from dialplane.asterisk.dialplan_readback import contexts_left, read_back_dialplan, read_back_globals
 from dialplane.asterisk.errors import ActionTimeout
 from dialplane.asterisk.mismatch import Mismatch
-from dialplane.asterisk.modems import modems_left, read_back_modems
+from dialplane.asterisk.modem_readback import modems_left, read_back_modems
 from dialplane.asterisk.modules import without_missing
 from dialplane.asterisk.normalise import same_truth
 from dialplane.asterisk.pjsip_readback import pjsip_left, read_back_pjsip

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import ActionRefused, ActionTimeout, ActionUnknown, PermissionMissing, ReloadUnfinished
 from dialplane.asterisk.message import Event
-from dialplane.asterisk.modems import reload_modems
+from dialplane.asterisk.modem_readback import reload_modems
 from dialplane.plan.objects import KEYS, Driver
 
 PJSIP = "res_pjsip.so"

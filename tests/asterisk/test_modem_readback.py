@@ -5,7 +5,7 @@ import pytest
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import PermissionMissing
 from dialplane.asterisk.message import Event
-from dialplane.asterisk.modems import modem_differences, modems_left, read_back_modems
+from dialplane.asterisk.modem_readback import modem_differences, modems_left, read_back_modems
 from dialplane.plan.dongles import dongle
 from dialplane.plan.objects import Dongle
 from dialplane.resources.dongle import DongleSpec
