@@ -3,15 +3,17 @@
 import asyncio
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from dialplane.notify.lane import Patience
 from dialplane.resources.conditions import Truth
-from dialplane.store import deliveries
+from dialplane.store import Store, deliveries
 from testbed.peer import PeerProcess
-from tests.notify.conftest import Rigs
-from tests.notify.site import SITE, notifier, sms, trunk_report, unregistered
+from testbed.postgres import Postgres
+from tests.notify.conftest import QUICK, Rigs
+from tests.notify.site import SITE, NotifyRig, notifier, sms, trunk_report, unregistered
 
 
 def hook(receiver: PeerProcess, name: str) -> str:
@@ -224,3 +226,20 @@ async def test_a_template_that_cannot_be_used_stalls_the_notifier(rigs: Rigs, re
         rig.serve(notifier("a", template="{{ sender }}"), a=hook(receiver, "a"))
         [ready] = rig.said("a").conditions
         assert ready.status == "True"
+
+
+async def test_an_outage_of_the_store_is_told_and_outlived(receiver: PeerProcess, tmp_path: Path) -> None:
+    async with Postgres(tmp_path / "postgres", durable=True) as server:
+        store = await asyncio.to_thread(Store.open, await server.database())
+        async with NotifyRig(store, QUICK) as rig:
+            rig.serve(notifier("a", events=["sms.received"]), a=hook(receiver, "a"))
+            await rig.happens(sms("before"))
+            await rig.until_states("delivered")
+            await server.kill()
+            await rig.until(lambda rig: rig.ready("a")[:2] == ("Unknown", "StoreUnavailable"))
+            assert server._password not in rig.ready("a")[2]
+            await server.start()
+            await rig.until(lambda rig: rig.ready("a")[:2] == ("True", "Served"), limit_seconds=40)
+            await rig.happens(sms("after"))
+            await rig.until_states("delivered", "delivered", limit_seconds=40)
+        store.close()

@@ -15,6 +15,7 @@ from dialplane.notify.lane import Lane, Patience, written
 from dialplane.notify.transitions import Seen
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Report, Truth
 from dialplane.resources.key import Key
+from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Reason
 from dialplane.service import Said, SiteView
 from dialplane.store import Store, StoreError, deliveries, events, known_states
@@ -48,6 +49,7 @@ class NotifyService:
         self._patience = patience or Patience()
         self._site: str | None = None
         self._duties: dict[str, Duty] = {}
+        self._waited_for: dict[str, str] = {}
         self._lanes: dict[str, Lane] = {}
         self._standings: dict[tuple[str, str], Standing] | None = None
         self._looks: deque[tuple[datetime, dict[Key, Seen]]] = deque(maxlen=LOOKS_KEPT)
@@ -60,10 +62,11 @@ class NotifyService:
     def see(self, view: SiteView) -> None:
         """See `Service.see`."""
         self._site = view.snapshot.namespace
-        before, self._duties = self._duties, duties(view, self._duties)
+        self._duties = duties(view, self._duties)
         for name, lane in self._lanes.items():
             lane.serve(self._duties.get(name))
-        if any(name not in self._duties or self._duties[name].uid != duty.uid for name, duty in before.items()):
+        waited_for, self._waited_for = self._waited_for, dict(_waited_for(view))
+        if waited_for.items() - self._waited_for.items():
             self._gone.set()
         self._viewed.set()
         self._said = self._sayings()
@@ -175,9 +178,8 @@ class NotifyService:
     async def _tidy(self, site: str) -> None:
         """End what nobody waits for any more."""
         now = datetime.now(UTC)
-        uids = {duty.name: duty.uid for duty in self._duties.values()}
-        ended = await self._store.call(deliveries.drop_others, site, uids, now=now)
-        ended += await self._store.call(
+        await self._store.call(deliveries.drop_others, site, self._waited_for, now=now)
+        await self._store.call(
             deliveries.give_up_older,
             site,
             now=now,
@@ -230,3 +232,11 @@ class NotifyService:
             yield Condition(ConditionType.READY, Truth.UNKNOWN, Reason.STORE_UNAVAILABLE, self._trouble)
         else:
             yield Condition(ConditionType.READY, Truth.TRUE, Reason.SERVED, "told of its events")
+
+
+def _waited_for(view: SiteView) -> Iterator[tuple[str, str]]:
+    """Name and uid of each Notifier that may yet be told, also of one whose manifest cannot be read just now."""
+    for key, resource in view.snapshot.resources.items():
+        off = isinstance(resource.spec, NotifierSpec) and not resource.spec.enabled
+        if key.kind == "Notifier" and not off:
+            yield key.name, resource.uid
