@@ -86,7 +86,7 @@ async def test_what_never_gets_through_is_a_dead_letter_which_can_be_sent_again(
         assert rig.said("a").fields["lastError"] == "HTTP 403"
 
         await rig.store.call(deliveries.resend, SITE, told.delivery.id, now=datetime.now(UTC))
-        rig.service.resent("a")
+        rig.service.wake()
         await rig.until_states("delivered", limit_seconds=5)
         await rig.until(lambda rig: rig.said("a").fields["lastError"] is None)
     assert len({event["delivery"] for event in arrived(receiver, "a")}) == 1

@@ -12,13 +12,14 @@ import structlog
 from dialplane.notify import metrics, transitions
 from dialplane.notify.duty import Duty, duties
 from dialplane.notify.lane import Lane, Patience, written
+from dialplane.notify.target import prepare
 from dialplane.notify.transitions import Seen
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Report, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Reason
 from dialplane.service import Said, SiteView
-from dialplane.store import Store, StoreError, deliveries, events, known_states
+from dialplane.store import Store, StoreError, deliveries, events, folding, known_states
 from dialplane.store.deliveries import Standing
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,7 @@ class NotifyService:
 
     def __init__(self, store: Store, patience: Patience | None = None) -> None:
         """Tell from `store`."""
+        prepare()
         self._store = store
         self._patience = patience or Patience()
         self._site: str | None = None
@@ -84,13 +86,10 @@ class NotifyService:
         return self._said
 
     def wake(self) -> None:
-        """Something was written to the outbox: look at once. From the loop's thread."""
+        """Something was written to the outbox, or is to be sent again: look at once. From the loop's thread."""
         self._woken.set()
-
-    def resent(self, notifier: str) -> None:
-        """A notification is to be sent again: do it at once. From the loop's thread."""
-        if notifier in self._lanes:
-            self._lanes[notifier].wake()
+        for lane in self._lanes.values():
+            lane.wake()
 
     async def run(self, changed: Callable[[], None]) -> None:
         """See `Service.run`."""
@@ -160,7 +159,7 @@ class NotifyService:
         if not new:
             return
         chosen = [(event, [d for duty in self._duties.values() if (d := duty.delivery(event))]) for event in new]
-        await self._store.call(deliveries.fan_out, chosen, now=datetime.now(UTC))
+        await self._store.call(folding.fan_out, chosen, now=datetime.now(UTC))
         for name in {delivery.notifier for _, made in chosen for delivery in made}:
             if name in self._lanes:
                 self._lanes[name].wake()

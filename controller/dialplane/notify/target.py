@@ -75,6 +75,11 @@ class BadTargetError(ValueError):
     """Whoever wrote the Secret must change it; the message says why and holds no part of it."""
 
 
+def prepare() -> None:
+    """Have Apprise read all its plugins: half a second that is better spent before the site is served."""
+    NotificationManager().load_modules()  # type: ignore[no-untyped-call]
+
+
 class Target:
     """Where one Notifier tells; made anew for each attempt, so that threads share nothing."""
 
