@@ -117,7 +117,7 @@ class NotifyService:
                     self._say()
             except StoreError as error:
                 if not self._trouble:
-                    log.warning("store_unavailable", error=str(error))
+                    log.warning("store unavailable", error=str(error))
                 self._trouble = str(error)
                 self._say()
                 await asyncio.sleep(wait)
