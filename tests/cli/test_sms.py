@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from dialplane import http_server
 from dialplane.cli.plain_text import harmless, harmless_quoted
 from dialplane.cli.state import API_TOKENS, API_URL, announce_api
-from dialplane.store import Store, deliveries, events, inbox, outgoing, outgoing_parts
+from dialplane.store import Store, deliveries, events, folding, inbox, outgoing, outgoing_parts
 from dialplane.store.events import NewEvent
 from dialplane.store.inbox import Received, derived_id
 from dialplane.store.outgoing import Enqueued, NewOutgoing
@@ -220,7 +220,7 @@ def test_a_message_received_is_told_again(served: Served) -> None:
 def test_a_dead_notification_is_listed_and_tried_again(served: Served) -> None:
     events.record(served.store, [NewEvent(SITE, "trunk.unregistered", "SipTrunk", "carrier", NOW, {})])
     (event,) = events.take(served.store, SITE)
-    deliveries.fan_out(served.store, [(event, [deliveries.NewDelivery("people", "u")])], now=NOW)
+    folding.fan_out(served.store, [(event, [folding.NewDelivery("people", "u")])], now=NOW)
     (told,) = deliveries.page(served.store, SITE, limit=1).items
     deliveries.given_up(served.store, told.delivery.id, error="HTTP 500\x1b[2J", now=NOW)
     listed = dialplane("notifications", "list", "--state", "dead", state=served.state)

@@ -1,6 +1,6 @@
 """A store on each database, the peers that notifications go to, and a site with Notifiers."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,26 +10,12 @@ import pytest
 from dialplane.notify.lane import Patience
 from dialplane.store import Store
 from testbed.peer import PeerProcess
-from testbed.postgres import Postgres
+from tests.databases import postgres, postgres_url, store, store_url
 from tests.notify.site import NotifyRig
 
+__all__ = ["postgres", "postgres_url", "store", "store_url"]
+
 QUICK = Patience(attempts=3, first=0.2, longest=0.4, limit=12.0)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/store.db"
-        return
-    async with Postgres(tmp_path / "postgres") as server:
-        yield await server.database()
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    opened = Store.open(store_url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

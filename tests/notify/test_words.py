@@ -40,7 +40,7 @@ def test_a_template_is_used_as_it_is() -> None:
     assert words == Words("sms.received at office", "Boss: HELLO")
 
 
-@given(st.text(max_size=300))
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=300))
 def test_a_message_is_never_read_as_a_template(text: str) -> None:
     for attack in (text, f"{{{{ {text} }}}}", f"{{% {text} %}}{{{{ 7 * 7 }}}}{{# x"):
         values = MESSAGE | {"text": attack, "sender": attack}

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from dialplane import http_server
-from dialplane.store import Store, deliveries, events, inbox, outgoing, outgoing_parts
+from dialplane.store import Store, deliveries, events, folding, inbox, outgoing, outgoing_parts
 from dialplane.store.events import NewEvent
 from dialplane.store.inbox import Received, derived_id
 from dialplane.store.outgoing import Enqueued, NewOutgoing
@@ -449,7 +449,7 @@ async def test_a_dead_notification_is_found_and_tried_again(
 ) -> None:
     events.record(store, [NewEvent(SITE, "trunk.unregistered", "SipTrunk", "carrier", NOW, {"reason": "timeout"})])
     (event,) = events.take(store, SITE)
-    deliveries.fan_out(store, [(event, [deliveries.NewDelivery(name, "u") for name in ("a", "b")])], now=NOW)
+    folding.fan_out(store, [(event, [folding.NewDelivery(name, "u") for name in ("a", "b")])], now=NOW)
     first = deliveries.page(store, SITE, limit=1).items[0].delivery
     deliveries.given_up(store, first.id, error="HTTP 500", now=NOW)
     dead = (await client.get("/api/v1/notifications", params={"state": "dead"})).json()["items"]

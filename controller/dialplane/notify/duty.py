@@ -12,8 +12,8 @@ from dialplane.resources.key import Key
 from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import Problem, Reason
 from dialplane.service import SiteView
-from dialplane.store.deliveries import NewDelivery
 from dialplane.store.events import Event
+from dialplane.store.folding import NewDelivery
 
 NEVER_FOLDED: Final = frozenset({"sms.received", "sms.failed"})
 """Each of these has contents of its own."""

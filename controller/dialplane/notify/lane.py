@@ -190,7 +190,7 @@ class Lane:
             metrics.DELAY_SECONDS.observe(max(0.0, (now - told.event.at).total_seconds()))
         if error:
             log.warning(
-                "notification_failed",
+                "notification failed",
                 notifier=delivery.notifier,
                 delivery=delivery.id,
                 attempt=failed,

@@ -12,12 +12,14 @@ import structlog
 from dialplane.notify import metrics, transitions
 from dialplane.notify.duty import Duty, duties
 from dialplane.notify.lane import Lane, Patience, written
+from dialplane.notify.target import prepare
 from dialplane.notify.transitions import Seen
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Report, Truth
 from dialplane.resources.key import Key
+from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Reason
 from dialplane.service import Said, SiteView
-from dialplane.store import Store, StoreError, deliveries, events, known_states
+from dialplane.store import Store, StoreError, deliveries, events, folding, known_states
 from dialplane.store.deliveries import Standing
 
 log = structlog.get_logger(__name__)
@@ -44,10 +46,12 @@ class NotifyService:
 
     def __init__(self, store: Store, patience: Patience | None = None) -> None:
         """Tell from `store`."""
+        prepare()
         self._store = store
         self._patience = patience or Patience()
         self._site: str | None = None
         self._duties: dict[str, Duty] = {}
+        self._waited_for: dict[str, str] = {}
         self._lanes: dict[str, Lane] = {}
         self._standings: dict[tuple[str, str], Standing] | None = None
         self._looks: deque[tuple[datetime, dict[Key, Seen]]] = deque(maxlen=LOOKS_KEPT)
@@ -60,10 +64,11 @@ class NotifyService:
     def see(self, view: SiteView) -> None:
         """See `Service.see`."""
         self._site = view.snapshot.namespace
-        before, self._duties = self._duties, duties(view, self._duties)
+        self._duties = duties(view, self._duties)
         for name, lane in self._lanes.items():
             lane.serve(self._duties.get(name))
-        if any(name not in self._duties or self._duties[name].uid != duty.uid for name, duty in before.items()):
+        waited_for, self._waited_for = self._waited_for, dict(_waited_for(view))
+        if waited_for.items() - self._waited_for.items():
             self._gone.set()
         self._viewed.set()
         self._said = self._sayings()
@@ -81,13 +86,10 @@ class NotifyService:
         return self._said
 
     def wake(self) -> None:
-        """Something was written to the outbox: look at once. From the loop's thread."""
+        """Something was written to the outbox, or is to be sent again: look at once. From the loop's thread."""
         self._woken.set()
-
-    def resent(self, notifier: str) -> None:
-        """A notification is to be sent again: do it at once. From the loop's thread."""
-        if notifier in self._lanes:
-            self._lanes[notifier].wake()
+        for lane in self._lanes.values():
+            lane.wake()
 
     async def run(self, changed: Callable[[], None]) -> None:
         """See `Service.run`."""
@@ -115,7 +117,7 @@ class NotifyService:
                     self._say()
             except StoreError as error:
                 if not self._trouble:
-                    log.warning("store_unavailable", error=str(error))
+                    log.warning("store unavailable", error=str(error))
                 self._trouble = str(error)
                 self._say()
                 await asyncio.sleep(wait)
@@ -157,7 +159,7 @@ class NotifyService:
         if not new:
             return
         chosen = [(event, [d for duty in self._duties.values() if (d := duty.delivery(event))]) for event in new]
-        await self._store.call(deliveries.fan_out, chosen, now=datetime.now(UTC))
+        await self._store.call(folding.fan_out, chosen, now=datetime.now(UTC))
         for name in {delivery.notifier for _, made in chosen for delivery in made}:
             if name in self._lanes:
                 self._lanes[name].wake()
@@ -175,9 +177,8 @@ class NotifyService:
     async def _tidy(self, site: str) -> None:
         """End what nobody waits for any more."""
         now = datetime.now(UTC)
-        uids = {duty.name: duty.uid for duty in self._duties.values()}
-        ended = await self._store.call(deliveries.drop_others, site, uids, now=now)
-        ended += await self._store.call(
+        await self._store.call(deliveries.drop_others, site, self._waited_for, now=now)
+        await self._store.call(
             deliveries.give_up_older,
             site,
             now=now,
@@ -230,3 +231,11 @@ class NotifyService:
             yield Condition(ConditionType.READY, Truth.UNKNOWN, Reason.STORE_UNAVAILABLE, self._trouble)
         else:
             yield Condition(ConditionType.READY, Truth.TRUE, Reason.SERVED, "told of its events")
+
+
+def _waited_for(view: SiteView) -> Iterator[tuple[str, str]]:
+    """Name and uid of each Notifier that may yet be told, also of one whose manifest cannot be read just now."""
+    for key, resource in view.snapshot.resources.items():
+        off = isinstance(resource.spec, NotifierSpec) and not resource.spec.enabled
+        if key.kind == "Notifier" and not off:
+            yield key.name, resource.uid

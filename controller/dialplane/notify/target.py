@@ -38,6 +38,8 @@ _BYTES: Final[Mapping[str, int]] = {"bark": 2_500, "barks": 2_500, "wecombot": 2
 
 _OWN_MARKUP: Final = frozenset({"tgram"})
 """Services of which we write the HTML: Apprise's loses empty lines and blanks. They count a text as people read it."""
+_ONES_OWN: Final = frozenset({"mailto", "mailtos", "bark", "barks"})
+"""Served by a machine of one's own. Of others Apprise says how many seconds should lie between two; by default many."""
 _LEAST: Final = 200
 """Characters that are sent however little a service takes."""
 
@@ -73,6 +75,11 @@ class BadTargetError(ValueError):
     """Whoever wrote the Secret must change it; the message says why and holds no part of it."""
 
 
+def prepare() -> None:
+    """Have Apprise read all its plugins: half a second that is better spent before the site is served."""
+    NotificationManager().load_modules()  # type: ignore[no-untyped-call]
+
+
 class Target:
     """Where one Notifier tells; made anew for each attempt, so that threads share nothing."""
 
@@ -87,8 +94,8 @@ class Target:
 
     @property
     def in_parallel(self) -> bool:
-        """Whether the service takes several at a time: Apprise says how many seconds lie between two."""
-        return float(self._service.request_rate_per_sec) < 1
+        """Whether the service takes several at a time."""
+        return self._scheme in _ONES_OWN or float(self._service.request_rate_per_sec) < 1
 
     def send(self, words: Words, delivery: str, level: NotifyType = NotifyType.INFO) -> str:
         """Tell it once; blocks.

@@ -6,6 +6,7 @@ interpreter. What an event brings, the body of a text message above all, is a va
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,8 @@ from jinja2.sandbox import SandboxedEnvironment
 LIMIT: Final = 16_384
 """Characters of a text; a title may have `TITLE_LIMIT`."""
 TITLE_LIMIT: Final = 200
+_UNSENDABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""What no service is made for: control characters, and halves of characters."""
 CUT: Final = "… [cut]"
 """Stands where something was left out."""
 _FILTERS_AT_MOST: Final = 32
@@ -116,7 +119,7 @@ class _Blank(dict[str, Any]):
 
 
 def _bounded(value: Any) -> Any:
-    return value if isinstance(value, bool | int) else shortened(str(value), LIMIT)
+    return value if isinstance(value, bool | int) else shortened(_UNSENDABLE.sub("\ufffd", str(value)), LIMIT)
 
 
 def _replaced(text: Any, old: Any, new: Any) -> str:

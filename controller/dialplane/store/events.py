@@ -61,7 +61,7 @@ def record(store: Store, told: Sequence[NewEvent]) -> None:
 
 
 def take(store: Store, site: str, limit: int = 100) -> tuple[Event, ...]:
-    """The oldest events that have no deliveries yet; `deliveries.fan_out` makes them."""
+    """The oldest events that have no deliveries yet; `folding.fan_out` makes them."""
     query = (
         sa.select(EVENTS)
         .where(EVENTS.c.site == site, EVENTS.c.fanned_out.is_(False))
