@@ -101,10 +101,10 @@ class SiteServices:
             changed()
 
     async def _run(self, changed: Callable[[], None]) -> None:
-        # Imported here, for most sites need none of it.
-        from dialplane.notify.service import NotifyService  # noqa: PLC0415 -- see above
-        from dialplane.sms.service import SmsService  # noqa: PLC0415 -- see above
-        from dialplane.store import Store  # noqa: PLC0415 -- see above
+        await asyncio.to_thread(_import)  # takes a second or two, in which the site loop goes on
+        from dialplane.notify.service import NotifyService  # noqa: PLC0415 -- most sites need none of it
+        from dialplane.sms.service import SmsService  # noqa: PLC0415 -- as above
+        from dialplane.store import Store  # noqa: PLC0415 -- as above
 
         view = self._view
         assert view is not None  # noqa: S101 -- it was waited for
@@ -160,6 +160,14 @@ class SiteServices:
 
     def _notice(self, key: Key, reason: str, message: str) -> None:
         self._tell(key, Notice(reason, message))
+
+
+def _import() -> None:
+    from dialplane import web  # noqa: F401, PLC0415 -- as above
+    from dialplane.notify.target import prepare  # noqa: PLC0415 -- as above
+    from dialplane.sms import service  # noqa: F401, PLC0415 -- as above
+
+    prepare()
 
 
 def _cause(error: BaseException) -> str:
