@@ -83,6 +83,7 @@ def test_a_password_is_in_no_text() -> None:
     [
         ("mysql://dialplane:hunter2-secret@db/dialplane", "the store is sqlite"),
         ("sqlite://", "needs a file"),
+        ("postgresql://dialplane:hunter2@db:hunter2/dialplane", "cannot be read"),
         ("not a URL: hunter2-secret", "cannot be read"),
         ("sqlite:////proc/nowhere/store.db", "No such file"),
     ],

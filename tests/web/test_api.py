@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from dialplane import http_server
+from dialplane.asterisk.errors import LineRefused
 from dialplane.store import Store, deliveries, events, folding, inbox, outgoing, outgoing_parts
 from dialplane.store.events import NewEvent
 from dialplane.store.inbox import Received, derived_id
@@ -31,6 +32,8 @@ SENT = {"dongle": "gsm1", "to": "+15550100", "text": "Hallo 😀 你好 ${X};\u0
 
 
 def enqueue(store: Store, new: NewOutgoing, /, *, now: datetime) -> Enqueued:
+    if "unsendable" in new.text:
+        raise LineRefused("no modem can send that")
     return outgoing.enqueue(store, new, [new.text], now=now)
 
 
@@ -353,6 +356,7 @@ async def test_two_callers_may_use_the_same_key(client: httpx.AsyncClient, folde
         ({**SENT, "dongle": None, "dongleGroup": "some"}, "body.dongleGroup", "known are all"),
         ({**SENT, "validityMinutes": 1}, "body.validityMinutes", "from 5 to"),
         ({**SENT, "ttlSecondsAfterFinished": 1}, "body.ttlSecondsAfterFinished", "leave it out"),
+        ({**SENT, "text": "unsendable"}, "body.text", "no modem can send that"),
         ([], "body", ""),
     ],
     ids=[
@@ -368,6 +372,7 @@ async def test_two_callers_may_use_the_same_key(client: httpx.AsyncClient, folde
         "no-group",
         "validity",
         "ttl",
+        "unsendable",
         "list",
     ],
 )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dialplane.cli.api_client import ApiClient, TokenFile, Url, place
+from dialplane.cli.api_place import TokenFile, Url, connect
 from dialplane.cli.errors import Unusable
 from dialplane.cli.help import kept
 from dialplane.cli.output import Format, emit, say, show_table
@@ -43,7 +43,7 @@ def list_(
         dialplane notifications list --state dead
         dialplane notifications list --notifier people -o json
     """
-    api = ApiClient(place(url, token_file, state_dir))
+    api = connect(url, token_file, state_dir)
     found = list(api.items("/notifications", limit, notifier=notifier, state=state))
     if output is not Format.TEXT:
         emit(found, output)
@@ -74,7 +74,7 @@ def resend(
     """
     if wrong := [given for given in ids if not (given.isascii() and given.isalnum())]:
         raise Unusable(f"{wrong[0]!r} is no id of a notification: `dialplane notifications list` shows them")
-    api = ApiClient(place(url, token_file, state_dir))
+    api = connect(url, token_file, state_dir)
     for given in ids:
         found = api.post(f"/notifications/{given}/resend")
         if output is not Format.TEXT:

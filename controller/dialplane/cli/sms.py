@@ -4,16 +4,19 @@ import secrets
 import sys
 import time
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from dialplane.cli.api_client import ApiClient, TokenFile, Url, place
+from dialplane.cli.api_place import TokenFile, Url, connect
 from dialplane.cli.errors import Refused, Unusable
 from dialplane.cli.help import kept
 from dialplane.cli.output import Format, emit, say, show_table
 from dialplane.cli.plain_text import harmless
 from dialplane.cli.state import StateDir
+
+if TYPE_CHECKING:
+    from dialplane.cli.api_client import ApiClient
 
 POLL_SECONDS: Final = 1.0
 COLOURS: Final = {"Delivered": "green", "Sent": "green", "Failed": "red", "Expired": "red", "Unknown": "yellow"}
@@ -66,7 +69,7 @@ def list_(
         raise Unusable("--from is about messages received: leave --outgoing out, or say --to")
     if not outgoing and (to is not None or phase is not None):
         raise Unusable("--to and --phase are about messages to send: add --outgoing")
-    api = ApiClient(place(url, token_file, state_dir))
+    api = connect(url, token_file, state_dir)
     after = since.astimezone().isoformat() if since else None
     if outgoing:
         found = list(api.items("/sms/outgoing", limit, dongle=dongle, to=to, phase=phase, since=after))
@@ -95,7 +98,7 @@ def show(
     Example:
         dialplane sms show in-4f0c… -o yaml
     """
-    found = ApiClient(place(url, token_file, state_dir)).get(f"/sms/{_id(message_id)}")
+    found = connect(url, token_file, state_dir).get(f"/sms/{_id(message_id)}")
     if output is not Format.TEXT:
         emit(found, output)
         return
@@ -146,7 +149,7 @@ def send(
     body |= {"dongle": dongle} if dongle is not None else {}
     body |= {"dongleGroup": group} if group is not None else {}
     body |= {"validityMinutes": validity} if validity is not None else {}
-    api = ApiClient(place(url, token_file, state_dir))
+    api = connect(url, token_file, state_dir)
     made = api.post("/sms", body, key=secrets.token_hex(16))
     _follow(api, made, output, wait=wait, timeout=timeout)
 
@@ -169,7 +172,7 @@ def resend(
     Example:
         dialplane sms resend out-4f0c…
     """
-    api = ApiClient(place(url, token_file, state_dir))
+    api = connect(url, token_file, state_dir)
     made = api.post(f"/sms/{_id(message_id)}/resend")
     if made["direction"] == "in":
         emit(made, output) if output is not Format.TEXT else say("given to the Notifiers again")
@@ -177,7 +180,7 @@ def resend(
     _follow(api, made, output, wait=wait, timeout=timeout)
 
 
-def _follow(api: ApiClient, message: dict[str, Any], output: Format, *, wait: bool, timeout: float) -> None:
+def _follow(api: "ApiClient", message: dict[str, Any], output: Format, *, wait: bool, timeout: float) -> None:
     """Print the message, or with `wait` each step of its way, and end as it ends."""
     text = output is Format.TEXT
     if text:

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dialplane.store.errors import StoreError, StoreUnavailable, StoreUnusable
-from dialplane.store.migration import migrate
+from dialplane.store.migration import MIGRATE_WITHIN, migrate
 
 CONNECTIONS: Final = 5
 """Connections to the database, and threads that use them."""
@@ -113,7 +114,7 @@ def shown(url: sa.URL) -> str:
 def _parsed(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-    except SQLAlchemyError:  # its text may repeat the URL
+    except (SQLAlchemyError, ValueError):  # their text may repeat the URL
         raise StoreUnusable(
             "the store's URL cannot be read: it is sqlite:////path/to/file.db or postgresql+psycopg://user@host/database"
         ) from None
@@ -182,12 +183,25 @@ def _alone(url: sa.URL) -> Iterator[None]:
     except OSError as error:
         raise StoreUnusable(f"{shown(url)}: {error.strerror}") from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _lock(handle, shown(url))
         with contextlib.closing(sqlite3.connect(path, timeout=LOCK_WITHIN)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, name: str) -> None:
+    end = time.monotonic() + MIGRATE_WITHIN
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise StoreUnavailable(f"{name}: another process has been opening it for {MIGRATE_WITHIN} s") from None
+            time.sleep(0.02)
+        else:
+            return
 
 
 @contextlib.contextmanager

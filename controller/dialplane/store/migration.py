@@ -13,7 +13,8 @@ from alembic.util import CommandError
 from dialplane.store.errors import StoreNewer
 
 _LOCK: Final = 0x6469_616C  # any number that all Dialplanes share
-_WAIT: Final = "60s"
+MIGRATE_WITHIN: Final = 60
+"""Seconds for one change of the tables, and to wait for another process that makes it."""
 
 
 def scripts() -> ScriptDirectory:
@@ -30,8 +31,8 @@ def migrate(connection: sa.Connection) -> None:
         StoreNewer: the database knows migrations that this program does not.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_WAIT}'"))
-        connection.execute(sa.text(f"SET LOCAL statement_timeout = '{_WAIT}'"))
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{MIGRATE_WITHIN}s'"))
+        connection.execute(sa.text(f"SET LOCAL statement_timeout = '{MIGRATE_WITHIN}s'"))
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     known = scripts()
     for revision in MigrationContext.configure(connection).get_current_heads():

@@ -20,7 +20,7 @@ class Enqueue(Protocol):
     """Cuts a message into its parts and keeps it to be sent; blocks."""
 
     def __call__(self, store: Store, new: NewOutgoing, /, *, now: datetime) -> Enqueued:
-        """See `store.outgoing.enqueue`."""
+        """See `store.outgoing.enqueue`. Raises LineRefused where no modem could send the text."""
 
 
 def _nothing() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Body, Header, Path, Query, Response
 from pydantic import AwareDatetime
 
+from dialplane.asterisk.errors import LineRefused
 from dialplane.resources.sms_message import Phase, SmsMessageSpec
 from dialplane.sms.inbox import told
 from dialplane.store import events, inbox, outgoing, outgoing_parts
@@ -145,7 +146,10 @@ async def resend(api: Site, id: Id, response: Response) -> models.Received | mod
 
 
 async def _enqueue(api: Api, new: NewOutgoing, response: Response) -> models.Sent:
-    made = await api.store.call(api.enqueue, new, now=api.now())
+    try:
+        made = await api.store.call(api.enqueue, new, now=api.now())
+    except LineRefused as error:
+        raise _invalid("text", str(error)) from None
     kept = made.message
     if not made.fresh:
         if _asked_of(kept) != _asked_of(new):

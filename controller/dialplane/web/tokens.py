@@ -6,6 +6,7 @@ Only digests stay in memory, and all of them are compared, in constant time.
 
 import hashlib
 import hmac
+import math
 import os
 import secrets
 import time
@@ -35,7 +36,7 @@ class Tokens:
         self._seen: object = None
         self._digests: dict[str, bytes] = {}
         self._refused = 0
-        self._told = -TELL_SECONDS
+        self._told = self._complained = -math.inf
 
     def name_of(self, token: str) -> str | None:
         """The name of a token; None where nobody has it."""
@@ -66,7 +67,9 @@ class Tokens:
             self._digests = {path.name: digest for path in files if (digest := _digest(path))}
         except OSError as error:
             # Those known so far stay: a Secret that is being exchanged must not lock everybody out.
-            _LOG.warning("tokens cannot be read", folder=str(self._folder), reason=error.strerror)
+            if self._clock() - self._complained >= TELL_SECONDS:
+                self._complained = self._clock()
+                _LOG.warning("tokens cannot be read", folder=str(self._folder), reason=error.strerror)
             return
         self._seen = seen
         _LOG.info("tokens read", names=sorted(self._digests))

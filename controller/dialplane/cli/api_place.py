@@ -1,0 +1,95 @@
+"""Where `sms` and `notifications` find the API: by options, the environment, or the state directory of `run`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlsplit
+
+import typer
+
+from dialplane.cli.errors import Unusable
+from dialplane.cli.extras import missing_extra
+from dialplane.cli.output import warn
+from dialplane.cli.state import API_TOKENS, API_URL, state_directory
+from dialplane.standalone.files import read_file
+
+if TYPE_CHECKING:
+    from dialplane.cli.api_client import ApiClient
+
+TOKEN: Final = "DIALPLANE_TOKEN"  # noqa: S105 -- the name of a variable
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        envvar="DIALPLANE_URL",
+        metavar="URL",
+        help="Where the API is. [default: that of `dialplane run` on this machine]",
+        show_default=False,
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help=f"Holds the token. [default: ${TOKEN}; without --url, that of `dialplane run`]",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the API is, and as whom to ask."""
+
+    url: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Place({self.url!r})"
+
+
+def place(url: str | None, token_file: Path | None, state_dir: Path | None) -> Place:
+    """The API's place. The token of this machine's `run` goes to no other place.
+
+    Raises:
+        Unusable: no URL or no token is to be found.
+    """
+    state = state_directory(state_dir)
+    token = _read(token_file) if token_file is not None else os.environ.get(TOKEN, "")
+    if url is None:
+        found = read_file(state / API_URL)
+        if found.flaw:
+            raise Unusable(f"where is the API? `dialplane run --listen` has none in {state}: say --url, or --state-dir")
+        url = found.data.decode("utf-8", "replace").strip()
+        token = token or _read(state / API_TOKENS / "local")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+        raise Unusable("--url is http://HOST:PORT or https://HOST, without a name or password")
+    if not token:
+        raise Unusable(f"without a token: set {TOKEN}, or say --token-file FILE")
+    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        warn(f"the token and the messages go to {parts.hostname} for all to read: use https")
+    return Place(url.rstrip("/"), token)
+
+
+def _read(path: Path) -> str:
+    file = read_file(path)
+    if file.flaw:
+        raise Unusable(f"{path}: {file.flaw}")
+    return file.data.decode("utf-8", "replace").strip()
+
+
+def connect(url: str | None, token_file: Path | None, state_dir: Path | None) -> "ApiClient":
+    """The API, as `place` finds it.
+
+    Raises:
+        Unusable: it is not to be found, or the extra `services` is missing.
+    """
+    try:
+        from dialplane.cli.api_client import ApiClient  # noqa: PLC0415 -- the extra is optional, and slow to import
+    except ImportError as error:
+        raise missing_extra(error, "services") from None
+    return ApiClient(place(url, token_file, state_dir))
