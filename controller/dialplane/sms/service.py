@@ -165,8 +165,7 @@ class SmsService:
         known: tuple[AmiAddress | None, AmiAddress | None] = (None, None)
         try:
             while True:
-                await self._seen.wait()
-                self._seen.clear()
+                await self._seen_or_ended(serving)
                 view = self._view
                 addresses = (view.asterisk, view.calls) if view else (None, None)
                 if addresses == known:
@@ -181,6 +180,18 @@ class SmsService:
         finally:
             if serving is not None:
                 await _ended(serving)
+
+    async def _seen_or_ended(self, serving: "asyncio.Task[None] | None") -> None:
+        """Wait for a view; raises what ended `serving`, which nothing should."""
+        seen = asyncio.create_task(self._seen.wait())
+        waiting: set[asyncio.Task[Any]] = {seen} if serving is None else {seen, serving}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if serving is not None and serving.done():
+                await serving
+        finally:
+            seen.cancel()
+        self._seen.clear()
 
     async def _serve(self, main: AmiAddress, calls: AmiAddress) -> None:
         async with (
