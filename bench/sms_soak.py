@@ -58,6 +58,7 @@ async def outgoing_messages(
         async with service:
             await _make_trouble(gateway, service, trouble)
             phases = await _settled(lambda: _phases(store), lambda found: _over(found, messages), within)
+            service.check()
         sent = Counter(each["text"] for each in await gateway.peer.sent())
         found = Counter(phases.values())
         say(f"outgoing: {messages:,} messages, {trouble.cuts} cuts, {trouble.kills} kills, "
@@ -99,6 +100,7 @@ async def incoming_messages(
             await _settled(lambda: _received(store), lambda found: sum(found.values()) >= share * dongles, within)
             left = await _settled(gateway.spool, lambda lines: not lines, _SPOOL_SECONDS)
             found = await _received(store)
+            service.check()
         told = await _told(store)
         say(f"incoming: {share * dongles:,} messages, {trouble.cuts} cuts, {trouble.kills} kills, "
             f"{time.monotonic() - began:.0f} s: {sum(found.values()):,} in the inbox, {told:,} events")  # fmt: skip
