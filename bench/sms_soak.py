@@ -19,6 +19,8 @@ from dialplane.store.inbox import Filter
 T = TypeVar("T")
 
 _PER_MINUTE: Final = 120
+_CUT_PAUSE: Final = 0.0002
+"""Seconds between the packets that a character is split over."""
 _SPOOL_SECONDS: Final = 20.0
 """How long a line may stay in the spool that the store has: a service that was killed did not delete it."""
 _PAGE: Final = 500
@@ -86,7 +88,8 @@ async def incoming_messages(
     share = messages // dongles
     async with _world(directory, modems, store_url) as (gateway, service, store):
         service.configure(gateway)
-        await gateway.peer.ask("cut", characters=True, offsets=[17])
+        # Short: a pause of milliseconds at each character of each event would make a line of a few bytes a second.
+        await gateway.peer.ask("cut", characters=True, offsets=[17], pause=_CUT_PAUSE)
         began = time.monotonic()
         async with service:
             async with asyncio.TaskGroup() as tasks:
