@@ -1,16 +1,18 @@
 """A gateway of GSM modems: a real Asterisk with the rendered dialplan, and the modem peer in front of it."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import SecretStr
 
 from dialplane.asterisk.ami import AmiAddress
+from dialplane.plan.dialplan.modems import MESSAGES
 from dialplane.plan.planner import Planner
 from dialplane.reconcile.template_dir import load
+from dialplane.resources.dongle import Driver
 from dialplane.resources.manifest import API_VERSION, parse
 from dialplane.resources.snapshot import Snapshot
 from dialplane.service import SiteView
@@ -19,7 +21,7 @@ from testbed.bootstrap import Account
 from testbed.modem.peer import ModemPeer
 
 SITE = "gsm"
-DONGLES = "dongle.conf"
+FILES: Final[Mapping[Driver, str]] = {"chan_dongle": "dongle.conf", "chan_quectel": "quectel.conf"}
 Manifest = dict[str, Any]
 
 
@@ -52,7 +54,7 @@ def snapshot(manifests: Iterable[Manifest]) -> Snapshot:
 def rendered(dongles: Iterable[Manifest]) -> dict[str, str]:
     """The files of a site with these Dongles, as Dialplane renders them."""
     files = Planner(load()).plan(snapshot(dongles)).files
-    return {name: files[name] for name in ("extensions.conf", DONGLES)}
+    return {name: files[name] for name in ("extensions.conf", *FILES.values()) if name in files}
 
 
 @dataclass
@@ -80,13 +82,25 @@ class Gateway:
 
     @classmethod
     @asynccontextmanager
-    async def on(cls, asterisk: AsteriskInstance, directory: Path, dongles: Iterable[Manifest]) -> AsyncIterator[Self]:
+    async def on(
+        cls,
+        asterisk: AsteriskInstance,
+        directory: Path,
+        dongles: Iterable[Manifest],
+        driver: Driver = "chan_dongle",
+    ) -> AsyncIterator[Self]:
         """The same on an Asterisk that runs already and has the `rendered` files of these Dongles."""
         given = tuple(dongles)
-        async with await ModemPeer.start(directory, asterisk, asterisk.etc / "dialplane" / DONGLES) as peer:
+        config = asterisk.etc / "dialplane" / FILES[driver]
+        async with await ModemPeer.start(directory, asterisk, config, driver=driver) as peer:
             for number in range(len(given)):
                 await peer.plug(imei(number), imsi(number))
             yield cls(asterisk, peer, given)
+
+    async def spool(self) -> list[str]:
+        """The lines of messages that came in and lie in Asterisk still."""
+        async with await self.asterisk.ami(events=False) as ami:
+            return [each["Key"] for each in await ami.listed("DBGetTree", "DBGetTreeComplete", Family=MESSAGES)]
 
     def view(self, *others: Manifest) -> SiteView:
         """What a service is shown: the Dongles and these."""

@@ -57,6 +57,11 @@ class ServiceProcess:
             self.child.process.kill()
             await self.child.process.wait()
 
+    def check(self) -> None:
+        """Raise StoppedEarlyError, with its last words, if it has ended by itself."""
+        if self.child is not None:
+            self.child.check()
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

@@ -8,6 +8,7 @@ import dialplane.asterisk.metrics
 import dialplane.kube.metrics
 import dialplane.notify.metrics
 import dialplane.reconcile.metrics
+import dialplane.sms.metrics
 import dialplane.standalone.metrics  # noqa: F401 -- importing registers
 from tests.docs.pages import ROOT
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.gsm import Gateway, dongle, imei, imsi
+from bench.gsm import Gateway, dongle, imei, imsi, rendered
 from dialplane.asterisk.ami import Ami
 from dialplane.store import Store
-from tests.sms.rig import Site
+from testbed.asterisk import AsteriskInstance
+from tests.sms.rig import Site, message
 
 WITHIN = 5.0
 
@@ -72,3 +73,30 @@ async def test_a_cut_line_is_no_news_and_a_lost_asterisk_is(site: Site) -> None:
     assert site.changes > changes
     await site.gateway.asterisk.start()
     await site.is_online(within=30)
+
+
+async def test_the_other_driver_is_served_alike(tmp_path: Path) -> None:
+    store = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path}/store.db")
+    dongles = [dongle(0, driver="chan_quectel")]
+    async with (
+        AsteriskInstance(tmp_path / "asterisk", dialplane_files=rendered(dongles)) as asterisk,
+        Gateway.on(asterisk, tmp_path, dongles, "chan_quectel") as gateway,
+        Site(gateway, store).running() as site,
+    ):
+        await site.is_online()
+        site.send(message("hello", "Привет"))
+        await site.until(lambda: site.phase("hello") == "Delivered")
+        await gateway.peer.deliver("gsm-0", "+15550100", "你好")
+        await site.until(lambda: site.fields("Dongle", "gsm-0")["sms"] == {"received": 1, "sent": 1, "failed": 0})
+        await gateway.peer.unplug(imei(0))
+        await site.until(lambda: site.online() == ("False", "NotConnected"), within=WITHIN)
+    store.close()
+
+
+async def test_a_driver_that_is_not_loaded_is_named(tmp_path: Path) -> None:
+    store = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path}/store.db")
+    dongles = [dongle(0), dongle(1, driver="chan_quectel")]
+    async with Gateway.running(tmp_path, dongles) as gateway, Site(gateway, store).running() as site:
+        await site.is_online("gsm-0")
+        assert site.online("gsm-1") == ("Unknown", "ModuleMissing")
+    store.close()

@@ -15,7 +15,7 @@ import structlog
 
 from dialplane.asterisk import database
 from dialplane.asterisk.ami import Ami
-from dialplane.sms import spool
+from dialplane.sms import metrics, spool
 from dialplane.sms.spooled import attend
 from dialplane.store import Store, StoreError, StoreUnavailable, inbox
 from dialplane.store.events import NewEvent
@@ -103,6 +103,7 @@ class InboxReader:
                 ami, spool.MESSAGES, [line.key for line, m in zip(lines, kept, strict=True) if m.id in done]
             )
             if new:
+                metrics.RECEIVED.inc(new)
                 self._stored()
                 _LOG.info("messages received", number=new)
         self._emptied.set()

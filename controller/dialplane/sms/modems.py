@@ -175,9 +175,9 @@ class Modems:
 
     async def run(self, link: AsteriskLink) -> None:
         """Follow for ever."""
-        following: asyncio.Task[None] | None = None
         lost_at: float | None = None
-        try:
+        following: asyncio.Task[None] | None = None
+        async with asyncio.TaskGroup() as tasks:
             async for state in link.changes():
                 if following is not None:
                     following.cancel()
@@ -186,10 +186,7 @@ class Modems:
                 else:
                     lost_at = lost_at or asyncio.get_running_loop().time()
                     attend = self._give_up(lost_at + self._grace)
-                following = asyncio.create_task(attend, name="modems")
-        finally:
-            if following is not None:
-                following.cancel()
+                following = tasks.create_task(attend, name="modems")
 
     async def _attend(self, ami: Ami) -> None:
         while True:

@@ -25,15 +25,27 @@ class Pace:
 
     def allowed(self, per_minute: int, now: float) -> "Pace":
         """The same at another time, with the limit of then."""
-        burst = max(1, per_minute // _BURST_SHARE)
-        # A full bucket and what comes in within a minute are together `per_minute`.
-        rate = (per_minute - burst + 1) / _MINUTE
-        return Pace(per_minute, min(float(burst), self.tokens + rate * (now - self.at)), now)
+        new = Pace(per_minute, self.tokens, now)
+        return replace(new, tokens=min(float(new._burst), self.tokens + new._rate * (now - self.at)))
 
     @property
     def ready(self) -> bool:
         """Whether one may go out."""
         return self.tokens >= 1.0
+
+    @property
+    def wait(self) -> float:
+        """Seconds from `at` until one may go out."""
+        return max(1.0 - self.tokens, 0.0) / self._rate
+
+    @property
+    def _burst(self) -> int:
+        return max(1, self.per_minute // _BURST_SHARE)
+
+    @property
+    def _rate(self) -> float:
+        """Tokens a second: a full bucket and what comes in within a minute are together `per_minute`."""
+        return (self.per_minute - self._burst + 1) / _MINUTE
 
     def taken(self) -> "Pace":
         """One went out."""

@@ -6,6 +6,7 @@ modem takes it is nobody's choice: each takes the eldest that it may, as soon as
 """
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -104,9 +105,10 @@ class Sender:
         try:
             while True:
                 self._wake.clear()
-                if isinstance(link.state, Up):
-                    self._begin(link, link.state.ami)
-                await self._pause()
+                soon = self._begin(link, link.state.ami) if isinstance(link.state, Up) else LOOK_SECONDS
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(soon):
+                        await self._wake.wait()
         finally:
             self._stopping = True
             if under_way := set(self._busy.values()):
@@ -114,32 +116,21 @@ class Sender:
                 for task in late:
                     task.cancel()
 
-    async def _pause(self) -> None:
-        """Until something may have changed: a message, a modem's answer, or the time."""
-        try:
-            async with asyncio.timeout(min([LOOK_SECONDS, *self._waits()])):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-
-    def _waits(self) -> list[float]:
-        """Seconds until the next modem may send again."""
-        return [
-            max((1.0 - pace.tokens) * 60.0 / pace.per_minute, 0.01)
-            for name, pace in self._paces.items()
-            if not pace.ready and name not in self._busy
-        ]
-
-    def _begin(self, link: AsteriskLink, ami: Ami) -> None:
-        now = asyncio.get_running_loop().time()
+    def _begin(self, link: AsteriskLink, ami: Ami) -> float:
+        """Ask every modem that may be asked now; returns the seconds until another may be."""
+        now, soon = asyncio.get_running_loop().time(), LOOK_SECONDS
         for ready in sorted(self._ready(), key=lambda each: (self._served.get(each.name, 0.0), each.name)):
             pace = self._paces.get(ready.name) or Pace.start(ready.spec.sms.per_minute, now)
             self._paces[ready.name] = pace = pace.allowed(ready.spec.sms.per_minute, now)
-            if ready.name in self._busy or not pace.ready or self._resting.get(ready.name, 0.0) > now:
+            if ready.name in self._busy or self._resting.get(ready.name, 0.0) > now:
+                continue
+            if not pace.ready:
+                soon = min(soon, pace.wait)
                 continue
             task = asyncio.create_task(self._serve(link, ami, ready), name=f"sms {ready.name}")
             self._busy[ready.name] = task
             task.add_done_callback(partial(self._done, ready.name))
+        return soon
 
     def _done(self, name: str, task: "asyncio.Task[None]") -> None:
         del self._busy[name]

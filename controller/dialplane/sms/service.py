@@ -17,7 +17,7 @@ from dialplane.resources.conditions import Report
 from dialplane.resources.dongle import DongleSpec
 from dialplane.resources.key import Key
 from dialplane.service import Said, SiteView
-from dialplane.sms import metrics, modems
+from dialplane.sms import counts, metrics, modems
 from dialplane.sms.departures import Departures
 from dialplane.sms.inbox import InboxReader, Retention
 from dialplane.sms.modems import Fleet, Modems
@@ -25,7 +25,7 @@ from dialplane.sms.queue import REPORT_GRACE, Queue
 from dialplane.sms.reports import ReportReader
 from dialplane.sms.sender import Ready, Sender
 from dialplane.sms.watchdog import Tell, Watchdog
-from dialplane.store import Store, StoreError, inbox, outgoing
+from dialplane.store import Store, StoreError
 from dialplane.store.outgoing import Outgoing
 
 log = structlog.get_logger(__name__)
@@ -34,8 +34,6 @@ EVENTS: Final = "system,call"
 """What of AMI is of use: FullyBooted, and the drivers' events, which are of class `call`."""
 AGAIN_SECONDS: Final = 2.0
 _RETENTION: Final = Retention()
-FAILED: Final = frozenset({"Failed", "Expired"})
-TAKEN: Final = frozenset({"Sent", "Delivered"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ class SmsService:
         self._view: SiteView | None = None
         self._seen = asyncio.Event()
         self._dongles: Mapping[str, DongleSpec] = {}
-        self._counts: dict[str, dict[str, int]] = {}
+        self._counts: Mapping[str, Mapping[str, int]] | None = None
         self._mending: dict[str, asyncio.Task[None]] = {}
         self._changed: Callable[[], None] = lambda: None
         self._modems = Modems(self._news, grace=timing.lost_grace, refresh=timing.refresh)
@@ -129,7 +127,7 @@ class SmsService:
         found = self._queue.said()
         for name, spec in self._dongles.items():
             fields: dict[str, Any] = modems.fields(self._modems.told.get(name))
-            fields["sms"] = self._counts.get(name)
+            fields["sms"] = self._counts.get(name, counts.NONE) if self._counts is not None else None
             found[Key("Dongle", name)] = Said((modems.online(spec, name, self._modems.fleet),), fields)
         return found
 
@@ -140,18 +138,21 @@ class SmsService:
     async def run(self, changed: Callable[[], None]) -> None:
         """See `service.Service`."""
         self._changed = changed
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._queue.run(), name="sms queue")
-            tasks.create_task(self._count(), name="sms counts")
-            tasks.create_task(self._inbox.retain(), name="sms retention")
-            tasks.create_task(self._follow_address(), name="sms asterisk")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._queue.run(), name="sms queue")
+                tasks.create_task(self._count(), name="sms counts")
+                tasks.create_task(self._inbox.retain(), name="sms retention")
+                tasks.create_task(self._follow_address(), name="sms asterisk")
+        finally:
+            metrics.MODEMS.clear()
 
     def _news(self) -> None:
         self._changed()
 
     def _became(self, message: Outgoing) -> None:
         self._queue.became(message)
-        if message.phase in FAILED:
+        if message.phase in counts.FAILED or message.finished_at is not None:
             self._happened()
 
     def _forward_to(self, dongle: str) -> tuple[str, ...]:
@@ -164,8 +165,7 @@ class SmsService:
         known: tuple[AmiAddress | None, AmiAddress | None] = (None, None)
         try:
             while True:
-                await self._seen.wait()
-                self._seen.clear()
+                await self._seen_or_ended(serving)
                 view = self._view
                 addresses = (view.asterisk, view.calls) if view else (None, None)
                 if addresses == known:
@@ -180,6 +180,18 @@ class SmsService:
         finally:
             if serving is not None:
                 await _ended(serving)
+
+    async def _seen_or_ended(self, serving: "asyncio.Task[None] | None") -> None:
+        """Wait for a view; raises what ended `serving`, which nothing should."""
+        seen = asyncio.create_task(self._seen.wait())
+        waiting: set[asyncio.Task[Any]] = {seen} if serving is None else {seen, serving}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if serving is not None and serving.done():
+                await serving
+        finally:
+            seen.cancel()
+        self._seen.clear()
 
     async def _serve(self, main: AmiAddress, calls: AmiAddress) -> None:
         async with (
@@ -239,28 +251,15 @@ class SmsService:
         """The numbers in the statuses of Dongles."""
         async for _ in _every(self._timing.refresh):
             try:
-                received = await self._store.call(inbox.counts, self._site)
-                phases = await self._store.call(outgoing.counts, self._site)
+                found = await self._store.call(counts.of_dongles, self._site)
             except StoreError as error:
                 log.warning("the store does not count", error=str(error))
                 continue
-            counts = {
-                name: {
-                    "received": received.get(name, 0),
-                    "sent": sum(
-                        number for (dongle, phase), number in phases.items() if dongle == name and phase in TAKEN
-                    ),
-                    "failed": sum(
-                        number for (dongle, phase), number in phases.items() if dongle == name and phase in FAILED
-                    ),
-                }
-                for name in self._dongles
-            }
             for modem in self._modems.told.values():
                 if modem.signal_dbm is not None:
                     metrics.SIGNAL.observe(modem.signal_dbm)
-            if counts != self._counts:
-                self._counts = counts
+            if found != self._counts:
+                self._counts = found
                 self._changed()
 
 

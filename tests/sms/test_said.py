@@ -1,0 +1,65 @@
+"""What a SmsMessage and its reports say."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from dialplane.resources.sms_message import SmsMessageSpec
+from dialplane.sms import said
+from dialplane.sms.reports import outcome
+from dialplane.sms.spool import Report
+from dialplane.store.outgoing import Outgoing
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SPEC = SmsMessageSpec.model_validate({"dongle": "one", "to": "+15550100", "text": "hello"})
+QUEUED = Outgoing(
+    *(1, "out-1", "office", "resource", "uid", "hello", "+15550100", "hello", "one", None, 60, True, "Queued", 0),
+    *(None, None, 1, 0, 0, NOW, NOW + timedelta(hours=1), None, None, None),
+)  # fmt: skip
+REPORT = Report("1.1", "one", "+15550100", "payload", True, "e", NOW, "", "", "000,")
+
+
+@pytest.mark.parametrize(
+    ("changes", "conditions"),
+    [
+        ({}, {"Ready": ("Unknown", "Queued")}),
+        ({"dongle": "one"}, {"Ready": ("Unknown", "Queued")}),
+        ({"phase": "Sent"}, {"Ready": ("Unknown", "Sent")}),
+        ({"phase": "Sent", "delivery_report": False}, {"Ready": ("True", "Sent")}),
+        ({"phase": "Sent", "finished_at": NOW}, {"Ready": ("True", "Sent")}),
+        ({"phase": "Delivered", "finished_at": NOW}, {"Ready": ("True", "Delivered")}),
+        ({"phase": "Failed"}, {"Ready": ("False", "Failed"), "Stalled": ("True", "Failed")}),
+        ({"phase": "Expired"}, {"Ready": ("False", "Expired"), "Stalled": ("True", "Expired")}),
+        ({"phase": "Unknown"}, {"Ready": ("False", "OutcomeUnknown"), "Stalled": ("True", "OutcomeUnknown")}),
+    ],
+)
+def test_the_phase_is_told_as_conditions(changes: dict[str, Any], conditions: dict[str, tuple[str, str]]) -> None:
+    found = said.of_message(replace(QUEUED, **changes), SPEC, NOW).conditions
+    assert {str(each.type): (str(each.status), str(each.reason)) for each in found} == conditions
+
+
+@pytest.mark.parametrize(("after", "over"), [(604_799, False), (604_800, True)])
+def test_its_time_is_over_so_long_after_its_end(after: int, over: bool) -> None:
+    finished = replace(QUEUED, phase="Delivered", finished_at=NOW)
+    assert said.of_message(finished, SPEC, NOW + timedelta(seconds=after)).over == over
+
+
+def test_before_its_end_it_is_never_over() -> None:
+    assert not said.of_message(QUEUED, SPEC, NOW + timedelta(days=365)).over
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "delivered"),
+        ({"type": "i"}, "sent"),
+        ({"type": "i", "success": False}, "failed"),
+        ({"success": False, "detail": "000,065,"}, "failed"),
+        ({"success": False, "detail": "000,070,"}, "expired"),
+        ({"type": "t", "success": False, "detail": ""}, "expired"),
+    ],
+)
+def test_a_report_of_the_driver_has_one_meaning(changes: dict[str, Any], says: str) -> None:
+    assert outcome(replace(REPORT, **changes))[0] == says
