@@ -33,7 +33,9 @@ async def test_60_messages_go_out_once_while_the_service_is_killed(tmp_path: Pat
     )
 
 
-async def test_500_messages_come_in_once_while_the_service_is_killed_and_the_line_cut(tmp_path: Path, store_url: str) -> None:
+async def test_500_messages_come_in_once_while_the_service_is_killed_and_the_line_cut(
+    tmp_path: Path, store_url: str
+) -> None:
     await incoming_messages(
         tmp_path,
         messages=500,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-MESSAGES: Final = "dpsms"
-REPORTS: Final = "dpreport"
-"""Families of Asterisk's database."""
+from dialplane.plan.dialplan.modems import MESSAGES, REPORTS
+
+__all__ = ["MESSAGES", "REPORTS", "Damaged", "Message", "Report"]
 
 CUT: Final = 4095
 """Characters that Asterisk expands of one variable: a text of that length was longer. Whole Base64 never is."""
