@@ -93,7 +93,8 @@ class DongleSpec(Spec):
     sms: DongleSms = DongleSms()
     """Text messages."""
     watchdog_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
-    """A modem that is plugged in and out of service for so long is reset, then less and less often; 0: never."""
+    """A modem that is plugged in, and out of service or stuck with its queue for so long, is reset; again ever more
+    rarely, if that does not help; 0: never."""
 
 
 class DongleSmsStatus(Part):
