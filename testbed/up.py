@@ -37,6 +37,9 @@ async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
             "ASTERISK_AMI_PASSWORD": asterisk.settings.controller.secret,
             **(modems.environment if modems else {}),
         }
+        cli = Path(sys.executable).with_name("dialplane")
+        print("up: to look at it from another terminal:", file=sys.stderr)
+        print(f"up:   export DIALPLANE_STATE_DIR={work / 'state'}; {cli} get", file=sys.stderr)
         command = (sys.executable, "-m", "dialplane.cli", "run", "--file", str(site))
         order = f"import os; os.kill({os.getpid()}, {int(signal.SIGUSR1)})"
         options = (

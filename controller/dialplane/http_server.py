@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS: Final = 200
 """Connections at a time; more are told 503."""
 IDLE_SECONDS: Final = 15
 """How long an idle connection is kept."""
+HEAD_SECONDS: Final = 10
+"""How long the head of a request may take to arrive: uvicorn would wait for ever, and connections are counted."""
 
 
 class CannotListen(Exception):
@@ -24,6 +27,44 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Protocol(H11Protocol):
+    """HTTP whose heads are bounded: in bytes by h11, and in seconds here."""
+
+    _head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._served():
+            self._forget_head()
+        else:
+            self._await_head()
+
+    def _served(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _await_head(self) -> None:
+        if self._head is None:
+            self._head = self.loop.call_later(HEAD_SECONDS, self._late)
+
+    def _forget_head(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _late(self) -> None:
+        self._head = None
+        if not self._served():
+            self.transport.close()
 
 
 def listen(address: str) -> socket.socket:
@@ -50,6 +91,8 @@ async def serve(app: Any, sock: socket.socket) -> None:
         log_config=None,
         access_log=False,
         lifespan="off",
+        http=_Protocol,
+        ws="none",
         timeout_graceful_shutdown=1,
         timeout_keep_alive=IDLE_SECONDS,
         limit_concurrency=CONNECTIONS,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from ruamel.yaml import YAML
 
 from dialplane import http_server
 from dialplane.cli.plain_text import harmless, harmless_quoted
-from dialplane.cli.state import API_TOKENS, API_URL, announce_api
+from dialplane.cli.state import API_TOKENS, API_URL, announce_api, only_one
 from dialplane.store import Store, deliveries, events, folding, inbox, outgoing, outgoing_parts
 from dialplane.store.events import NewEvent
 from dialplane.store.inbox import Received, derived_id
@@ -46,7 +47,6 @@ def served(tmp_path: Path) -> Iterator[Served]:
     make_local_token(state / API_TOKENS)
     store = Store.open(f"sqlite:///{tmp_path}/store.db")
     sock = http_server.listen("127.0.0.1:0")
-    announce_api(state, sock)
 
     def enqueue(store: Store, new: NewOutgoing, /, *, now: datetime) -> Enqueued:
         return outgoing.enqueue(store, new, [new.text], now=now)
@@ -56,7 +56,9 @@ def served(tmp_path: Path) -> Iterator[Served]:
     task = loop.create_task(serve(api, sock))
     thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))
     thread.start()
-    yield Served(state, store, (state / API_URL).read_text().strip())
+    with only_one(state):
+        announce_api(state, sock)
+        yield Served(state, store, (state / API_URL).read_text().strip())
     loop.call_soon_threadsafe(task.cancel)
     thread.join(10)
     loop.close()
@@ -251,10 +253,13 @@ def test_the_token_of_this_machine_goes_nowhere_else(served: Served) -> None:
     [
         (["--url", "ftp://127.0.0.1"], "--url is http"),
         (["--url", "http://me:hunter2@127.0.0.1"], "without a name or password"),
+        (["--url", "http://[::1"], "--url is http"),
+        (["--url", "http://127.0.0.1:99999"], "--url is http"),
+        (["--since", "0001-01-01", "--url", "http://127.0.0.1:1"], "--since"),
         (["--url", "http://127.0.0.1:1"], "does `dialplane run` serve there?"),
         ([], "where is the API?"),
     ],
-    ids=["scheme", "password", "nobody", "nowhere"],
+    ids=["scheme", "password", "bracket", "port", "year", "nobody", "nowhere"],
 )
 def test_an_api_that_cannot_be_reached_is_one_clear_line(tmp_path: Path, arguments: list[str], said: str) -> None:
     ended = dialplane("sms", "list", *arguments, state=tmp_path, env={"DIALPLANE_TOKEN": "some-token-of-somebody"})
@@ -263,6 +268,50 @@ def test_an_api_that_cannot_be_reached_is_one_clear_line(tmp_path: Path, argumen
     assert len(ended.stderr.splitlines()) == 1
     assert "hunter2" not in ended.stderr
     assert "some-token" not in ended.stderr
+
+
+@pytest.mark.parametrize("token", ["hunter2-hunter2-hunter2\nb", "hunter2-hünter2-hunter2", "hunter2 hunter2 b"])
+def test_what_cannot_be_a_token_is_not_repeated(served: Served, token: str) -> None:
+    ended = dialplane("sms", "list", state=served.state, env={"DIALPLANE_TOKEN": token})
+    assert (ended.returncode, "the token is not one word" in ended.stderr) == (2, True)
+    assert "hunter2" not in ended.stderr
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
+def test_no_proxy_is_asked_for_this_very_machine(served: Served, proxy: str) -> None:
+    env = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), proxy)
+    ended = dialplane("sms", "list", state=served.state, env={**env, "NO_PROXY": "", "no_proxy": ""})
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_token_goes_to_nobody_who_took_the_port_of_a_run_that_was_killed(served: Served, tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    shutil.copytree(served.state, left)
+    ended = dialplane("sms", "list", state=left)
+    assert (ended.returncode, "no `dialplane run` works with" in ended.stderr) == (2, True)
+    with only_one(left):
+        pass
+    assert not (left / API_URL).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sms", "send", "--to", "+15550100", "x"], "either --dongle NAME or --group NAME"),
+        (["sms", "show", "in-12"], "'in-12' is no id of a message"),
+        (["notifications", "resend", "12"], "'12' is no id of a notification"),
+    ],
+)
+def test_what_was_typed_wrong_is_said_in_the_words_of_the_command(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    ended = dialplane(*arguments, state=tmp_path, env={"DIALPLANE_TOKEN": "t" * 16, "DIALPLANE_URL": "http://[::1]:1"})
+    assert (ended.returncode, said in ended.stderr) == (2, True), ended.stderr
+
+
+def test_a_wrong_filter_is_named_as_it_was_typed(served: Served) -> None:
+    ended = dialplane("notifications", "list", "--state", "odd", state=served.state)
+    assert ended.stderr.startswith("dialplane: state: Input should be 'pending'")
 
 
 def test_visible_text_stays_as_it_is_and_the_rest_becomes_visible() -> None:

@@ -138,6 +138,8 @@ async def test_who_shows_no_valid_token_gets_nothing(client: httpx.AsyncClient, 
 
 async def test_who_may_not_send_is_not_told_what_is_wrong_with_the_message(client: httpx.AsyncClient) -> None:
     is_problem(await client.post(SMS, json={"to": 1}, headers={"Authorization": ""}), 401)
+    for content in (b"{", b"x" * 70_000):
+        is_problem(await client.post(SMS, content=content, headers={"Authorization": ""}), 401)
 
 
 async def test_every_path_but_health_asks_for_a_token(client: httpx.AsyncClient) -> None:
@@ -396,6 +398,38 @@ async def test_what_is_no_json_is_refused(client: httpx.AsyncClient, content: by
     answer = await client.post(SMS, content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code in {400, 422}, answer.text
     is_problem(answer, answer.status_code)
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_moment_outside_of_the_calendar_is_refused(client: httpx.AsyncClient, since: str) -> None:
+    for path in (SMS, f"{SMS}/outgoing"):
+        is_problem(await client.get(path, params={"since": since}), 422)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET ", b"GET / HTTP/1.1\r\nHost: x"], ids=["nothing", "word", "half"])
+async def test_who_does_not_finish_a_request_is_shown_out(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.3)
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    writer.write(sent)
+    async with asyncio.timeout(15):
+        assert await reader.read() == b""
+    writer.close()
+    assert (await client.get("/api/v1/health")).status_code == 200
+
+
+async def test_a_byte_now_and_then_keeps_no_connection(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.5)
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    ended = asyncio.create_task(reader.read())
+    async with asyncio.timeout(15):
+        while not ended.done():
+            writer.write(b"G")
+            await asyncio.sleep(0.05)
+    writer.close()
 
 
 async def test_a_body_that_is_too_large_is_not_read(client: httpx.AsyncClient) -> None:

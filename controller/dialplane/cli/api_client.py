@@ -1,5 +1,6 @@
 """The API, as the commands use it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -13,6 +14,8 @@ from dialplane.cli.plain_text import harmless
 
 PAGE: Final = 200
 ATTEMPTS: Final = 4
+_PLACE: Final = re.compile(r"^(body|query|path)\.")
+"""Of a field; who types a command knows nothing of it."""
 ANSWER_WITHIN: Final = 40.0
 """Seconds: somewhat more than the API gives itself."""
 
@@ -23,7 +26,12 @@ class ApiClient:
     def __init__(self, where: Place) -> None:
         self._where = where
         headers = {"Authorization": f"Bearer {where.token}", "Accept": "application/json"}
-        self._client = httpx.Client(base_url=f"{where.url}/api/v1", headers=headers, timeout=ANSWER_WITHIN)
+        try:
+            self._client = httpx.Client(
+                base_url=f"{where.url}/api/v1", headers=headers, timeout=ANSWER_WITHIN, trust_env=not where.here
+            )
+        except (httpx.InvalidURL, ImportError, ValueError) as error:  # the URL, or a proxy of the environment
+            raise Unusable(f"{where.url}, or a proxy for it, cannot be used: {error}") from None
 
     def get(self, path: str, **params: Any) -> Any:
         """What is there. Raises Refused or Unusable."""
@@ -52,8 +60,8 @@ class ApiClient:
         try:
             answer = attempts(self._once, method, path, **arguments)
         except RetryError as error:
-            reason = error.last_attempt.exception()
-            raise Unusable(f"{self._where.url}: {reason or 'no answer'} (does `dialplane run` serve there?)") from None
+            reason = _reason(error.last_attempt.exception())
+            raise Unusable(f"{self._where.url}: {reason} (does `dialplane run` serve there?)") from None
         return _result(answer, self._where.url)
 
     def _once(self, method: str, path: str, **arguments: Any) -> httpx.Response:
@@ -65,6 +73,11 @@ class ApiClient:
 
 class _Busy(Exception):
     pass
+
+
+def _reason(error: BaseException | None) -> str:
+    """Why there is no answer; what is said of a request that could not be made may hold the token."""
+    return "no answer" if isinstance(error, httpx.LocalProtocolError) else str(error or "") or "no answer"
 
 
 def _result(answer: httpx.Response, url: str) -> Any:
@@ -82,7 +95,7 @@ def _detail(answer: httpx.Response) -> str:
     """The problem's own words; nothing of an answer that is none of ours."""
     try:
         said = answer.json()
-        wrong = [f"{error['field'].removeprefix('body.')}: {error['message']}" for error in said.get("errors", [])]
+        wrong = [f"{_PLACE.sub('', error['field'])}: {error['message']}" for error in said.get("errors", [])]
         return harmless("; ".join(wrong) or str(said["detail"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return "this is not Dialplane's API"

@@ -11,7 +11,7 @@ import typer
 from dialplane.cli.errors import Unusable
 from dialplane.cli.extras import missing_extra
 from dialplane.cli.output import warn
-from dialplane.cli.state import API_TOKENS, API_URL, state_directory
+from dialplane.cli.state import API_TOKENS, API_URL, is_running, state_directory
 from dialplane.standalone.files import read_file
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Place:
 
     url: str
     token: str
+    here: bool = False
+    """On this very machine: whatever proxies the environment names are not asked."""
 
     def __repr__(self) -> str:
         return f"Place({self.url!r})"
@@ -63,16 +65,30 @@ def place(url: str | None, token_file: Path | None, state_dir: Path | None) -> P
         found = read_file(state / API_URL)
         if found.flaw:
             raise Unusable(f"where is the API? `dialplane run --listen` has none in {state}: say --url, or --state-dir")
+        if not is_running(state):  # whoever took its port since then must not be shown its token
+            raise Unusable(f"no `dialplane run` works with {state}: start it, or say --url, or --state-dir")
         url = found.data.decode("utf-8", "replace").strip()
         token = token or _read(state / API_TOKENS / "local")
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-        raise Unusable("--url is http://HOST:PORT or https://HOST, without a name or password")
     if not token:
         raise Unusable(f"without a token: set {TOKEN}, or say --token-file FILE")
-    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-        warn(f"the token and the messages go to {parts.hostname} for all to read: use https")
-    return Place(url.rstrip("/"), token)
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise Unusable("the token is not one word of plain ASCII: does the file hold something else?")
+    here = _is_here(url)
+    if not here and url.startswith("http:"):
+        warn("the token and the messages go through the network for all to read: use https")
+    return Place(url.rstrip("/"), token, here=here)
+
+
+def _is_here(url: str) -> bool:
+    """Whether it is this machine; raises Unusable where it is no place at all."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in {"http", "https"} and parts.hostname and parts.username is None and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise Unusable("--url is http://HOST:PORT or https://HOST, without a name or password")
+    return parts.hostname in {"localhost", "127.0.0.1", "::1"}
 
 
 def _read(path: Path) -> str:

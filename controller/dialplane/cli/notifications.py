@@ -1,6 +1,7 @@
 """`dialplane notifications`: what was told to Notifiers, and what could not be."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +13,7 @@ from dialplane.cli.plain_text import harmless
 from dialplane.cli.sms import Limit, Output, at
 from dialplane.cli.state import StateDir
 
+_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
 COLOURS = {"delivered": "green", "dead": "red", "pending": "yellow"}
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -72,7 +74,7 @@ def resend(
     Example:
         dialplane notifications resend 4f0c…
     """
-    if wrong := [given for given in ids if not (given.isascii() and given.isalnum())]:
+    if wrong := [given for given in ids if not _ID.match(given)]:
         raise Unusable(f"{wrong[0]!r} is no id of a notification: `dialplane notifications list` shows them")
     api = connect(url, token_file, state_dir)
     for given in ids:

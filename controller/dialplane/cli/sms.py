@@ -1,5 +1,6 @@
 """`dialplane sms`: messages received and to send."""
 
+import re
 import secrets
 import sys
 import time
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dialplane.cli.api_client import ApiClient
 
 POLL_SECONDS: Final = 1.0
+_MESSAGE_ID: Final = re.compile(r"(in|out)-[0-9a-f]{32}\Z")
 COLOURS: Final = {"Delivered": "green", "Sent": "green", "Failed": "red", "Expired": "red", "Unknown": "yellow"}
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="text, json or yaml.")]
@@ -70,7 +72,10 @@ def list_(
     if not outgoing and (to is not None or phase is not None):
         raise Unusable("--to and --phase are about messages to send: add --outgoing")
     api = connect(url, token_file, state_dir)
-    after = since.astimezone().isoformat() if since else None
+    try:
+        after = since.astimezone().isoformat() if since else None
+    except (ValueError, OverflowError):
+        raise Unusable("--since: it must be between the years 2 and 9998") from None
     if outgoing:
         found = list(api.items("/sms/outgoing", limit, dongle=dongle, to=to, phase=phase, since=after))
     else:
@@ -141,6 +146,8 @@ def send(
         dialplane sms send --dongle gsm1 --to +15550100 "The lift stands still."
         dialplane sms send --group all --to +15550100 --wait - < message.txt
     """
+    if (dongle is None) == (group is None):
+        raise Unusable("say which modem sends it: either --dongle NAME or --group NAME")
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").removesuffix("\n")
     if any("\ud800" <= character <= "\udfff" for character in text):
@@ -213,7 +220,7 @@ def _state(message: dict[str, Any]) -> str:
 
 
 def _id(given: str) -> str:
-    if not given.replace("-", "").isalnum() or not given.isascii():
+    if not _MESSAGE_ID.match(given):
         raise Unusable(f"{given!r} is no id of a message: `dialplane sms list` shows them")
     return given
 

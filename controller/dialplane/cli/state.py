@@ -38,6 +38,7 @@ API_TOKENS: Final = "api-tokens"
 """Its folder of tokens for the API; `local` is the one that `sms` and `notifications` use."""
 API_URL: Final = "api-url"
 """Its file that says where `run` serves the API."""
+_LOCK: Final = "lock"
 STORE: Final = "store.db"
 """Its database of messages and notifications."""
 
@@ -64,13 +65,32 @@ def only_one(state: Path) -> Iterator[None]:
     """
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(state / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Unusable(f"cannot use the state directory {state}: {error.strerror} (see --state-dir)") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        (state / API_URL).unlink(missing_ok=True)  # of a run that was killed
+        try:
+            yield
+        finally:
+            (state / API_URL).unlink(missing_ok=True)
     except BlockingIOError:
         raise Unusable(f"another `dialplane run` uses {state}: stop it, or choose another --state-dir") from None
     finally:
         os.close(handle)
+
+
+def is_running(state: Path) -> bool:
+    """Whether some `dialplane run` holds the lock of the state directory."""
+    try:
+        handle = os.open(state / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -7,6 +7,9 @@ from typing import Annotated, Final, Protocol
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from dialplane.store import Store
 from dialplane.store.outgoing import Enqueued, NewOutgoing
@@ -14,6 +17,8 @@ from dialplane.web.problems import Refusal
 from dialplane.web.tokens import Tokens
 
 PREFIX: Final = "/api/v1"
+HEALTH: Final = f"{PREFIX}/health"
+"""The only path for everybody."""
 
 
 class Enqueue(Protocol):
@@ -53,20 +58,27 @@ def api_of(request: Request) -> Api:
     return found
 
 
-_BEARER: Final = HTTPBearer(auto_error=False, description="A token: see `docs/sms.md`.")
-
-
-def authenticated(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-) -> str:
-    """The name of the caller's token.
+def admit(api: Api, scope: Scope) -> None:
+    """Note whose token a request shows; of the rest of it nothing has been read.
 
     Raises:
         Refusal: 401.
     """
-    name = api_of(request).tokens.name_of(credentials.credentials if credentials else "")
+    if scope["path"] == HEALTH:
+        return
+    scheme, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
+    name = api.tokens.name_of(token if scheme.lower() == "bearer" else "")
     if name is None:
         raise Refusal(401, "say who you are: Authorization: Bearer TOKEN", WWW_Authenticate="Bearer")
+    scope.setdefault("state", {})["caller"] = name
+
+
+_BEARER: Final = HTTPBearer(auto_error=False, description="A token: see `docs/sms.md`.")
+
+
+def authenticated(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> str:
+    """The name of the caller's token, as `admit` noted it."""
+    name: str = request.state.caller
     return name
 
 

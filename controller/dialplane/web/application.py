@@ -1,5 +1,6 @@
 """The application: every path, who may call it, and how errors are said."""
 
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from socket import socket
@@ -12,7 +13,7 @@ from dialplane import http_server
 from dialplane.resources.sms_message import SmsMessageSpec
 from dialplane.store import Store, StoreError
 from dialplane.web import messages, models, notifications, problems
-from dialplane.web.api import PREFIX, Api, Site, authenticated
+from dialplane.web.api import HEALTH, PREFIX, Api, Site, admit, authenticated
 from dialplane.web.limits import Limited
 
 __all__ = ["Api", "application", "serve"]
@@ -46,7 +47,7 @@ def application(api: Api) -> FastAPI:
 
     app.include_router(guarded)
 
-    @app.get(f"{PREFIX}/health", tags=["health"], summary="Whether the API can do its work")
+    @app.get(HEALTH, tags=["health"], summary="Whether the API can do its work")
     async def health(site: Site, response: Response) -> models.Health:
         """Asks the store; 503 where it does not answer. Needs no token."""
         try:
@@ -56,7 +57,7 @@ def application(api: Api) -> FastAPI:
             return models.Health(status="unavailable")
         return models.Health(status="ok")
 
-    app.add_middleware(Limited)
+    app.add_middleware(Limited, admit=partial(admit, api))
     return app
 
 

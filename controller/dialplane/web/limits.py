@@ -1,6 +1,7 @@
 """What a request may take of the process: bytes and seconds."""
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -18,8 +19,10 @@ SECONDS: Final = 30.0
 class Limited:
     """An application that reads no more than `BODY` bytes of a request, and takes no longer than `SECONDS`."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, admit: Callable[[Scope], None]) -> None:
+        """Serve whom `admit` lets in: of others not even the body is read. It raises a Refusal."""
         self._app = app
+        self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -34,6 +37,7 @@ class Limited:
             await send(message)
 
         try:
+            self._admit(scope)
             async with asyncio.timeout(SECONDS):
                 body = await _whole(Headers(scope=scope), receive)
                 await self._app(scope, _given(body, receive), noted)
@@ -49,12 +53,14 @@ async def _whole(headers: Headers, receive: Receive) -> list[Message]:
     """The body; raises a Refusal where it is too large."""
     length = headers.get("content-length", "0")
     messages: list[Message] = []
+    came = 0
     size = int(length) if length.isdecimal() else BODY + 1
     while size <= BODY:
-        messages.append(await receive())
-        if not messages[-1].get("more_body", False):
+        messages.append(message := await receive())
+        if not message.get("more_body", False):
             return messages
-        size = max(size, sum(len(message.get("body", b"")) for message in messages))
+        came += len(message.get("body", b""))
+        size = max(size, came)
     raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {BODY:,} bytes")
 
 

@@ -1,12 +1,12 @@
 """`/sms`: messages received and to send."""
 
 import secrets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Header, Path, Query, Response
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from dialplane.asterisk.errors import LineRefused
 from dialplane.resources.sms_message import Phase, SmsMessageSpec
@@ -24,7 +24,20 @@ router = APIRouter(prefix="/sms", tags=["sms"])
 
 Id = Annotated[str, Path(pattern="^(in|out)-[0-9a-f]{32}$", description="Of a message, `in-…` or `out-…`.")]
 Dongle = Annotated[str | None, Query(max_length=63, description="Only those of this Dongle.")]
-Since = Annotated[AwareDatetime | None, Query(description="Only those since then, such as `2026-04-03T08:30:00Z`.")]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """In the database's own zone, where the year must be one still."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("it must be between the years 1 and 9999") from None
+
+
+Since = Annotated[
+    Annotated[AwareDatetime, AfterValidator(_in_utc)] | None,
+    Query(description="Only those since then, such as `2026-04-03T08:30:00Z`."),
+]
 _EXAMPLE: Final = {"dongle": "gsm1", "to": "+15550100", "text": "The lift in house 3 stands still."}
 
 
