@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,7 @@ class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._readers = engine.execution_options(**{_READ_ONLY: True})
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="store")
 
     @classmethod
@@ -82,8 +84,21 @@ class Store:
             StoreUnavailable: the database did not do it, now.
             StoreError: it never will.
         """
-        with _unbroken(self._engine), self._engine.begin() as connection:
+        with self._in_turn(), _unbroken(self._engine), self._engine.begin() as connection:
             yield connection
+
+    @contextlib.contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """SQLite has one writer at a time, and who waits for it sleeps and looks again; here the next one is woken."""
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=LOCK_WITHIN):
+            raise StoreUnavailable(f"{self}: other transactions took more than {LOCK_WITHIN} s")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
