@@ -93,8 +93,7 @@ def add(store: Store, messages: Mapping[Received, Sequence[NewEvent]]) -> frozen
         return frozenset()
     insert = store.insert_new(INBOX).returning(INBOX.c.id)
     with store.write() as connection:
-        found = connection.execute(insert.values([_row(message) for message in messages])).scalars()
-        new = frozenset(found)
+        new = frozenset(connection.execute(insert, [_row(message) for message in messages]).scalars())
         events.append(connection, [e for message, told in messages.items() if message.id in new for e in told])
     return new
 
