@@ -38,11 +38,12 @@ test: lint testbed ## lint, then every test, with the real parts
 testbed: setup ## fetch or build the real parts that the tests need
 	@$(PY) -m testbed all
 
-bench: setup ## measure against yardsticks, 15 minutes (ONLY=cold,change,steady,storm,standalone,commands; QUICK=1)
-	@$(PY) -m bench run $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+bench: setup ## measure against yardsticks, 15 minutes (ONLY=cold,change,steady,storm,standalone,commands,messages; KEEP=1; QUICK=1)
+	@$(PY) -m bench run $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--merge) $(if $(QUICK),--quick)
 
-soak: setup ## 10,000 changes, and nothing may grow or be left over (SOAK_CHANGES=1000)
-	@$(PY) -m bench soak $(if $(SOAK_CHANGES),--changes $(SOAK_CHANGES))
+soak: setup ## 10,000 changes and messages: nothing grows or is lost (ONLY=changes,messages; SOAK_CHANGES, SOAK_MESSAGES=1000)
+	@$(PY) -m bench soak $(if $(ONLY),--only $(ONLY)) $(if $(SOAK_CHANGES),--changes $(SOAK_CHANGES)) \
+	    $(if $(SOAK_MESSAGES),--messages $(SOAK_MESSAGES))
 
 lint: setup ## ruff, mypy strict, import contracts
 	@$(VENV)/bin/ruff check .

@@ -1,4 +1,4 @@
-"""The picture in README.md: four panels from the raw samples, legible on a light page and on a dark one."""
+"""The picture in README.md: panels from the raw samples, legible on a light page and on a dark one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from bench.results import ColdStart, OneChange, Results, Storm, percentile
+from bench.results import ColdStart, Messages, OneChange, Results, Storm, percentile
 
 OURS, NAIVE, FLOOR = "#0a6c74", "#c4551a", "#6b7280"
 _GRID, _INK = "#e2e5e9", "#1f2430"
@@ -44,6 +44,7 @@ def draw(results: Results, path: Path) -> None:
             (_memory, results.cold),
             (_change, sorted(results.change, key=lambda each: each.n)),
             (_storm, results.storm),
+            (_messages, results.messages),
         ]
         filled = [(panel, data) for panel, data in panels if data]
         if not filled:
@@ -88,6 +89,18 @@ def _storm(axes: Axes, storms: Sequence[Storm]) -> None:
     axes.set_xlabel("when it was edited, seconds")
     axes.set_ylabel("until Ready, seconds")
     axes.set_ylim(bottom=0)
+
+
+def _messages(axes: Axes, measured: Sequence[Messages]) -> None:
+    messages = measured[-1]
+    for samples, label, colour in ((messages.bare, "bare loop", FLOOR), (messages.samples, "Dialplane", OURS)):
+        axes.ecdf(samples, label=label, color=colour, linewidth=1.8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_title(f"Messages received, {messages.per_second} a second")
+    axes.set_xlabel("until it was told, seconds")
+    axes.set_ylabel("share of the messages")
+    axes.legend(loc="best", fontsize=9)
 
 
 def _line(axes: Axes, x: Sequence[float], y: Sequence[float], label: str, colour: str, style: str = "-") -> None:

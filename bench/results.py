@@ -1,7 +1,7 @@
 """What was measured, raw, and the figures that follow from it. Times in seconds, memory in bytes."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -110,6 +110,33 @@ class Command(Figures):
     """All files that it reads, by libyaml into plain values."""
 
 
+class InboxWrites(Figures):
+    """Messages received that the store keeps in a second, each with its event."""
+
+    database: str
+    batch: int
+    """Messages in one transaction."""
+    per_second: float
+    bare_per_second: float
+    """The same rows by a bare loop, on the database's own driver."""
+
+
+class Messages(Figures):
+    """Text messages received at an even pace, each told to one Notifier."""
+
+    per_second: int
+    seconds: float
+    """Until the last one was told."""
+    samples: list[float]
+    """From each delivery to a modem to its arrival at the receiver, in order."""
+    bare: list[float]
+    """The same by a bare loop that keeps nothing."""
+    cpu_seconds: float
+    """Of the controller."""
+    peak_rss: int
+    writes: list[InboxWrites]
+
+
 class Machine(Figures):
     """Where it was measured, and with which versions."""
 
@@ -131,6 +158,14 @@ class Results(Figures):
     storm: list[Storm] = []
     standalone: list[StandaloneSite] = []
     commands: list[Command] = []
+    messages: list[Messages] = []
+    apart: dict[str, Machine] = {}
+    """Topics that were measured in a run of their own, and where."""
+
+    def with_topics(self, topics: Collection[str], later: Self) -> Self:
+        """These results with those topics from a later run in the place of their own."""
+        apart = self.apart | dict.fromkeys(topics, later.machine)
+        return self.model_copy(update={**{topic: getattr(later, topic) for topic in topics}, "apart": apart})
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""

@@ -5,7 +5,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from bench.results import ColdStart, Command, OneChange, Results, StandaloneSite, SteadyState, Storm, percentile
+from bench.results import (
+    ColdStart,
+    Command,
+    Messages,
+    OneChange,
+    Results,
+    StandaloneSite,
+    SteadyState,
+    Storm,
+    percentile,
+)
 from bench.site import KINDS_OF_EDITS
 
 HEADER = ("what", "N", "Dialplane", "yardstick", "its figure", "ratio", "goal")
@@ -40,6 +50,7 @@ def rows(results: Results) -> list[Row]:
         *_all(_storm(each) for each in results.storm),
         *_all(_standalone(each) for each in results.standalone),
         *(_command(each) for each in results.commands),
+        *_all(_messages(each) for each in results.messages),
     ]
 
 
@@ -105,6 +116,19 @@ def _standalone(site: StandaloneSite) -> Iterator[Row]:
 
 def _command(command: Command) -> Row:
     return _times(f"`dialplane {command.name}`", command.n, command.seconds, "libyaml alone", command.parse_floor)
+
+
+def _messages(messages: Messages) -> Iterator[Row]:
+    n, what = len(messages.samples), f"message received, {messages.per_second}/s"
+    for percent in (50, 99):
+        ours, its = percentile(messages.samples, percent), percentile(messages.bare, percent)
+        yield _times(f"{what}, until it was told, p{percent}", n, ours, "bare loop", its)
+    yield Row(f"{what}, CPU of one core", n, f"{100 * messages.cpu_seconds / messages.seconds:.0f} %")
+    yield Row(f"{what}, peak memory", n, _memory(messages.peak_rss))
+    for writes in messages.writes:
+        ours, its = writes.per_second, writes.bare_per_second
+        pace = f"{ours:,.0f}/s", "bare INSERTs", f"{its:,.0f}/s", _ratio(its, ours)
+        yield Row(f"inbox writes, {writes.database}", writes.batch, *pace)
 
 
 def _times(what: str, n: int, ours: float, yardstick: str, its: float, *, goal: str = "") -> Row:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from bench import cold_start, machine, one_change, standalone, steady_state, storm, world, yardsticks
+from bench import cold_start, machine, messages, one_change, standalone, steady_state, storm, world, yardsticks
 from bench.results import OneChange, Results, Storm
 
 Say = Callable[[str], None]
 
 
 class Topic(StrEnum):
-    """What can be chosen by ``ONLY``."""
+    """What can be chosen by ``ONLY``; its figures are in the field of this name of `Results`."""
 
     COLD = "cold"
     CHANGE = "change"
@@ -23,6 +23,7 @@ class Topic(StrEnum):
     STORM = "storm"
     STANDALONE = "standalone"
     COMMANDS = "commands"
+    MESSAGES = "messages"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class Scale:
     storm_seconds: float = storm.SECONDS
     standalone: tuple[tuple[int, int], ...] = ((1_000, 50), (5_000, 20))
     commands: int = 10_000
+    per_second: int = messages.PER_SECOND
+    message_seconds: float = messages.SECONDS
+    write_seconds: float = messages.WRITE_SECONDS
 
     @property
     def sizes(self) -> list[int]:
@@ -60,6 +64,9 @@ QUICK = Scale(
     storm_seconds=1,
     standalone=((20, 3),),
     commands=20,
+    per_second=10,
+    message_seconds=2,
+    write_seconds=0.2,
 )
 """Proves that all of it works; its figures mean nothing."""
 
@@ -89,6 +96,16 @@ class Run:
             self._step(f"N={self.scale.commands:,}: render, validate, diff")
             with _place() as place:
                 self.results.commands.extend(await standalone.commands(self.scale.commands, place))
+        if Topic.MESSAGES in self.topics:
+            self._step(f"{self.scale.per_second} messages a second for {self.scale.message_seconds:g} s")
+            with _place() as place:
+                taken = messages.measure(
+                    place,
+                    per_second=self.scale.per_second,
+                    seconds=self.scale.message_seconds,
+                    write_seconds=self.scale.write_seconds,
+                )
+                self.results.messages.append(await taken)
         return self.results.model_copy(update={"seconds": time.monotonic() - self.started})
 
     def _at(self, size: int) -> frozenset[Topic]:

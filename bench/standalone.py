@@ -77,9 +77,13 @@ class StatusFile:
 
     def extensions(self) -> dict[str, Manifest]:
         """What it says of each Extension, by name."""
+        return self.of("Extension")
+
+    def of(self, wanted: str) -> dict[str, Manifest]:
+        """What it says of each resource of a kind, by name."""
         entries = json.loads(self.path.read_bytes())["resources"]
         kinds = ((key.partition("/"), entry) for key, entry in entries.items())
-        return {name: entry for (kind, _, name), entry in kinds if kind == "Extension"}
+        return {name: entry for (kind, _, name), entry in kinds if kind == wanted}
 
     async def until(self, wanted: dict[str, Manifest], what: str, judge: Judge = verified) -> float:
         """Wait until these Extensions are done with a spec that holds the given fields; return when that was seen.

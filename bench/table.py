@@ -19,7 +19,7 @@ def show(results: Results) -> None:
     if not sys.stdout.isatty():
         sys.stdout.write(as_markdown(results) + "\n")
         return
-    table = Table(title=described(results.machine))
+    table = Table(title="\n".join(_where(results)))
     for head in HEADER:
         table.add_column(head, justify="right" if head in _NUMBERS else "left")
     before = ""
@@ -36,7 +36,14 @@ def as_markdown(results: Results) -> str:
     """As a document shows it, with the machine above."""
     rules = ["---:" if head in _NUMBERS else "---" for head in HEADER]
     lines = [HEADER, rules, *(row.cells for row in rows(results))]
-    return "\n".join([described(results.machine), "", *(f"| {' | '.join(cells)} |" for cells in lines)])
+    return "\n".join(["\n\n".join(_where(results)), "", *(f"| {' | '.join(cells)} |" for cells in lines)])
+
+
+def _where(results: Results) -> list[str]:
+    return [
+        described(results.machine),
+        *(f"Topic `{topic}`, in a run of its own. {described(machine)}" for topic, machine in results.apart.items()),
+    ]
 
 
 def described(machine: Machine) -> str:

@@ -77,6 +77,17 @@ def test_the_folder_and_the_commands_are_measured(results: Results) -> None:
     assert all(0 < command.parse_floor < command.seconds for command in results.commands)
 
 
+def test_messages_are_told_and_kept(results: Results) -> None:
+    (messages,) = results.messages
+    assert len(messages.samples) == 2 * 10
+    assert 0 < min(messages.bare) < max(messages.samples)
+    assert messages.cpu_seconds > 0
+    assert [(each.database, each.batch) for each in messages.writes] == [
+        ("SQLite", 1), ("SQLite", 100), ("PostgreSQL", 1), ("PostgreSQL", 100)
+    ]  # fmt: skip
+    assert all(each.per_second > 0 and each.bare_per_second > 0 for each in messages.writes)
+
+
 def test_every_row_with_a_yardstick_has_a_ratio(results: Results) -> None:
     idle = [row.what for row in rows(results) if row.yardstick and not row.ratio]
     assert all(what.startswith("steady state") for what in idle), idle  # an idle process may have taken nothing

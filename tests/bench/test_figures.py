@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 
+from bench import table
 from bench.mix import Mix, Phone
 from bench.observer import Observer, judged, verified
-from bench.results import ColdStart, NaiveRun, Results, percentile
+from bench.results import ColdStart, Command, InboxWrites, Messages, NaiveRun, Results, percentile
 from bench.rows import rows
 from bench.soak import Memory
 from testbed.manifests import Manifest
@@ -37,6 +38,33 @@ def test_ratios_are_ours_over_the_yardsticks() -> None:
         ("naive operator", "0.50", ""),
         ("", "", "≤ 2"),
     ]
+
+
+def test_a_topic_of_a_later_run_takes_the_place_of_its_own() -> None:
+    slow, fast = (Command(name="render", n=1, seconds=seconds, parse_floor=1) for seconds in (9, 2))
+    writes = Messages(per_second=1, seconds=1, samples=[1], bare=[1], cpu_seconds=1, peak_rss=1, writes=[])
+    kept = Results(machine=MACHINE, commands=[slow], messages=[writes])
+    later = Results(machine=MACHINE.model_copy(update={"date": "2026-02-02"}), commands=[fast])
+    merged = kept.with_topics({"commands"}, later)
+    assert (merged.commands, merged.messages) == ([fast], [writes])
+    text = table.as_markdown(merged)
+    assert "Measured on 2026-01-01" in text
+    assert "Topic `commands`, in a run of its own. Measured on 2026-02-02" in text
+
+
+def test_more_inbox_writes_than_the_yardsticks_are_a_ratio_below_1() -> None:
+    writes = InboxWrites(database="SQLite", batch=100, per_second=2_000, bare_per_second=1_000)
+    messages = Messages(
+        per_second=50, seconds=30, samples=[0.1], bare=[0.05], cpu_seconds=3, peak_rss=2**27, writes=[writes]
+    )
+    found = {row.what: (row.ours, row.ratio) for row in rows(Results(machine=MACHINE, messages=[messages]))}
+    assert found == {
+        "message received, 50/s, until it was told, p50": ("100 ms", "2.00"),
+        "message received, 50/s, until it was told, p99": ("100 ms", "2.00"),
+        "message received, 50/s, CPU of one core": ("10 %", ""),
+        "message received, 50/s, peak memory": ("128 MiB", ""),
+        "inbox writes, SQLite": ("2,000/s", "0.50"),
+    }
 
 
 def extension(generation: int, ready: str, of: int) -> Manifest:
