@@ -53,6 +53,13 @@ def test_a_message_that_is_read_twice_is_there_once_and_told_once(store: Store) 
     assert [event.data["text"] for event in events.take(store, SITE)] == ["text 1", "text 2"]
 
 
+def test_what_came_in_over_a_weekend_is_kept_at_once(store: Store) -> None:
+    messages = [message(number) for number in range(8_000)]
+    assert len(add(store, *messages)) == len(messages)
+    assert add(store, *messages, message(8_000)) == {message(8_000).id}
+    assert texts(store)[:2] == ["text 8000", "text 7999"]
+
+
 def test_readers_at_once_store_a_message_once(store: Store) -> None:
     messages = [message(number) for number in range(40)]
     new: list[str] = []
