@@ -100,6 +100,21 @@ def test_a_dongle_out_of_service_gives_it_back_and_may_have_it_again(store: Stor
     assert taken(store, "one", OUT).message.attempts == 3
 
 
+def test_an_answer_that_is_noted_twice_takes_nothing_from_the_dongle_that_was_asked_next(store: Store) -> None:
+    message = put(store, "a", group="out")
+    others = frozenset({"one", "two", "three"})
+    first = taken(store, "one", OUT)
+    parts.put_back(store, first.payload, now=NOW)
+    second = taken(store, "two", OUT)
+    parts.put_back(store, first.payload, now=NOW)  # its first commit was done, though the line broke
+    assert take(store, "three", OUT) is None
+    parts.refused(store, second.payload, error="no", others=others, now=NOW)
+    taken(store, "three", OUT)
+    parts.refused(store, second.payload, error="no", others=frozenset(), now=NOW)
+    assert take(store, "one", OUT) is None
+    assert state(store, message).phase == "Queued"
+
+
 def test_what_a_process_had_under_way_when_it_ended_is_unknown(store: Store) -> None:
     message = put(store, "a")
     taken(store)

@@ -151,6 +151,11 @@ class Enqueued:
     """False where the source had given it already; then nothing changed."""
 
 
+def new_payload() -> str:
+    """What tells one claim of a part from any other; comes back with each report."""
+    return secrets.token_hex(12)
+
+
 def enqueue(store: Store, new: NewOutgoing, parts: Sequence[str], *, now: datetime) -> Enqueued:
     """Keep a message to be sent in `parts`, one after the other; the same source's same uid is kept once."""
     row = {
@@ -174,7 +179,7 @@ def enqueue(store: Store, new: NewOutgoing, parts: Sequence[str], *, now: dateti
         "expires_at": now + new.validity,
     }
     pieces = [
-        {"message": row["id"], "number": number, "text": text, "payload": secrets.token_hex(12), "state": "waiting"}
+        {"message": row["id"], "number": number, "text": text, "payload": new_payload(), "state": "waiting"}
         for number, text in enumerate(parts)
     ]
     mine = (OUTGOING.c.site == new.site) & (OUTGOING.c.source == new.source) & (OUTGOING.c.source_uid == new.source_uid)

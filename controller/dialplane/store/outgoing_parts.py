@@ -15,7 +15,15 @@ from dialplane.resources.sms_message import Phase
 from dialplane.store import events
 from dialplane.store.engine import Store
 from dialplane.store.events import NewEvent
-from dialplane.store.outgoing import OUTGOING, OUTGOING_PARTS, OUTGOING_REFUSALS, Outgoing, PartState, message
+from dialplane.store.outgoing import (
+    OUTGOING,
+    OUTGOING_PARTS,
+    OUTGOING_REFUSALS,
+    Outgoing,
+    PartState,
+    message,
+    new_payload,
+)
 
 Outcome = Literal["sent", "delivered", "failed", "expired"]
 """What a report of the network says."""
@@ -276,7 +284,8 @@ def _set(connection: sa.Connection, payload: str, state: PartState, *, now: date
     if state in {"delivered", "failed", "expired"}:
         values["finished_at"] = now
     if state == "waiting":
-        values |= {"dongle": None, "sending_at": None}
+        # Another claim gets another payload. Whoever says late, or twice, what became of this one means no other.
+        values |= {"dongle": None, "sending_at": None, "payload": new_payload()}
     connection.execute(sa.update(OUTGOING_PARTS).where(OUTGOING_PARTS.c.payload == payload).values(values))
 
 
