@@ -123,6 +123,25 @@ def test_what_a_process_had_under_way_when_it_ended_is_unknown(store: Store) -> 
     assert take(store) is None
 
 
+def test_what_was_claimed_long_ago_and_is_not_under_way_is_unknown(store: Store) -> None:
+    later = NOW + timedelta(minutes=1)
+    for uid in ("left", "slow", "new"):
+        put(store, uid)
+    _, slow, _ = taken(store), taken(store), take(store, now=later)
+    found = parts.recover(store, SITE, now=later, before=later, but=frozenset({slow.payload}))
+    assert [(each.name, each.phase) for each in found] == [("left", "Unknown")]
+
+
+def test_no_message_is_over_while_a_part_of_it_may_still_be_sent(store: Store) -> None:
+    message = put(store, "a")
+    payload = taken(store).payload
+    end = NOW + 2 * HOUR
+    assert parts.conclude(store, SITE, now=end, grace=HOUR) == ()
+    parts.put_back(store, payload, now=end)
+    assert parts.conclude(store, SITE, now=end, grace=HOUR) == ()
+    assert state(store, message).finished_at is None
+
+
 @pytest.mark.parametrize(
     ("happened", "phase"),
     [

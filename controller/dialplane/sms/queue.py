@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 TICK_SECONDS: Final = 1.0
 """How often it is looked whether a message expired, or its resource's time is over."""
 CONCLUDE_SECONDS: Final = 30.0
+STRANDED_AFTER: Final = timedelta(seconds=60)
+"""A part that was claimed so long ago and is not under way was left by a claim or an attempt that was broken off."""
 PRUNE_SECONDS: Final = 600.0
 REPORT_GRACE: Final = timedelta(minutes=10)
 """How long after its validity a message is waited for: reports are late too."""
@@ -42,6 +44,7 @@ class Queue:
         *,
         changed: Callable[[], None],
         queued: Callable[[], None],
+        under_way: Callable[[], Collection[str]],
         keep: timedelta,
         report_grace: timedelta = REPORT_GRACE,
     ) -> None:
@@ -52,6 +55,7 @@ class Queue:
             site: the namespace.
             changed: called when `said` says something new.
             queued: called when there is something to send.
+            under_way: the payloads that are being sent now.
             keep: how long messages that are over are remembered.
             report_grace: how long after its validity a message is waited for.
         """
@@ -63,6 +67,7 @@ class Queue:
         self._site = site
         self._changed = changed
         self._queued = queued
+        self._under_way = under_way
         self._keep = keep
         self._report_grace = report_grace
         self._view: SiteView | None = None
@@ -148,6 +153,9 @@ class Queue:
                 raise
         self._heard(await self._store.call(outgoing_parts.expire, self._site, now=now))
         if self._time_for("conclude", CONCLUDE_SECONDS):
+            stranded = now - STRANDED_AFTER
+            but = frozenset(self._under_way())
+            self._heard(await self._store.call(outgoing_parts.recover, self._site, now=now, before=stranded, but=but))
             grace = self._report_grace
             self._heard(await self._store.call(outgoing_parts.conclude, self._site, now=now, grace=grace))
         if self._view is not None and self._time_for("prune", PRUNE_SECONDS):

@@ -82,6 +82,8 @@ class Sender:
         """
         self.dongles: Mapping[str, DongleSpec] = {}
         """All Dongles that may send: who is left to ask in a group."""
+        self.under_way: set[str] = set()
+        """Payloads of parts whose end is still to be written down."""
         self._store = store
         self._site = site
         self._ready = ready
@@ -148,6 +150,13 @@ class Sender:
             return
         if claim is None:
             return
+        self.under_way.add(claim.payload)
+        try:
+            await self._attempt(link, ami, ready, claim)
+        finally:
+            self.under_way.discard(claim.payload)
+
+    async def _attempt(self, link: AsteriskLink, ami: Ami, ready: Ready, claim: Claim) -> None:
         loop = asyncio.get_running_loop()
         if self._stopping or not (isinstance(link.state, Up) and link.state.ami is ami):
             await self._settle(outgoing_parts.put_back, claim.payload, now=_now())

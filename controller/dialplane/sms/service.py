@@ -91,6 +91,7 @@ class SmsService:
             site,
             changed=self._news,
             queued=self.wake,
+            under_way=lambda: self._sender.under_way,
             keep=timing.keep_sent,
             report_grace=timing.report_grace,
         )

@@ -182,9 +182,22 @@ def withdraw(store: Store, site: str, source_uid: str) -> bool:
         return connection.execute(sa.delete(OUTGOING).where(mine, ~taken)).rowcount > 0
 
 
-def recover(store: Store, site: str, *, now: datetime) -> tuple[Outgoing, ...]:
-    """At start: parts that a process before this one was about to send may have been taken, so they are unknown."""
-    sending = sa.exists().where(OUTGOING_PARTS.c.message == OUTGOING.c.id, OUTGOING_PARTS.c.state == "sending")
+def recover(
+    store: Store, site: str, *, now: datetime, before: datetime | None = None, but: frozenset[str] = frozenset()
+) -> tuple[Outgoing, ...]:
+    """Parts that somebody was about to send who is no more: they may have been taken, so they are unknown.
+
+    Args:
+        store: the store.
+        site: the site's namespace.
+        now: the moment.
+        before: only those that were claimed before then; None, at start, means all.
+        but: payloads that are under way.
+    """
+    theirs = (OUTGOING_PARTS.c.state == "sending") & OUTGOING_PARTS.c.payload.not_in(but)
+    if before is not None:
+        theirs &= OUTGOING_PARTS.c.sending_at < before
+    sending = sa.exists().where(OUTGOING_PARTS.c.message == OUTGOING.c.id, theirs)
     error = "the controller ended before the answer came"
     return _end(store, site, sending, "sending", "unknown", error=error, now=now)
 
@@ -204,7 +217,11 @@ def conclude(store: Store, site: str, *, now: datetime, grace: timedelta) -> tup
 
     Of a part that was taken and never reported on nobody knows more: it is unknown. One that was sent stays so.
     """
-    due = OUTGOING.c.expires_at <= now - grace
+    # Of those that are waiting or being sent others decide first: `expire`, `recover`.
+    undecided = sa.exists().where(
+        OUTGOING_PARTS.c.message == OUTGOING.c.id, OUTGOING_PARTS.c.state.in_(("waiting", "sending"))
+    )
+    due = (OUTGOING.c.expires_at <= now - grace) & ~undecided
     return _end(store, site, due, "accepted", "unknown", error="no report came", now=now, over=True)
 
 
