@@ -5,8 +5,9 @@ import pytest
 from dialplane.asterisk.errors import ActionRefused
 from dialplane.asterisk.message import Event
 from dialplane.asterisk.modem import dbm, devices, entry, maybe_taken, not_now, words
-from dialplane.resources.dongle import Driver
+from dialplane.resources.dongle import DongleStatus, Driver
 from dialplane.resources.problem import Reason
+from dialplane.sms.modems import fields as shown_by_status
 
 
 def _event(name: str = "DongleDeviceEntry", **fields: str) -> Event:
@@ -49,6 +50,14 @@ def test_the_drivers_word_says_why_a_modem_is_out_of_service(state: str, reason:
 def test_what_the_driver_does_not_know_is_nothing() -> None:
     modem = entry("chan_dongle", _event(Device="one", ProviderName="NONE", SubscriberNumber="Unknown", IMEIState=""))
     assert (modem.provider, modem.number, modem.imei) == (None, None, None)
+
+
+def test_whatever_a_modem_says_of_itself_a_status_can_hold() -> None:
+    odd = "Netz\x1b[2J\udcff" + "x" * 200
+    names = ("State", "IMEIState", "IMSIState", "ProviderName", "SubscriberNumber", "GSMRegistrationStatus")
+    found = shown_by_status(entry("chan_dongle", _event(Device="one", RSSI="0", **dict.fromkeys(names, odd))))
+    DongleStatus.model_validate(found)
+    assert str(found["provider"]).startswith("Netz\ufffd[2J\ufffdxxx")
 
 
 @pytest.mark.parametrize(("driver", "name"), [("chan_dongle", "Dongle"), ("chan_quectel", "Quectel")])

@@ -31,6 +31,8 @@ _FAULTS: Final[Mapping[str, Reason]] = MappingProxyType(
     }
 )
 _NOTHING: Final = frozenset({"", "NONE", "Unknown"})
+_LONGEST_WORDS, _LONGEST_NUMBER = 64, 32
+"""As `DongleStatus` has them: a status with one that is longer would be refused as a whole, for ever."""
 _WEAKEST_DBM, _STEP_DBM, _STRONGEST_INDEX = -113, 2, 31
 """3GPP TS 27.007, 8.5: the index 0 to 31; 99 is not known."""
 
@@ -94,18 +96,18 @@ def devices(driver: Driver, items: tuple[Event, ...]) -> Iterator[Modem]:
 def entry(driver: Driver, event: Event) -> Modem:
     """One `…DeviceEntry`."""
 
-    def known(name: str) -> str | None:
-        value = event.get(name, "").strip()
+    def known(name: str, longest: int = _LONGEST_WORDS) -> str | None:
+        value = _clean(event.get(name, ""), longest)
         return None if value in _NOTHING else value
 
     return Modem(
         name=event.get("device", ""),
         driver=driver,
-        state=event.get("state", "").strip(),
-        imei=known("imeistate"),
-        imsi=known("imsistate"),
+        state=_clean(event.get("state", ""), _LONGEST_WORDS),
+        imei=known("imeistate", _LONGEST_NUMBER),
+        imsi=known("imsistate", _LONGEST_NUMBER),
         provider=known("providername"),
-        number=known("subscribernumber"),
+        number=known("subscribernumber", _LONGEST_NUMBER),
         network=known("gsmregistrationstatus"),
         signal_dbm=dbm(event.get("rssi", "")),
         tasks_queued=_count(event, "tasksinqueue"),
@@ -172,6 +174,11 @@ def words(refusal: ActionRefused) -> str:
     """The driver's words, without the device's name in front."""
     before, found, after = refusal.message.partition("] ")
     return after if found and before.startswith("[") else refusal.message
+
+
+def _clean(text: str, longest: int) -> str:
+    """What modems, SIM cards and networks say of themselves may be anything."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text.strip())[:longest].rstrip()
 
 
 def _count(event: Event, name: str) -> int:
