@@ -25,6 +25,8 @@ class SiteView:
     """The site's Asterisk, with the controller's account; None while there is no valid one."""
     calls: AmiAddress | None = None
     """The same, with the account of call control, which alone may send text messages."""
+    leads: Callable[[], bool] = lambda: True
+    """Whether this process may act on Asterisk, asked right before: another may lead by now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,38 @@ def test_what_is_over_is_removed_by_its_uid() -> None:
     assert removed.uids == ["uid-hello"]
 
 
+class Broken(Messages):
+    """A service with a bug in whatever the site loop calls."""
+
+    def see(self, view: SiteView) -> None:
+        raise RuntimeError(view)
+
+    def told(self, reports: Mapping[Key, Report]) -> None:
+        raise RuntimeError(reports)
+
+    def said(self) -> Mapping[Key, Said]:
+        raise RuntimeError
+
+
+def test_no_fault_of_a_service_stops_a_pass_or_a_report() -> None:
+    steady = Messages(Said(fields={"phase": "Sent"}))
+    services = Services([Broken(), steady], AmiDefaults(), lambda: None, Removed())
+    services.see(Judged(Snapshot("office"), Plan(), Findings()))
+    found = services.completed(reports())
+    services.published(found)
+    assert (found[TEXT].fields["phase"], found[PHONE]) == ("Sent", reports()[PHONE])
+    assert (len(steady.views), len(steady.heard)) == (1, 1)
+
+
+def test_a_service_can_ask_whether_it_may_act() -> None:
+    service = Messages()
+    leads = [True, False]
+    services = Services([service], AmiDefaults(), lambda: None, None, leads=lambda: leads.pop(0))
+    services.see(Judged(Snapshot("office"), Plan(), Findings()))
+    (view,) = service.views
+    assert [view.leads(), view.leads()] == [True, False]
+
+
 async def test_a_service_that_fails_is_started_again_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_RETRY", 0.01)
     changes: list[int] = []

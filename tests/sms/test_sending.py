@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,19 @@ async def test_a_report_that_came_while_nobody_listened_is_heard_later(gateway: 
     async with again.running():
         await again.until(lambda: again.phase("hello") == "Delivered")
     assert len(await gateway.peer.sent()) == 1
+
+
+async def test_who_no_longer_leads_sends_nothing(gateway: Gateway, store: Store) -> None:
+    site, leading = Site(gateway, store), [True]
+    async with site.running():
+        await site.is_online()
+        view = replace(gateway.view(message("hello")), leads=lambda: leading[0])
+        leading[0] = False
+        site.service.see(view)
+        await asyncio.sleep(2)
+        assert await gateway.peer.sent() == []
+        leading[0] = True
+        await site.until(lambda: site.phase("hello") == "Delivered")
 
 
 async def test_a_message_that_is_deleted_in_time_is_not_sent(gateway: Gateway, store: Store) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from dialplane.reconcile.ports import Remover
 from dialplane.reconcile.report import Judged
@@ -26,12 +26,15 @@ class Services:
         defaults: AmiDefaults,
         changed: Callable[[], None],
         remover: Remover | None,
+        *,
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Keep `services` going; `changed` asks for a report."""
+        """Keep `services` going; `changed` asks for a report, `leads` says whether this process may act."""
         self._services = services
         self._defaults = defaults
         self._changed = changed
         self._remover = remover
+        self._leads = leads
         self._seen: Judged | None = None
 
     async def run(self) -> None:
@@ -51,15 +54,16 @@ class Services:
             accepted=frozenset(judged.plan.versions),
             asterisk=self._defaults.address(pbx) if pbx else None,
             calls=self._defaults.calls_address(pbx) if pbx else None,
+            leads=self._leads,
         )
         for service in self._services:
-            service.see(view)
+            _guarded(service, service.see, view)
 
     def completed(self, reports: Mapping[Key, Report]) -> dict[Key, Report]:
         """The reports with what the services say of their resources."""
         found = dict(reports)
         for service in self._services:
-            for key, said in service.said().items():
+            for key, said in _said(service).items():
                 if key in found:
                     found[key] = _with(found[key], said)
         return found
@@ -67,9 +71,9 @@ class Services:
     def published(self, reports: Mapping[Key, Report]) -> None:
         """Tell them what was reported; have removed what is over."""
         for service in self._services:
-            service.told(reports)
+            _guarded(service, service.told, reports)
             if self._remover is not None:
-                for key, said in service.said().items():
+                for key, said in _said(service).items():
                     if said.over and key in reports:
                         self._remover.remove(key, reports[key].uid)
 
@@ -84,6 +88,19 @@ class Services:
             wait = FIRST_RETRY if loop.time() - started > LAST_RETRY else wait
             await asyncio.sleep(wait)
             wait = min(2 * wait, LAST_RETRY)
+
+
+def _said(service: Service) -> Mapping[Key, Said]:
+    return _guarded(service, service.said) or {}
+
+
+def _guarded(service: Service, call: Callable[..., Any], *args: Any) -> Any:
+    """What a service answers; where it fails, nothing: passes and statuses of telephones do not depend on it."""
+    try:
+        return call(*args)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
+        log_unforeseen(f"{type(service).__name__} failed", error)
+        return None
 
 
 def _with(report: Report, said: Said) -> Report:

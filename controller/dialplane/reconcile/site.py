@@ -89,7 +89,13 @@ class SiteLoop:
         self._restarts = Restarts(
             self._place, ports.supervisor, self._permit, self._turn, self._timing, self._report_due.disturb
         )
-        self._services = Services(ports.services, defaults or AmiDefaults(), self._report_due.disturb, ports.remover)
+        self._services = Services(
+            ports.services,
+            defaults or AmiDefaults(),
+            self._report_due.disturb,
+            ports.remover,
+            leads=ports.leadership.held,
+        )
         self._reporter = Reporter()
         self._judged: Judged | None = None
         self._attempt: tuple[Snapshot, Plan] | None = None

@@ -65,6 +65,7 @@ class Sender:
         store: Store,
         site: str,
         *,
+        leads: Callable[[], bool],
         ready: Callable[[], tuple[Ready, ...]],
         became: Callable[[Outgoing], None],
         took: Callable[[str, datetime], None],
@@ -75,6 +76,7 @@ class Sender:
         Args:
             store: the queue.
             site: the namespace.
+            leads: whether this process may send, asked right before.
             ready: the Dongles that are in service now.
             became: hears what became of a message, each time.
             took: hears of each message that a modem took, and when.
@@ -86,6 +88,7 @@ class Sender:
         """Payloads of parts whose end is still to be written down."""
         self._store = store
         self._site = site
+        self._leads = leads
         self._ready = ready
         self._became = became
         self._took = took
@@ -158,7 +161,8 @@ class Sender:
 
     async def _attempt(self, link: AsteriskLink, ami: Ami, ready: Ready, claim: Claim) -> None:
         loop = asyncio.get_running_loop()
-        if self._stopping or not (isinstance(link.state, Up) and link.state.ami is ami):
+        connected = isinstance(link.state, Up) and link.state.ami is ami
+        if self._stopping or not connected or not self._leads():
             await self._settle(outgoing_parts.put_back, claim.payload, now=_now())
             return
         self._paces[ready.name] = self._paces[ready.name].taken()

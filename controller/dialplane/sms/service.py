@@ -99,6 +99,7 @@ class SmsService:
         self._sender = Sender(
             store,
             site,
+            leads=self._leads,
             ready=self._ready,
             became=self._became,
             took=self._departures.took,
@@ -218,9 +219,12 @@ class SmsService:
             if isinstance(link.state, Up) and link.state.ami is ami:
                 await asyncio.sleep(AGAIN_SECONDS)
 
+    def _leads(self) -> bool:
+        return self._view is not None and self._view.leads()
+
     def _ready(self) -> tuple[Ready, ...]:
         fleet = self._modems.fleet
-        if fleet is None:
+        if fleet is None or not self._leads():
             return ()
         return tuple(
             Ready(name, spec)
@@ -238,7 +242,7 @@ class SmsService:
         metrics.MODEMS.labels("offline").set(len(self._dongles) - online)
         now = asyncio.get_running_loop().time()
         for name, remedy in self._watchdog.due(self._dongles, fleet.modems, now).items():
-            if name in self._mending:
+            if name in self._mending or not self._leads():
                 continue
             metrics.REMEDIES.labels(remedy).inc()
             mending = asyncio.create_task(self._watchdog.mend(ami, name, self._dongles[name], remedy))
