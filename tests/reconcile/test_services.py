@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
 import pytest
 
 from dialplane.plan.plan import Plan
 from dialplane.reconcile import services as module
-from dialplane.reconcile.report import Findings, Judged
+from dialplane.reconcile.report import Findings, Judged, Reporter
 from dialplane.reconcile.services import Services
 from dialplane.reconcile.settings import AmiDefaults
-from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
+from dialplane.resources.conditions import Condition, ConditionType, Report, Truth, status_of
 from dialplane.resources.key import Key
+from dialplane.resources.manifest import Resource
 from dialplane.resources.problem import Reason
+from dialplane.resources.sms_message import SmsMessageSpec
 from dialplane.resources.snapshot import Snapshot
 from dialplane.service import Said, SiteView
 
@@ -114,6 +117,23 @@ def test_no_fault_of_a_service_stops_a_pass_or_a_report() -> None:
     services.published(found)
     assert (found[TEXT].fields["phase"], found[PHONE]) == ("Sent", reports()[PHONE])
     assert (len(steady.views), len(steady.heard)) == (1, 1)
+
+
+def test_what_was_under_way_keeps_its_status_until_a_service_speaks() -> None:
+    spec = SmsMessageSpec(dongle="one", to="+15550100", text="hello")
+    found = [
+        Resource(Key("SmsMessage", name), spec, uid=name, begun=phase) for name, phase in (("a", "Sent"), ("b", ""))
+    ]
+    judged = Judged(Snapshot("office", {each.key: each for each in found}), Plan(), Findings())
+    services = Services([Messages()], AmiDefaults(), lambda: None, None)
+    services.see(judged)
+    reports = services.completed(Reporter().reports(judged))
+    assert [key.name for key in reports] == ["b"]
+    before = {"phase": "Queued", "attempts": 1, "conditions": []}
+    assert (
+        status_of(reports[Key("SmsMessage", "b")], before, datetime.now(UTC)).items()
+        >= {"phase": "Queued", "attempts": 1}.items()
+    )
 
 
 def test_a_service_can_ask_whether_it_may_act() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,30 @@ async def test_a_report_that_came_while_nobody_listened_is_heard_later(gateway: 
     async with again.running():
         await again.until(lambda: again.phase("hello") == "Delivered")
     assert len(await gateway.peer.sent()) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "phase"),
+    [
+        ({"phase": "Delivered"}, "Delivered"),
+        ({"phase": "Sent"}, "Unknown"),
+        ({"phase": "Queued", "dongle": "gsm-0"}, "Unknown"),
+    ],
+)
+async def test_what_a_lost_store_knew_of_is_not_sent_again(site: Site, status: dict[str, str], phase: str) -> None:
+    site.send(message("hello") | {"status": status})
+    await site.until(lambda: site.phase("hello") == phase)
+    site.send(message("next"))
+    await site.until(lambda: site.phase("next") == "Delivered")
+    assert len(await site.peer.sent()) == 1
+
+
+async def test_validity_begins_when_the_message_is_written(site: Site) -> None:
+    late = message("hello", validityMinutes=5)
+    late["metadata"]["creationTimestamp"] = (datetime.now(UTC) - timedelta(minutes=6)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    site.send(late)
+    await site.until(lambda: site.phase("hello") == "Expired")
+    assert await site.peer.sent() == []
 
 
 async def test_who_no_longer_leads_sends_nothing(gateway: Gateway, store: Store) -> None:

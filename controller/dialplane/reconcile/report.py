@@ -27,6 +27,15 @@ UNREACHABLE = frozenset({"Unreachable", "Removed"})
 
 SERVED_BESIDE = frozenset({"Notifier", "SmsMessage"})
 """Kinds of which Asterisk knows nothing: the service that serves them says whether they are Ready."""
+NOT_SERVED_YET = Condition(ConditionType.READY, Truth.UNKNOWN, Reason.UNKNOWN, "not served yet")
+"""Of these, until a service says more."""
+_BESIDE_FIELDS: Mapping[str, Mapping[str, Kept]] = {
+    "SmsMessage": dict.fromkeys(
+        ("phase", "attempts", "dongle", "parts", "sentAt", "deliveredAt", "finishedAt", "error"), Kept.KEPT
+    ),
+    "Dongle": {"sms": Kept.KEPT},
+}
+"""What services found out once stays true while they start, or their store is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +146,11 @@ def _report(resource: Resource, plan: Plan, findings: Findings) -> Report:
     if resource.spec is None or problems or resource.key.kind not in SERVED_BESIDE or resource.key in plan.disabled:
         conditions.append(_ready(resource.key, problems, plan, findings))
     else:
-        conditions.append(Condition(ConditionType.READY, Truth.UNKNOWN, Reason.UNKNOWN, "not served yet"))
+        conditions.append(NOT_SERVED_YET)
     if any(problem.reason in MANIFEST_MUST_CHANGE for problem in problems):
         worst = next(problem for problem in problems if problem.reason in MANIFEST_MUST_CHANGE)
         conditions.append(Condition(ConditionType.STALLED, Truth.TRUE, worst.reason, str(worst)))
-    fields: Mapping[str, Any] = {}
+    fields: Mapping[str, Any] = _BESIDE_FIELDS.get(resource.key.kind, {})
     served = resource.key in plan.versions
     match resource.spec:
         case AsteriskSpec() if plan.pbx and plan.pbx.key == resource.key:

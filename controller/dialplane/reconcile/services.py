@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from dialplane.reconcile.ports import Remover
-from dialplane.reconcile.report import Judged
+from dialplane.reconcile.report import NOT_SERVED_YET, Judged
 from dialplane.reconcile.settings import AmiDefaults
 from dialplane.reconcile.unforeseen import log_unforeseen
 from dialplane.resources.conditions import Report
@@ -60,12 +60,20 @@ class Services:
             _guarded(service, service.see, view)
 
     def completed(self, reports: Mapping[Key, Report]) -> dict[Key, Report]:
-        """The reports with what the services say of their resources."""
+        """The reports with what the services say of their resources.
+
+        One of a resource that was under way before this process is left out until a service says how it is: what its
+        status says is better than "not yet".
+        """
         found = dict(reports)
         for service in self._services:
             for key, said in _said(service).items():
                 if key in found:
                     found[key] = _with(found[key], said)
+        resources = self._seen.snapshot.resources if self._seen else {}
+        for key, resource in resources.items():
+            if resource.begun and key in found and NOT_SERVED_YET in found[key].conditions:
+                del found[key]
         return found
 
     def published(self, reports: Mapping[Key, Report]) -> None:

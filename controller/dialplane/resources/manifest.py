@@ -34,6 +34,8 @@ class Resource:
     generation: int = field(default=1, compare=False)
     created: str = field(default="", compare=False)
     """RFC 3339 time of creation; of two resources that collide the younger one is at fault."""
+    begun: str = field(default="", compare=False)
+    """The `phase` that its status had when it was read, of one that was under way by then: not to be begun again."""
 
 
 def parse(manifest: Mapping[str, Any]) -> Resource:
@@ -56,7 +58,15 @@ def parse(manifest: Mapping[str, Any]) -> Resource:
         uid=metadata.get("uid", ""),
         generation=metadata.get("generation", 1),
         created=metadata.get("creationTimestamp") or "",
+        begun=_begun(manifest.get("status")),
     )
+
+
+def _begun(status: Any) -> str:
+    if not isinstance(status, Mapping):
+        return ""
+    phase = status.get("phase") or ""
+    return "" if phase == "Queued" and not status.get("dongle") else phase
 
 
 def _around_spec(manifest: Mapping[str, Any]) -> Iterator[Problem]:

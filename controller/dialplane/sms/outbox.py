@@ -32,4 +32,14 @@ def of_resource(site: str, resource: Resource, spec: SmsMessageSpec) -> NewOutgo
         group=spec.dongle_group,
         validity=timedelta(minutes=spec.validity_minutes),
         delivery_report=spec.delivery_report,
+        created=created(resource),
     )
+
+
+def created(resource: Resource) -> datetime | None:
+    """When a resource was created, where its front door says so."""
+    try:
+        found = datetime.fromisoformat(resource.created)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

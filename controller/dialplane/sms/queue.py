@@ -10,11 +10,12 @@ import structlog
 
 from dialplane.asterisk.errors import LineRefused
 from dialplane.resources.key import Key
+from dialplane.resources.manifest import Resource
 from dialplane.resources.problem import Reason
 from dialplane.resources.sms_message import SmsMessageSpec
 from dialplane.service import Said, SiteView
 from dialplane.sms import metrics, said
-from dialplane.sms.outbox import enqueue, of_resource
+from dialplane.sms.outbox import created, enqueue, of_resource
 from dialplane.store import Store, StoreError, outgoing, outgoing_parts
 from dialplane.store.outgoing import Outgoing
 
@@ -105,6 +106,9 @@ class Queue:
             message = self._known.get(resource.uid)
             if message is not None:
                 found[resource.key] = said.of_message(message, spec, now)
+            elif resource.begun and self.fault is None:
+                if self.ready.is_set():
+                    found[resource.key] = said.of_forgotten(resource.begun, _ends(resource, spec), now)
             elif resource.key in self._view.accepted:
                 found[resource.key] = self._not_queued(resource.uid)
         return found
@@ -177,6 +181,8 @@ class Queue:
             fresh = resource.uid not in self._known and resource.uid not in self._refused
             if not fresh or key not in view.accepted or not isinstance(resource.spec, SmsMessageSpec):
                 continue
+            if resource.begun:  # by a process whose store is lost: what it sent nobody knows
+                continue
             new = of_resource(self._site, resource, resource.spec)
             try:
                 kept = await self._store.call(enqueue, new, now=datetime.now(UTC))
@@ -209,3 +215,10 @@ class Queue:
             return False
         self._due[what] = now + seconds
         return True
+
+
+def _ends(resource: Resource, spec: SmsMessageSpec) -> datetime | None:
+    """When a message may go of which only its resource is known."""
+    began = created(resource)
+    after = timedelta(minutes=spec.validity_minutes, seconds=spec.ttl_seconds_after_finished)
+    return began + after if began else None

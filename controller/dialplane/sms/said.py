@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from dialplane.resources.conditions import Condition, ConditionType, Truth
+from dialplane.resources.conditions import Condition, ConditionType, Kept, Truth
 from dialplane.resources.problem import Reason
 from dialplane.resources.sms_message import SmsMessageSpec
 from dialplane.service import Said
@@ -11,6 +11,8 @@ from dialplane.store.outgoing import Outgoing
 
 _BAD: Final = {"Failed": Reason.FAILED, "Expired": Reason.EXPIRED, "Unknown": Reason.OUTCOME_UNKNOWN}
 _UNKNOWN: Final = "nobody knows whether a modem sent it, so it is not sent again"
+_FORGOTTEN: Final = "the store that knew what became of it is lost, so it is not sent again"
+_ENDS: Final = frozenset({"Delivered", "Failed", "Expired"})
 _ERROR_LIMIT: Final = 512
 
 
@@ -28,6 +30,24 @@ def refused(error: str) -> Said:
 def of_message(message: Outgoing, spec: SmsMessageSpec, now: datetime) -> Said:
     """Of a message in the queue, or over."""
     return Said((*_conditions(message),), _fields(message), is_over(message, spec, now))
+
+
+def of_forgotten(phase: str, ends: datetime | None, now: datetime) -> Said:
+    """Of a message that was under way by its status, and that the store does not know.
+
+    Args:
+        phase: what its status said.
+        ends: when its validity is over and the time after which its resource may go; None where that is not known.
+        now: the moment.
+    """
+    if phase == "Delivered":
+        conditions = [Condition(ConditionType.READY, Truth.TRUE, Reason.DELIVERED)]
+    else:
+        reason = _BAD.get(phase, Reason.OUTCOME_UNKNOWN)
+        found = ((ConditionType.READY, Truth.FALSE), (ConditionType.STALLED, Truth.TRUE))
+        conditions = [Condition(kind, status, reason, _FORGOTTEN) for kind, status in found]
+    known = dict.fromkeys(("attempts", "dongle", "parts", "sentAt", "deliveredAt", "finishedAt", "error"), Kept.KEPT)
+    return Said((*conditions,), {"phase": phase if phase in _ENDS else "Unknown", **known}, bool(ends and now >= ends))
 
 
 def is_over(message: Outgoing, spec: SmsMessageSpec, now: datetime) -> bool:

@@ -13,7 +13,7 @@ import structlog
 from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.connection import AsteriskLink, Up
 from dialplane.asterisk.errors import AsteriskError
-from dialplane.resources.conditions import Report
+from dialplane.resources.conditions import Kept, Report
 from dialplane.resources.dongle import DongleSpec
 from dialplane.resources.key import Key
 from dialplane.service import Said, SiteView
@@ -129,7 +129,7 @@ class SmsService:
         found = self._queue.said()
         for name, spec in self._dongles.items():
             fields: dict[str, Any] = modems.fields(self._modems.told.get(name))
-            fields["sms"] = self._counts.get(name, counts.NONE) if self._counts is not None else None
+            fields["sms"] = self._counts.get(name, counts.NONE) if self._counts is not None else Kept.KEPT
             found[Key("Dongle", name)] = Said((modems.online(spec, name, self._modems.fleet),), fields)
         return found
 

@@ -98,6 +98,8 @@ class NewOutgoing:
     """The SmsMessage's name."""
     validity: timedelta = timedelta(days=1)
     delivery_report: bool = True
+    created: datetime | None = None
+    """When it was written, where it waited before it came here; its validity began then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ def enqueue(store: Store, new: NewOutgoing, parts: Sequence[str], *, now: dateti
         "parts_sent": 0,
         "parts_delivered": 0,
         "queued_at": now,
-        "expires_at": now + new.validity,
+        "expires_at": min(new.created or now, now) + new.validity,
     }
     pieces = [
         {"message": row["id"], "number": number, "text": text, "payload": new_payload(), "state": "waiting"}
