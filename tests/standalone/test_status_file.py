@@ -46,6 +46,14 @@ async def test_the_generation_rises_with_the_spec_and_the_uid_stays(path: Path) 
     assert first.created == "2026-01-02T03:04:05Z"
 
 
+def test_a_uid_is_in_the_file_before_anybody_acts_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    kept = status_file(path)
+    known = kept.identify(manifest("101"), ALICE)
+    kept.settle([ALICE])
+    assert status_file(path).identify(manifest("101"), ALICE) == known
+
+
 async def test_both_survive_a_restart(path: Path) -> None:
     kept = status_file(path)
     kept.identify(manifest("101"), ALICE)

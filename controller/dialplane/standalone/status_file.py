@@ -7,9 +7,11 @@ specs name customers. No secret is ever in it.
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -121,10 +123,15 @@ class StatusFile:
         self._tell = tell
         self._failed = failed
         self._dirty = False
+        self._unwritten = False
+        """Whether there are uids that the file has not got."""
         self._source: dict[str, Any] = {}
         self._entries: dict[Key, Entry] = {}
         self._read: set[Key] = set()
         self._writing = asyncio.Lock()
+        self._replacing = threading.Lock()
+        self._texts = itertools.count()
+        self._newest = -1
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             kept = read_statuses(path)
@@ -159,7 +166,7 @@ class StatusFile:
         if entry is None:
             entry = Entry(str(uuid.uuid4()), 1, _timestamp(self._clock()), spec, annotations)
             self._entries[key] = entry
-            self._dirty = True
+            self._dirty = self._unwritten = True
         elif entry.spec != spec or entry.annotations != annotations:
             entry.generation += entry.spec != spec
             entry.spec, entry.annotations = spec, annotations
@@ -167,8 +174,17 @@ class StatusFile:
         return Identity(entry.uid, entry.generation, entry.created_at)
 
     def settle(self, keys: Iterable[Key]) -> None:
-        """See `site.Ledger`."""
+        """See `site.Ledger`. New uids are written now, before anybody acts on them.
+
+        A text message goes out once for each uid: one that was forgotten in a crash would be sent again.
+        """
         self._read = set(keys)
+        if self._unwritten:
+            try:
+                self._write(*self._text())
+            except OSError as error:
+                self._dirty = self._unwritten = True
+                self._complain(error)
 
     async def publish(self, reports: Mapping[Key, Report]) -> None:
         """See `ports.StatusSink`. Resources without a report are gone, and forgotten.
@@ -210,13 +226,18 @@ class StatusFile:
                 return
             self._dirty = False
             try:
-                await asyncio.to_thread(self._write, self._text())
+                await asyncio.to_thread(self._write, *self._text())
             except OSError as error:
                 self._dirty = True
-                _LOG.error("status not written", path=str(self._path), error=error.strerror)
+                self._complain(error)
                 self._failed()
 
-    def _text(self) -> str:
+    def _complain(self, error: OSError) -> None:
+        _LOG.error("status not written", path=str(self._path), error=error.strerror)
+
+    def _text(self) -> tuple[int, str]:
+        """What the file should say, and how new that is."""
+        number, self._unwritten = next(self._texts), False
         resources = {
             str(key): {
                 "uid": entry.uid,
@@ -226,11 +247,17 @@ class StatusFile:
                 "annotations": entry.annotations,
                 "status": entry.status,
             }
-            for key, entry in sorted(self._entries.items())
+            for key, entry in sorted(dict(self._entries).items())
         }
-        return json.dumps({"format": FORMAT, "source": self._source, "resources": resources}) + "\n"
+        return number, json.dumps({"format": FORMAT, "source": self._source, "resources": resources}) + "\n"
 
-    def _write(self, text: str) -> None:
+    def _write(self, number: int, text: str) -> None:
+        with self._replacing:
+            if number > self._newest:
+                self._replace(text)
+                self._newest = number
+
+    def _replace(self, text: str) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)  # 0600
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
