@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from dialplane.asterisk import database
 from dialplane.asterisk.ami import Ami
 from dialplane.sms import spool
 from dialplane.sms.inbox import InboxReader, forget_reports, reports
-from dialplane.store import Store, StoreUnavailable, events, inbox
+from dialplane.sms.reports import ReportReader
+from dialplane.store import Store, StoreUnavailable, events, inbox, outgoing, outgoing_parts
 from dialplane.store.inbox import Filter, Received
+from dialplane.store.outgoing import NewOutgoing, Outgoing
 from testbed.asterisk import AsteriskInstance
 from tests.asterisk.real_asterisk import address
 
@@ -244,4 +247,20 @@ async def test_reports_are_read_and_forgotten_only_when_told_to(asterisk: Asteri
     assert await reports(ami) == found
     assert [line.key for line in await database.entries(ami, spool.REPORTS)] == ["1.1"]
     await forget_reports(ami, found)
+    assert await reports(ami) == ()
+
+
+async def test_a_report_that_the_store_refuses_holds_up_no_other(
+    asterisk: AsteriskInstance, ami: Ami, store: Store
+) -> None:
+    new = NewOutgoing(SITE, "api", "one", "+15550100", "hello", dongle="gsm1")
+    outgoing.enqueue(store, new, ["hello"], now=datetime.now(UTC))
+    claim = outgoing_parts.claim(store, SITE, "gsm1", frozenset(), now=datetime.now(UTC))
+    assert claim is not None
+    for key, payload in (("1.1", "nul\0"), ("1.2", claim.payload)):
+        parts = ("+15550100", payload, "1", "e", "", "", "0")
+        await put(asterisk, spool.REPORTS, key, "|".join(["1775205000", "gsm1", *map(encoded, parts)]))
+    told: list[Outgoing] = []
+    await ReportReader(store, told.append).empty(ami)
+    assert [message.phase for message in told] == ["Delivered"]
     assert await reports(ami) == ()

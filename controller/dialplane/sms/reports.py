@@ -11,7 +11,7 @@ from dialplane.asterisk.modem import PREFIX
 from dialplane.sms.inbox import forget_reports, reports
 from dialplane.sms.spool import Report
 from dialplane.sms.spooled import attend
-from dialplane.store import Store, outgoing_parts
+from dialplane.store import Store, StoreError, StoreUnavailable, outgoing_parts
 from dialplane.store.outgoing import Outgoing
 from dialplane.store.outgoing_parts import Outcome
 
@@ -62,9 +62,15 @@ class ReportReader:
         found = await reports(ami)
         for report in sorted(found, key=lambda each: each.at):
             says, error = outcome(report)
-            message = await self._store.call(
-                outgoing_parts.reported, report.payload, says, now=datetime.now(UTC), error=error
-            )
+            try:
+                message = await self._store.call(
+                    outgoing_parts.reported, report.payload, says, now=datetime.now(UTC), error=error
+                )
+            except StoreUnavailable:
+                raise
+            except StoreError as refused:  # no payload of ours, such as one with NUL: the others must not wait for it
+                log.warning("a report that the store refuses is dropped", dongle=report.dongle, error=str(refused))
+                continue
             if message is None:
                 log.info("a report tells of a message that is not known here", dongle=report.dongle, outcome=says)
             else:

@@ -1,7 +1,6 @@
 """The service of text messages: modems, inbox and outbox of one site."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -211,11 +210,12 @@ class SmsService:
         """Serve on each connection until it ends; on a fault, again in a while."""
         while True:
             ami = await link.up()
-            with contextlib.suppress(StoreError):
-                try:
-                    await serve(ami)
-                except AsteriskError as error:
-                    log.info("stopped reading the spool", error=str(error))
+            try:
+                await serve(ami)
+            except AsteriskError as error:
+                log.info("stopped reading the spool", error=str(error))
+            except StoreError as error:
+                log.warning("stopped reading the spool", error=str(error))
             if isinstance(link.state, Up) and link.state.ami is ami:
                 await asyncio.sleep(AGAIN_SECONDS)
 
