@@ -206,3 +206,21 @@ def test_only_annotations_of_ours_are_kept() -> None:
     annotations = {"dialplane.io/restartedAt": "now", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
     resource = parse(manifest(metadata={"name": "ada", "annotations": annotations}))
     assert resource.annotations == {"dialplane.io/restartedAt": "now"}
+
+
+@pytest.mark.parametrize(
+    ("status", "begun"),
+    [
+        (None, ""),
+        ({}, ""),
+        ({"phase": ["Sent"]}, ""),
+        ({"phase": "Queued"}, ""),
+        ({"phase": "Queued", "dongle": "gsm1"}, "Queued"),
+        ({"phase": "Sent"}, "Sent"),
+    ],
+)
+def test_a_status_tells_what_was_under_way(status: Any, begun: str) -> None:
+    spec = {"dongle": "gsm1", "to": "+15550100", "text": "hello"}
+    metadata = {"name": "hello"}
+    manifest = {"apiVersion": API_VERSION, "kind": "SmsMessage", "metadata": metadata, "spec": spec, "status": status}
+    assert parse(manifest).begun == begun

@@ -40,6 +40,18 @@ def test_the_phase_is_told_as_conditions(changes: dict[str, Any], conditions: di
     assert {str(each.type): (str(each.status), str(each.reason)) for each in found} == conditions
 
 
+def test_what_keeps_a_message_waiting_is_told() -> None:
+    (found,) = said.of_message(replace(QUEUED, error="one: DongleSendSMS: Permission denied"), SPEC, NOW).conditions
+    assert found.message.endswith("(one: DongleSendSMS: Permission denied)")
+
+
+@pytest.mark.parametrize(("phase", "ready"), [("Delivered", "True"), ("Expired", "False"), ("Sent", "False")])
+def test_what_the_store_has_forgotten_is_over_when_its_validity_and_time_are(phase: str, ready: str) -> None:
+    found = [said.of_forgotten(phase, NOW, NOW + timedelta(seconds=seconds)) for seconds in (-1, 0)]
+    assert [each.over for each in found] == [False, True]
+    assert str(found[0].conditions[0].status) == ready
+
+
 @pytest.mark.parametrize(("after", "over"), [(604_799, False), (604_800, True)])
 def test_its_time_is_over_so_long_after_its_end(after: int, over: bool) -> None:
     finished = replace(QUEUED, phase="Delivered", finished_at=NOW)

@@ -100,6 +100,14 @@ def test_a_dongle_out_of_service_gives_it_back_and_may_have_it_again(store: Stor
     assert taken(store, "one", OUT).message.attempts == 3
 
 
+def test_why_it_was_given_back_is_known_until_somebody_takes_it(store: Store) -> None:
+    message = put(store, "a")
+    parts.put_back(store, taken(store).payload, now=NOW, error="permission denied")
+    assert state(store, message).error == "permission denied"
+    parts.accepted(store, taken(store).payload, now=NOW)
+    assert state(store, message).error is None
+
+
 def test_an_answer_that_is_noted_twice_takes_nothing_from_the_dongle_that_was_asked_next(store: Store) -> None:
     message = put(store, "a", group="out")
     others = frozenset({"one", "two", "three"})

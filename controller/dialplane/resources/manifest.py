@@ -65,8 +65,10 @@ def parse(manifest: Mapping[str, Any]) -> Resource:
 def _begun(status: Any) -> str:
     if not isinstance(status, Mapping):
         return ""
-    phase = status.get("phase") or ""
-    return "" if phase == "Queued" and not status.get("dongle") else phase
+    phase = status.get("phase")
+    if not isinstance(phase, str) or (phase == "Queued" and not status.get("dongle")):
+        return ""
+    return phase
 
 
 def _around_spec(manifest: Mapping[str, Any]) -> Iterator[Problem]:

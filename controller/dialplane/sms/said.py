@@ -72,7 +72,8 @@ def _conditions(message: Outgoing) -> list[Condition]:
         return [ready(Truth.UNKNOWN, Reason.SENT, "the network has it; it has not said yet that it arrived")]
     if message.dongle is None:
         whose = message.dongle_asked or f"one of the group {message.group_asked}"
-        return [ready(Truth.UNKNOWN, Reason.QUEUED, f"waits for its turn at the Dongle {whose}")]
+        why = f" ({message.error})" if message.error else ""
+        return [ready(Truth.UNKNOWN, Reason.QUEUED, f"waits for its turn at the Dongle {whose}{why}")]
     return [ready(Truth.UNKNOWN, Reason.QUEUED, f"the modem {message.dongle} has it and has not said more")]
 
 

@@ -180,7 +180,8 @@ class Sender:
             # Nothing is wrong with the message: the AMI account lacks `write = call`, or the driver was unloaded.
             log.warning("messages cannot be handed over", **told, error=str(refusal))
             self._rest(ready.name)
-            await self._note("not now", outgoing_parts.put_back, claim.payload, now=_now())
+            error = f"{ready.name}: {refusal}"
+            await self._note("not now", outgoing_parts.put_back, claim.payload, now=_now(), error=error)
         except ActionRefused as refusal:
             await self._refused(ready, claim, refusal)
         except LineRefused as error:

@@ -132,14 +132,18 @@ def reported(
     return _become(store, payload, outcome, now=now, error=error)
 
 
-def put_back(store: Store, payload: str, *, now: datetime) -> Outgoing | None:
-    """The Dongle's answer: it is out of service, and took nothing. The part waits again, for whoever may take it."""
+def put_back(store: Store, payload: str, *, now: datetime, error: str | None = None) -> Outgoing | None:
+    """The Dongle is out of service, or was not asked, and took nothing. The part waits again, for whoever may take it.
+
+    `error` is what somebody should mend before it goes out.
+    """
     with store.write() as connection:
         part = _part(connection, payload)
         if part is None:
             return None
         if part.state == "sending":
-            _set(connection, payload, "waiting", now=now, error=None)
+            _set(connection, payload, "waiting", now=now, error=error)
+            connection.execute(sa.update(OUTGOING).where(OUTGOING.c.id == part.message).values(error=error))
             if part.number == 0:
                 _free(connection, part.message)
         return _message(connection, part.message)
