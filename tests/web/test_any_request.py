@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dialplane.sms.outbox import enqueue
 from dialplane.store import Store
 from dialplane.web import Api, Tokens, application
 from dialplane.web.application import schema
-from tests.web.test_api import HEADERS, SITE, TOKEN, enqueue
+from tests.web.test_api import HEADERS, SITE, TOKEN
 
 ODD = ["\x00", "\x10", "\ud800", "😀", "null", "-1", "9" * 30, "1e999", "0001-01-01T00:00:00+14:00", "%", "[", "in-"]
 TEXT = st.one_of(st.sampled_from(ODD), st.text(max_size=40), st.integers().map(str), st.datetimes().map(str))
