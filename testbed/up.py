@@ -71,7 +71,7 @@ async def _shown(modems: Gateway, folder: Path) -> tuple[str, ...]:
     await modems.modems.ask("deliver", **message, delay=FIRST_MESSAGE_SECONDS)
     command = json.dumps({"id": 1, "do": "deliver", **message})
     print("up: there is no modem here, a stand-in answers. A message comes in by", file=sys.stderr)
-    print(f"up:   echo '{command}' | nc -q 1 {LOOPBACK} {modems.control}", file=sys.stderr)
+    print(f"up:   bash -c 'cat >/dev/tcp/{LOOPBACK}/{modems.control}' <<< '{command}'", file=sys.stderr)
     return "--secrets-dir", str(folder)
 
 

@@ -90,6 +90,7 @@ async def serve(app: Any, sock: socket.socket) -> None:
         app,
         log_config=None,
         access_log=False,
+        log_level="error",  # its warnings are a line for each request that anybody gets wrong
         lifespan="off",
         http=_Protocol,
         ws="none",

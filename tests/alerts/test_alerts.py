@@ -62,6 +62,10 @@ CASES = [
     case("TrunkUnreachable", "problems", "1x60", "0x60", SILENT),
     case("PhonesGone", "registered_contacts", "100x30 20x30", "100x30 70x30"),
     case("PasswordsGuessed", "security_events_total", "0+90x60", "0+30x60", GUESS, "service"),
+    case("ModemOffline", "modems", "1x60", "0x20 1x3 0x36", 'state="offline"'),
+    case("TextMessagesFail", "sms_sent_total", "0+1x60", "4x60", 'result="Failed"', "result"),
+    case("NotificationsGivenUp", "notification_attempts_total", "0+1x60", "4x60", 'result="dead"'),
+    case("MessageStoreAway", "conditions", "1x60", "0x60", 'kind="Notifier",type="Ready",status="Unknown"'),
 ]
 WELL = [  # what must keep each of them silent, beside a healthy site
     case("TrunkNotRegistered", "problems", "", "5x60", NO_PHONE),
@@ -69,6 +73,8 @@ WELL = [  # what must keep each of them silent, beside a healthy site
     case("AsteriskReloadsFail", "reloads_total", "", "0+1x60", 'module="pbx_config.so",result="done"'),
     case("PhonesGone", "registered_contacts", "", "4x30 0x30"),
     case("PasswordsGuessed", "security_events_total", "", "0+900x60", 'kind="FailedACL",service="PJSIP"'),
+    case("TextMessagesFail", "sms_sent_total", "", "0+9x60", 'result="Delivered"'),
+    case("NotificationsGivenUp", "notification_attempts_total", "", "0+9x60", 'result="failed"'),
 ]
 
 

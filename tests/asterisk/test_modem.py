@@ -47,6 +47,11 @@ def test_the_drivers_word_says_why_a_modem_is_out_of_service(state: str, reason:
     assert (modem.fault, modem.plugged_in) == (reason, plugged)
 
 
+@pytest.mark.parametrize(("state", "strength"), [("Free", -113), ("Not connected", None), ("Stopped", None)])
+def test_a_modem_that_is_not_there_has_no_signal(state: str, strength: int | None) -> None:
+    assert entry("chan_dongle", _event(Device="one", State=state, RSSI="0, <= -113 dBm")).signal_dbm == strength
+
+
 def test_what_the_driver_does_not_know_is_nothing() -> None:
     modem = entry("chan_dongle", _event(Device="one", ProviderName="NONE", SubscriberNumber="Unknown", IMEIState=""))
     assert (modem.provider, modem.number, modem.imei) == (None, None, None)

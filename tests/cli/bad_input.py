@@ -17,6 +17,15 @@ spec:
   number: "101"
   credentialsSecretRef: {name: alice}
 """
+NOTIFIER = """\
+apiVersion: dialplane.io/v1alpha1
+kind: Notifier
+metadata:
+  name: people
+spec:
+  urlSecretRef: {name: people, key: password}
+  events: [sms.received]
+"""
 SECRET = """\
 apiVersion: v1
 kind: Secret
@@ -45,6 +54,10 @@ def _one(text: str | bytes) -> dict[str, str | bytes]:
 
 def _more(field: str) -> dict[str, str | bytes]:
     return {"a.yaml": PHONE + f"  {field}\n", "s.yaml": SECRET}
+
+
+def _notifier(field: str) -> dict[str, str | bytes]:
+    return {"a.yaml": NOTIFIER + f"  {field}\n", "s.yaml": SECRET.replace("alice", "people")}
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -216,6 +229,17 @@ TABLE = (
         "no value",
         _more("callerId:"),
         "a.yaml:8: Extension/alice: spec.callerId: has no value: give one, or remove the line",
+    ),
+    # Notifiers.
+    Bad(
+        "loop in a template",
+        _notifier('template: "{% for x in text %}{% endfor %}"'),
+        "a.yaml:8: Notifier/people: spec.template: line 1: a loop is not for templates of notifications",
+    ),
+    Bad(
+        "attribute in a title",
+        _notifier('title: "{{ text.upper }}"'),
+        "a.yaml:8: Notifier/people: spec.title: line 1: an attribute (a dot) is not for templates of notifications",
     ),
     # Secrets: the value is never shown.
     Bad(

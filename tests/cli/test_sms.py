@@ -121,6 +121,15 @@ def test_what_strangers_wrote_steers_no_terminal(served: Served, form: str, comm
     assert not re.search("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]|STEERED", ours), repr(ours)
 
 
+def test_a_narrow_terminal_cuts_texts_and_no_ids(served: Served) -> None:
+    message = received(1, "a long text " * 20)
+    inbox.add(served.store, {message: []})
+    seen = on_a_terminal("sms", "list", cwd=served.state, DIALPLANE_STATE_DIR=str(served.state), COLUMNS="60")
+    for whole in (message.id, message.sender, "a long text a long"):
+        assert whole in seen
+    assert "a long text " * 20 not in seen
+
+
 def test_more_than_a_page_is_fetched(served: Served) -> None:
     inbox.add(served.store, {received(number, f"text {number}"): [] for number in range(450)})
     ended = dialplane("sms", "list", "-n", "410", "-o", "json", state=served.state)

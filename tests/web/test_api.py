@@ -419,6 +419,18 @@ async def test_who_does_not_finish_a_request_is_shown_out(
     assert (await client.get("/api/v1/health")).status_code == 200
 
 
+async def test_what_is_no_http_is_no_line_in_the_log(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    writer.write(b"\x16\x03\x01 hello\r\n\r\n")
+    async with asyncio.timeout(15):
+        assert b"400 Bad Request" in await reader.read()
+    writer.close()
+    assert not [entry for entry in caplog.records if entry.name.startswith("uvicorn")]
+
+
 async def test_a_byte_now_and_then_keeps_no_connection(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

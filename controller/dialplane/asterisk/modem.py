@@ -5,7 +5,7 @@ names of its own.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -100,7 +100,7 @@ def entry(driver: Driver, event: Event) -> Modem:
         value = _clean(event.get(name, ""), longest)
         return None if value in _NOTHING else value
 
-    return Modem(
+    modem = Modem(
         name=event.get("device", ""),
         driver=driver,
         state=_clean(event.get("state", ""), _LONGEST_WORDS),
@@ -113,6 +113,8 @@ def entry(driver: Driver, event: Event) -> Modem:
         tasks_queued=_count(event, "tasksinqueue"),
         calls=_count(event, "callschannels"),
     )
+    # The driver shows the weakest signal there is for a modem that is not there.
+    return modem if modem.plugged_in else replace(modem, signal_dbm=None)
 
 
 def dbm(rssi: str) -> int | None:

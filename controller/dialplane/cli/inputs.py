@@ -1,6 +1,7 @@
 """What the commands read: `-f PATH`, `--secrets-dir`, standard input; and the plan that comes of it."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -9,11 +10,13 @@ import typer
 
 from dialplane.cli.errors import Unusable
 from dialplane.cli.stand_ins import completed
+from dialplane.notify.words import BadTemplateError, Wording
 from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
 from dialplane.plan.templates import Templates
 from dialplane.reconcile.template_dir import load
 from dialplane.resources.key import Key
+from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import Problem, Reason
 from dialplane.standalone.files import FILE_LIMIT, STDIN, File, SourceMissing, oversize, read_paths
 from dialplane.standalone.finding import Finding, Level
@@ -118,6 +121,7 @@ def plan_site(site: Site, templates: Path | None = None, *, exact: bool = False,
         complete = planner.plan(completed(site.snapshot, generated_only=False))
         found = [(key, problem) for key, problem in found if problem.reason in _OF_SECRETS]
         found += [(k, p) for k, problems in complete.problems.items() for p in problems if p.reason not in _OF_SECRETS]
+    found += [(r.key, p) for r, spec in snapshot.of(NotifierSpec) for p in _of_templates(spec)]
     if not secrets:
         found = [(key, problem) for key, problem in found if problem.reason not in _OF_SECRETS]
     findings = {(f.subject, f.field, f.message): f for f in site.findings}
@@ -126,6 +130,14 @@ def plan_site(site: Site, templates: Path | None = None, *, exact: bool = False,
             finding = site.finding(key, problem)
             findings.setdefault((finding.subject, finding.field, finding.message), finding)
     return Planned(site, plan, tuple(sorted(findings.values())))
+
+
+def _of_templates(spec: NotifierSpec) -> Iterator[Problem]:
+    """What the notify service would say of a Notifier's templates, before any message is told by them."""
+    try:
+        Wording(spec.title, spec.template)
+    except BadTemplateError as error:
+        yield Problem(Reason.INVALID, error.what, error.field)
 
 
 def _said_already(site: Site, key: Key, problem: Problem) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +23,11 @@ from dialplane.standalone.document import reads_alike
 
 WIDE: Final = 10_000
 """Columns of a pipe: a line is never folded there, so that `grep` and `cut` work."""
+
+
+ELASTIC: Final = {"TEXT": 24, "ERROR": 16, "MESSAGE": 16, "DISPLAY": 12, "VERSION": 12, "PROVIDER": 12}
+"""Columns that are cut before any other where a terminal is narrow, and what `show_table` leaves of them."""
+_BETWEEN: Final = 2
 
 
 class Format(StrEnum):
@@ -99,21 +105,31 @@ def emit(value: Any, form: Format) -> None:
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[Sequence[str | None]] = ()) -> Table:
     """A table in kubectl's manner: no lines, two blanks between columns. `styles` gives the colours, row by row."""
-    made = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="bold", pad_edge=False)
+    made = Table(box=None, padding=(0, _BETWEEN, 0, 0), show_edge=False, header_style="bold", pad_edge=False)
     for heading in headings:
-        made.add_column(heading, no_wrap=True, overflow="ellipsis")
+        made.add_column(heading, no_wrap=heading not in ELASTIC, overflow="ellipsis")
     for number, row in enumerate(rows):
         colours = styles[number] if number < len(styles) else [None] * len(row)
-        made.add_row(*(Text(cell, style=colour or "") for cell, colour in zip(row, colours, strict=True)))
+        cells = zip(row, colours, strict=True)
+        made.add_row(*(Text(cell, colour or "", no_wrap=True, overflow="ellipsis") for cell, colour in cells))
     return made
 
 
 def show_table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[Sequence[str | None]] = ()
 ) -> None:
-    """Print a table: by rich on a terminal, as aligned plain text in a pipe."""
+    """Print a table: by rich on a terminal, as aligned plain text in a pipe.
+
+    A terminal that is too narrow folds the lines: half a name or an id would be of no use.
+    """
     if sys.stdout.isatty():
-        console().print(table(headings, rows, styles))
+        screen = console()
+        least = [
+            min(max(cell_len(row[i]) for row in [headings, *rows]), ELASTIC.get(heading, WIDE)) + _BETWEEN
+            for i, heading in enumerate(headings)
+        ]
+        screen.width = max(screen.width, sum(least))
+        screen.print(table(headings, rows, styles))
         return
     widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
     for row in [headings, *rows]:

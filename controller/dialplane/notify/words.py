@@ -45,7 +45,15 @@ _TITLES: Final[Mapping[str, str]] = {
 
 
 class BadTemplateError(ValueError):
-    """Whoever wrote the template must change it; the message says what, and holds no value."""
+    """Whoever wrote the template must change it; the message says what, and holds no value.
+
+    `field` is where it stands, such as `spec.template`; empty where only the values of an event made it fail.
+    """
+
+    def __init__(self, what: str, field: str = "") -> None:
+        super().__init__(f"{field}: {what}" if field else what)
+        self.what = what
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,23 +200,23 @@ def _compiled(source: str, field: str) -> Template:
         _check(tree, field)
         return _environment.from_string(source)
     except TemplateError as error:
-        raise BadTemplateError(f"{field}: {_reason(error)}") from None
+        raise BadTemplateError(_reason(error), field) from None
     except (RecursionError, SyntaxError, MemoryError):
-        raise BadTemplateError(f"{field}: it is nested too deeply") from None
+        raise BadTemplateError("it is nested too deeply", field) from None
 
 
 def _check(tree: nodes.Template, field: str) -> None:
     for node in tree.find_all(nodes.Node):
         if not isinstance(node, _ALLOWED):
             what = _NAMES_OF.get(type(node), f"`{type(node).__name__}`")
-            raise BadTemplateError(f"{field}: line {node.lineno}: {what} is not for templates of notifications")
+            raise BadTemplateError(f"line {node.lineno}: {what} is not for templates of notifications", field)
         if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
-            raise BadTemplateError(f"{field}: there is no filter {node.name}; there are {', '.join(_FILTERS)}")
+            raise BadTemplateError(f"there is no filter {node.name}; there are {', '.join(_FILTERS)}", field)
     if sum(1 for _ in tree.find_all(nodes.Filter)) > _FILTERS_AT_MOST:
-        raise BadTemplateError(f"{field}: it has more than {_FILTERS_AT_MOST} filters")
+        raise BadTemplateError(f"it has more than {_FILTERS_AT_MOST} filters", field)
     unknown = sorted(meta.find_undeclared_variables(tree) - NAMES)
     if unknown:
-        raise BadTemplateError(f"{field}: there is no {unknown[0]}; there are {', '.join(sorted(NAMES))}")
+        raise BadTemplateError(f"there is no {unknown[0]}; there are {', '.join(sorted(NAMES))}", field)
 
 
 def _rendered(template: Template, values: Mapping[str, Any]) -> str:

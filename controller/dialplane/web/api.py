@@ -88,6 +88,9 @@ def _position(
     return None if cursor is None else int(cursor)
 
 
+PLAIN: Final = r"^[^\x00]*$"
+"""Of what is looked for in plain columns: PostgreSQL knows no NUL there."""
+
 Caller = Annotated[str, Depends(authenticated)]
 Site = Annotated[Api, Depends(api_of)]
 Before = Annotated[int | None, Depends(_position)]

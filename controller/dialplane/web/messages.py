@@ -15,7 +15,7 @@ from dialplane.store import events, inbox, outgoing, outgoing_parts
 from dialplane.store.inbox import Filter
 from dialplane.store.outgoing import NewOutgoing, Outgoing
 from dialplane.web import models
-from dialplane.web.api import PREFIX, Api, Before, Caller, Limit, Site
+from dialplane.web.api import PLAIN, PREFIX, Api, Before, Caller, Limit, Site
 from dialplane.web.problems import Refusal, described
 
 RESENDABLE: Final = ("Failed", "Expired")
@@ -23,7 +23,7 @@ RESENDABLE: Final = ("Failed", "Expired")
 router = APIRouter(prefix="/sms", tags=["sms"])
 
 Id = Annotated[str, Path(pattern="^(in|out)-[0-9a-f]{32}$", description="Of a message, `in-…` or `out-…`.")]
-Dongle = Annotated[str | None, Query(max_length=63, description="Only those of this Dongle.")]
+Dongle = Annotated[str | None, Query(max_length=63, pattern=PLAIN, description="Only those of this Dongle.")]
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -61,7 +61,7 @@ async def to_send(
     before: Before,
     limit: Limit = 50,
     dongle: Dongle = None,
-    to: Annotated[str | None, Query(max_length=32, description="Only those to this number.")] = None,
+    to: Annotated[str | None, Query(max_length=32, pattern=PLAIN, description="Only those to this number.")] = None,
     phase: Annotated[Phase | None, Query(description="Only those in this phase.")] = None,
     since: Since = None,
 ) -> models.SentPage:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 
 from dialplane.store import deliveries
 from dialplane.web import models
-from dialplane.web.api import Before, Limit, Site
+from dialplane.web.api import PLAIN, Before, Limit, Site
 from dialplane.web.problems import Refusal, described
 
 router = APIRouter(prefix="/notifications", tags=["notifications"])
@@ -18,7 +18,9 @@ async def listed(
     api: Site,
     before: Before,
     limit: Limit = 50,
-    notifier: Annotated[str | None, Query(max_length=63, description="Only those to this Notifier.")] = None,
+    notifier: Annotated[
+        str | None, Query(max_length=63, pattern=PLAIN, description="Only those to this Notifier.")
+    ] = None,
     state: Annotated[
         deliveries.State | None, Query(description="Only these; `dead` are those that were given up.")
     ] = None,
