@@ -5,7 +5,7 @@ import logging
 import time
 from pathlib import Path
 
-from tests.reconcile.site_rig import Rig, extension, extensions, manifest
+from tests.reconcile.site_rig import Rig, extension, extensions, key_of, manifest
 
 
 async def test_a_restart_on_an_unchanged_site_reloads_nothing_and_says_nothing_new(tmp_path: Path) -> None:
@@ -21,6 +21,8 @@ async def test_a_restart_on_an_unchanged_site_reloads_nothing_and_says_nothing_n
         await rig.settled()
         assert rig.says("e101", "Verified"), rig.ready("e101")
         assert (await (await rig.phone("101")).ask("register"))["code"] == 200
+        alpha = key_of(trunk)
+        await rig.until(lambda: rig.sink.statuses[alpha].get("contact", {}).get("state") == "Unreachable", 75)
         written = -1
         while written != len(rig.sink.writes):  # until the live state has come to rest
             written = len(rig.sink.writes)
