@@ -41,7 +41,7 @@ async def listen(commands: Mapping[str, Command], port: int) -> asyncio.Server:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await _serve(commands, reader, lambda answer: writer.write(_line(answer).encode()))
+            await _serve(commands, reader, lambda answer: writer.write(_line(answer).encode()), to_the_end=True)
         finally:
             writer.close()
 
@@ -49,8 +49,13 @@ async def listen(commands: Mapping[str, Command], port: int) -> asyncio.Server:
 
 
 async def _serve(
-    commands: Mapping[str, Command], reader: asyncio.StreamReader, reply: Callable[[Answer], None]
+    commands: Mapping[str, Command],
+    reader: asyncio.StreamReader,
+    reply: Callable[[Answer], None],
+    *,
+    to_the_end: bool = False,
 ) -> None:
+    """Run commands as they come; `to_the_end` also those of somebody who leaves without waiting for the answer."""
     running: set[asyncio.Task[None]] = set()
     while line := await reader.readline():
         message = json.loads(line)
@@ -59,8 +64,9 @@ async def _serve(
         task = asyncio.create_task(_run(commands, message, reply))
         running.add(task)
         task.add_done_callback(running.discard)
-    for task in running:
-        task.cancel()
+    if not to_the_end:
+        for task in running:
+            task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
 
 

@@ -226,3 +226,12 @@ async def test_the_api_has_its_port_and_its_tokens_and_the_store_its_url(site: S
 async def test_the_api_is_not_installed_without_tokens(site: Site) -> None:
     with pytest.raises(helm.exceptions.InstallError, match=r"api\.tokensSecret"):
         await install(site, "dialplane", api={"enabled": True})
+
+
+async def test_who_may_reach_the_api_can_be_narrowed(site: Site) -> None:
+    ingress = {"namespaceSelector": {"matchLabels": {"name": "ingress"}}}
+    api = {"enabled": True, "tokensSecret": "tokens"}
+    await install(site, "dialplane", api=api, networkPolicy={"apiFrom": [ingress]})
+    path = f"/apis/networking.k8s.io/v1/namespaces/{site.namespace}/networkpolicies/office-controller"
+    rules = site.ok(site.server.request("GET", path))["spec"]["ingress"]
+    assert [rule["from"] for rule in rules if rule["ports"][0]["port"] == "api"] == [[ingress]]
