@@ -3,19 +3,15 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import typer
 
 from dialplane.cli.errors import Unusable
-from dialplane.cli.extras import missing_extra
 from dialplane.cli.output import warn
 from dialplane.cli.state import API_TOKENS, API_URL, is_running, state_directory
 from dialplane.standalone.files import read_file
-
-if TYPE_CHECKING:
-    from dialplane.cli.api_client import ApiClient
 
 TOKEN: Final = "DIALPLANE_TOKEN"  # noqa: S105 -- the name of a variable
 
@@ -96,16 +92,3 @@ def _read(path: Path) -> str:
     if file.flaw:
         raise Unusable(f"{path}: {file.flaw}")
     return file.data.decode("utf-8", "replace").strip()
-
-
-def connect(url: str | None, token_file: Path | None, state_dir: Path | None) -> "ApiClient":
-    """The API, as `place` finds it.
-
-    Raises:
-        Unusable: it is not to be found, or the extra `services` is missing.
-    """
-    try:
-        from dialplane.cli.api_client import ApiClient  # noqa: PLC0415 -- the extra is optional, and slow to import
-    except ImportError as error:
-        raise missing_extra(error, "services") from None
-    return ApiClient(place(url, token_file, state_dir))

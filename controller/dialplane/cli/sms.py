@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from dialplane.cli.api_place import TokenFile, Url, connect
+from dialplane.cli.api import connect
+from dialplane.cli.api_place import TokenFile, Url
 from dialplane.cli.errors import Refused, Unusable
 from dialplane.cli.help import kept
 from dialplane.cli.output import Format, emit, say, show_table

@@ -186,7 +186,6 @@ class NotifyService:
             error="the Notifier could not be served for three days",
         )
         await self._store.call(deliveries.prune, site, now=now, older_than=KEPT, dead_older_than=DEAD_KEPT)
-        await self._store.call(events.prune, site, now=now, older_than=KEPT)
         self._counted.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(TIDY_EVERY):

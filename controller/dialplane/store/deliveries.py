@@ -219,13 +219,17 @@ def standings(store: Store, site: str) -> dict[tuple[str, str], Standing]:
 
 
 def prune(store: Store, site: str, *, now: datetime, older_than: timedelta, dead_older_than: timedelta) -> int:
-    """Forget notifications that ended long ago; returns how many."""
+    """Forget notifications that ended long ago, and old events without any; returns how many of the former."""
     dead = DELIVERIES.c.state == "dead"
     over = (~dead & (DELIVERIES.c.finished_at < now - older_than)) | (
         dead & (DELIVERIES.c.finished_at < now - dead_older_than)
     )
+    told = sa.exists().where(DELIVERIES.c.event == EVENTS.c.seq)
+    old = (EVENTS.c.site == site) & EVENTS.c.fanned_out.is_(True) & (EVENTS.c.at < now - older_than)
     with store.write() as connection:
-        return connection.execute(sa.delete(DELIVERIES).where(DELIVERIES.c.site == site, over)).rowcount
+        gone = connection.execute(sa.delete(DELIVERIES).where(DELIVERIES.c.site == site, over)).rowcount
+        connection.execute(sa.delete(EVENTS).where(old, ~told))
+    return gone
 
 
 _FIELDS: Final = tuple(Delivery.__dataclass_fields__)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -77,18 +77,6 @@ def get(store: Store, seq: int) -> Event | None:
     with store.read() as connection:
         row = connection.execute(sa.select(EVENTS).where(EVENTS.c.seq == seq)).one_or_none()
     return None if row is None else _event(row)
-
-
-def prune(store: Store, site: str, *, now: datetime, older_than: timedelta) -> int:
-    """Forget events that were told long ago and have no delivery left; returns how many."""
-    from dialplane.store.deliveries import DELIVERIES  # noqa: PLC0415
-
-    left = sa.exists().where(DELIVERIES.c.event == EVENTS.c.seq)
-    query = sa.delete(EVENTS).where(
-        EVENTS.c.site == site, EVENTS.c.fanned_out.is_(True), EVENTS.c.at < now - older_than, ~left
-    )
-    with store.write() as connection:
-        return connection.execute(query).rowcount
 
 
 def _event(row: sa.Row[tuple[object, ...]]) -> Event:
