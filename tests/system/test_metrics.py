@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 
+from testbed.manifests import manifest
 from tests.alerts.known import OPERATIONS, documented
 from tests.system.conftest import DOORS
 from tests.system.doors import Standalone
@@ -30,7 +31,10 @@ def of_door(name: str, kind: str) -> bool:
 
 async def test_all_is_served_that_the_page_tells_of(fresh: World) -> None:
     extensions, secrets = phones(("101", "102"))
-    await fresh.door.apply([fresh.pbx(), *extensions], secrets)
+    # Whoever has no modem, message or Notifier has no services, and none of their metrics.
+    notifier = manifest("Notifier", "office", urlSecretRef={"name": "notifiers", "key": "office"})
+    secrets["notifiers"] = {"office": "json://127.0.0.1:9/hook"}
+    await fresh.door.apply([fresh.pbx(), *extensions, notifier], secrets)
     await fresh.door.wait_ready()
     await fresh.registered("101")
     guesser = await fresh.phone("102", "guessed-secret", name="guesser")
