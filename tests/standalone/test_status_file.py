@@ -12,7 +12,9 @@ import pytest
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Reason
+from dialplane.standalone.files import File
 from dialplane.standalone.last_good import SourceState
+from dialplane.standalone.site import SiteReader
 from dialplane.standalone.status_file import StatusFile, StatusUnreadable, read_statuses
 
 ALICE = Key("Extension", "alice")
@@ -52,6 +54,18 @@ def test_a_uid_is_in_the_file_before_anybody_acts_on_it(tmp_path: Path) -> None:
     known = kept.identify(manifest("101"), ALICE)
     kept.settle([ALICE])
     assert status_file(path).identify(manifest("101"), ALICE) == known
+
+
+async def test_a_message_that_was_under_way_is_known_as_such_after_a_restart(path: Path) -> None:
+    text = b"""{"apiVersion": "dialplane.io/v1alpha1", "kind": "SmsMessage", "metadata": {"name": "hello"},
+    "spec": {"dongle": "gsm-1", "to": "+15550100", "text": "Hello"}}"""
+    key, files = Key("SmsMessage", "hello"), [File("hello.yaml", text)]
+    kept = status_file(path)
+    resource = SiteReader(ledger=kept).read(files).snapshot.resources[key]
+    assert resource.begun == ""
+    await kept.publish({key: Report(key, resource.uid, 1, (), {"phase": "Sent", "dongle": "gsm-1"})})
+    again = SiteReader(ledger=status_file(path)).read(files).snapshot.resources[key]
+    assert (again.uid, again.begun) == (resource.uid, "Sent")
 
 
 async def test_both_survive_a_restart(path: Path) -> None:

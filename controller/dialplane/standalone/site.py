@@ -50,6 +50,8 @@ class Identity:
     generation: int = 1
     created: str = ""
     """RFC 3339."""
+    status: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What its status said by then: of a message that is under way, not to begin it again."""
 
 
 class Ledger(Protocol):
@@ -276,9 +278,8 @@ class _Assembly:
             "generation": known.generation,
             "creationTimestamp": known.created,
         }
-        return parse(
-            {"apiVersion": API_VERSION, "kind": manifest.kind, "metadata": metadata, "spec": manifest.value.get("spec")}
-        )
+        frame = {"apiVersion": API_VERSION, "kind": manifest.kind, "metadata": metadata}
+        return parse({**frame, "spec": manifest.value.get("spec"), "status": known.status})
 
     def _secret(self, manifest: Manifest, key: Key) -> None:
         values, flaws = secret_values(manifest.value)

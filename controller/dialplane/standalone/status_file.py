@@ -171,7 +171,7 @@ class StatusFile:
             entry.generation += entry.spec != spec
             entry.spec, entry.annotations = spec, annotations
             self._dirty = True
-        return Identity(entry.uid, entry.generation, entry.created_at)
+        return Identity(entry.uid, entry.generation, entry.created_at, dict(entry.status))
 
     def settle(self, keys: Iterable[Key]) -> None:
         """See `site.Ledger`. New uids are written now, before anybody acts on them.
