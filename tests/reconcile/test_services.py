@@ -92,7 +92,7 @@ def test_a_view_is_shown_once_and_every_report_is_heard() -> None:
 def test_what_is_over_is_removed_by_its_uid() -> None:
     removed = Removed()
     services = Services([Messages(Said(over=True))], AmiDefaults(), lambda: None, removed)
-    services.published(reports())
+    services.published(services.completed(reports()))
     assert removed.uids == ["uid-hello"]
 
 

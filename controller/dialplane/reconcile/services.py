@@ -36,6 +36,8 @@ class Services:
         self._remover = remover
         self._leads = leads
         self._seen: Judged | None = None
+        self._begun: frozenset[Key] = frozenset()
+        self._over: frozenset[Key] = frozenset()
 
     async def run(self) -> None:
         """All of them, until cancelled."""
@@ -48,6 +50,7 @@ class Services:
         if judged is self._seen or not self._services:
             return
         self._seen = judged
+        self._begun = frozenset(key for key, resource in judged.snapshot.resources.items() if resource.begun)
         pbx = judged.plan.pbx
         view = SiteView(
             snapshot=judged.snapshot,
@@ -65,25 +68,26 @@ class Services:
         One of a resource that was under way before this process is left out until a service says how it is: what its
         status says is better than "not yet".
         """
-        found = dict(reports)
+        found, over = dict(reports), set[Key]()
         for service in self._services:
             for key, said in _said(service).items():
                 if key in found:
                     found[key] = _with(found[key], said)
-        resources = self._seen.snapshot.resources if self._seen else {}
-        for key, resource in resources.items():
-            if resource.begun and key in found and NOT_SERVED_YET in found[key].conditions:
+                    if said.over:
+                        over.add(key)
+        for key in self._begun & found.keys():
+            if NOT_SERVED_YET in found[key].conditions:
                 del found[key]
+        self._over = frozenset(over)
         return found
 
     def published(self, reports: Mapping[Key, Report]) -> None:
-        """Tell them what was reported; have removed what is over."""
+        """Tell them what was reported, as `completed` made it; have removed what is over."""
         for service in self._services:
             _guarded(service, service.told, reports)
-            if self._remover is not None:
-                for key, said in _said(service).items():
-                    if said.over and key in reports:
-                        self._remover.remove(key, reports[key].uid)
+        if self._remover is not None:
+            for key in self._over & reports.keys():
+                self._remover.remove(key, reports[key].uid)
 
     async def _keep(self, service: Service) -> None:
         loop, wait = asyncio.get_running_loop(), FIRST_RETRY

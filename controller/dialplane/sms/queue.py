@@ -72,6 +72,8 @@ class Queue:
         self._keep = keep
         self._report_grace = report_grace
         self._view: SiteView | None = None
+        self._messages: tuple[tuple[Resource, SmsMessageSpec], ...] = ()
+        """Of the view: found once, for it is asked at every report."""
         self._news = asyncio.Event()
         self._known: dict[str, Outgoing] = {}
         self._refused: dict[str, str] = {}
@@ -82,6 +84,7 @@ class Queue:
     def see(self, view: SiteView) -> None:
         """Work on this view from now on."""
         self._view = view
+        self._messages = tuple(view.snapshot.of(SmsMessageSpec))
         self._news.set()
 
     def became(self, message: Outgoing) -> None:
@@ -102,7 +105,7 @@ class Queue:
         if self._view is None:
             return {}
         now, found = datetime.now(UTC), dict[Key, Said]()
-        for resource, spec in self._view.snapshot.of(SmsMessageSpec):
+        for resource, spec in self._messages:
             message = self._known.get(resource.uid)
             if message is not None:
                 found[resource.key] = said.of_message(message, spec, now)
@@ -197,9 +200,7 @@ class Queue:
         """The SmsMessages whose time is over."""
         if self._view is None:
             return frozenset()
-        known = (
-            (resource, spec, self._known.get(resource.uid)) for resource, spec in self._view.snapshot.of(SmsMessageSpec)
-        )
+        known = ((resource, spec, self._known.get(resource.uid)) for resource, spec in self._messages)
         return frozenset(
             resource.key for resource, spec, message in known if message and said.is_over(message, spec, now)
         )
