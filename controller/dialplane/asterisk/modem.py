@@ -12,10 +12,11 @@ from typing import Final
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.errors import ActionRefused
 from dialplane.asterisk.message import Event
+from dialplane.plan import objects
 from dialplane.resources.dongle import Driver
 from dialplane.resources.problem import Reason
 
-PREFIX: Final[Mapping[Driver, str]] = MappingProxyType({"chan_dongle": "Dongle", "chan_quectel": "Quectel"})
+PREFIX: Final[Mapping[str, str]] = MappingProxyType({f"chan_{each}": each.prefix for each in objects.Driver})
 """How the names of a driver's actions and events begin."""
 
 SHOW_WITHIN: Final = 10.0

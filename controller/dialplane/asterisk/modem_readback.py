@@ -46,10 +46,10 @@ async def reload_modems(ami: Ami, driver: Driver, timeout: float) -> None:
         ActionUnknown: the driver does not run.
         ActionRefused, ActionTimeout, ConnectionLost: as `Ami.action`.
     """
-    await ami.action(f"{driver.capitalize()}Reload", timeout=timeout, When="gracefully")
+    await ami.action(f"{driver.prefix}Reload", timeout=timeout, When="gracefully")
     for name, shown in (await _devices(ami, driver)).items():
         if _wants(shown) == "start" and _on_another(shown):
-            await ami.action(f"{driver.capitalize()}Restart", timeout=timeout, Device=name, When="gracefully")
+            await ami.action(f"{driver.prefix}Restart", timeout=timeout, Device=name, When="gracefully")
 
 
 async def read_back_modems(ami: Ami, dongles: Iterable[Dongle]) -> list[Mismatch]:
@@ -110,7 +110,7 @@ def _by_driver(dongles: Iterable[Dongle]) -> Mapping[Driver, list[Dongle]]:
 
 
 async def _devices(ami: Ami, driver: Driver) -> Mapping[str, Event]:
-    events = await ami.list(f"{driver.capitalize()}ShowDevices")
+    events = await ami.list(f"{driver.prefix}ShowDevices")
     return {event["device"]: event for event in events if "device" in event}
 
 

@@ -48,6 +48,11 @@ class Driver(StrEnum):
         """The module of Asterisk."""
         return f"chan_{self}.so"
 
+    @property
+    def prefix(self) -> str:
+        """How the names of its AMI actions and events begin."""
+        return self.capitalize()
+
 
 KEYS = "keys"
 """The folder of certificates and keys below the config directory: what is in it varies, as the modems' files do."""
