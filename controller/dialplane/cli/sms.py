@@ -27,6 +27,8 @@ COLOURS: Final = {"Delivered": "green", "Sent": "green", "Failed": "red", "Expir
 Output = Annotated[Format, typer.Option("--output", "-o", help="text, json or yaml.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="The newest so many.")]
 MessageId = Annotated[str, typer.Argument(metavar="ID", help="Of a message, as `list` shows it.")]
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Show what becomes of it, until it is over.")]
+WaitSeconds = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long --wait waits.")]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -129,10 +131,8 @@ def send(
         int | None, typer.Option("--validity", metavar="MINUTES", help="How long it is worth delivering.")
     ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Ask for a delivery report.")] = True,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Show what becomes of it, until it is over.")] = False,
-    timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long --wait waits.")
-    ] = 300.0,
+    wait: Wait = False,
+    timeout: WaitSeconds = 300.0,
     output: Output = Format.TEXT,
     url: Url = None,
     token_file: TokenFile = None,
@@ -164,10 +164,8 @@ def send(
 
 def resend(
     message_id: MessageId,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Show what becomes of it, until it is over.")] = False,
-    timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long --wait waits.")
-    ] = 300.0,
+    wait: Wait = False,
+    timeout: WaitSeconds = 300.0,
     output: Output = Format.TEXT,
     url: Url = None,
     token_file: TokenFile = None,
