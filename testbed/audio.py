@@ -10,7 +10,9 @@ import wave
 from array import array
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 RATE = 8_000
 PACKET_SAMPLES = 160
@@ -50,21 +52,24 @@ def heard_hz(ulaw: bytes) -> int | None:
 def pitch_hz(samples: Sequence[int]) -> int | None:
     """The pitch of a single tone in 16-bit samples at 8 kHz, good to a few Hz on one second.
 
-    Rising zero crossings, with a dead band against noise.
+    From the periods between rising zero crossings, with a dead band against noise. A period far from the usual one
+    spans a gap (a packet that came late or never) and does not count.
     """
     if len(samples) < _LEAST_SAMPLES:
         return None
-    crossings, above, first, last = 0, False, 0, 0
+    crossings, above = [], False
     for position, sample in enumerate(samples):
         if not above and sample > _QUIET:
             above = True
-            crossings += 1
-            first, last = first or position, position
+            crossings.append(position)
         elif above and sample < -_QUIET:
             above = False
-    if crossings < 3:  # noqa: PLR2004 -- two periods at least
+    periods = [after - before for before, after in pairwise(crossings)]
+    if len(periods) < 2:  # noqa: PLR2004 -- two periods at least
         return None
-    return round((crossings - 1) * RATE / (last - first))
+    usual = median(periods)
+    whole = [period for period in periods if abs(period - usual) <= max(1, usual / 4)]
+    return round(len(whole) * RATE / sum(whole))
 
 
 def write_wav(path: Path, hz: int, *, seconds: int) -> None:
