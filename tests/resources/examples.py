@@ -20,6 +20,17 @@ MINIMAL: dict[str, Spec] = {
     "Dongle": {"imei": "490154203237518"},
     "SmsMessage": {"dongle": "gsm-1", "to": "+15550100", "text": "Hello"},
     "Notifier": {"urlSecretRef": {"name": "notifiers", "key": "office"}},
+    "InfinityTenant": {
+        "tenantId": "1",
+        "apiUrl": "https://voice.example.com/api",
+        "tokenSecretRef": {"name": "infinity", "key": "token"},
+        "extensionPool": {"numbers": ["8001-8050"]},
+    },
+    "Campaign": {
+        "tenant": "acme",
+        "agents": [{"id": "ada", "callbackNumber": "+15550101"}],
+        "destinations": {"inline": [{"number": "+15550111"}]},
+    },
 }
 """The least that each kind needs."""
 
@@ -51,10 +62,41 @@ def _inbound(to: Spec) -> Spec:
 
 
 _TLS = {"name": "site-tls"}
+_CALLBACK = {"name": "infinity", "key": "callback"}
 _PIN = {"name": "pins", "key": "101"}
 _ACCOUNT = {"name": "carrier"}
 
 EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "tenant-default-caller": (
+        example(
+            "InfinityTenant",
+            "spec.defaultCallerNumber",
+            admitted={"callerNumberStrategy": "Default", "defaultCallerNumber": "+15550100"},
+            refused={"callerNumberStrategy": "Default"},
+        ),
+    ),
+    "callback-shared-secret-networks": (
+        example(
+            "InfinityTenant",
+            "spec.callback.allowedNetworks",
+            admitted={
+                "callback": {
+                    "secretRef": _CALLBACK,
+                    "authentication": "SharedSecret",
+                    "allowedNetworks": ["192.0.2.0/24"],
+                }
+            },
+            refused={"callback": {"secretRef": _CALLBACK, "authentication": "SharedSecret"}},
+        ),
+    ),
+    "campaign-destinations": (
+        example(
+            "Campaign",
+            "spec.destinations",
+            admitted={"destinations": {"upload": True}},
+            refused={"destinations": {"upload": True, "configMapRef": {"name": "leads", "key": "list.csv"}}},
+        ),
+    ),
     "dongle-which": (Example("Dongle", {"imsi": "262011234567890"}, {"group": "out"}, "spec"),),
     "dongle-ports": (
         example(

@@ -25,7 +25,7 @@ UNREACHABLE = frozenset({"Unreachable", "Removed"})
 """Asterisk's words for a contact that does not answer."""
 
 
-SERVED_BESIDE = frozenset({"Notifier", "SmsMessage"})
+SERVED_BESIDE = frozenset({"Campaign", "InfinityTenant", "Notifier", "SmsMessage"})
 """Kinds of which Asterisk knows nothing: the service that serves them says whether they are Ready."""
 NOT_SERVED_YET = Condition(ConditionType.READY, Truth.UNKNOWN, Reason.UNKNOWN, "not served yet")
 """Of these, until a service says more."""

@@ -10,10 +10,12 @@ from pydantic import ValidationError
 
 from dialplane.resources.asterisk import AsteriskSpec, AsteriskStatus
 from dialplane.resources.base import Spec
+from dialplane.resources.campaign import CampaignSpec, CampaignStatus
 from dialplane.resources.clean import cleaned, foreign
 from dialplane.resources.diagnosis import diagnose
 from dialplane.resources.dongle import DongleSpec, DongleStatus
 from dialplane.resources.extension import ExtensionSpec, ExtensionStatus
+from dialplane.resources.infinity_tenant import InfinityTenantSpec, InfinityTenantStatus
 from dialplane.resources.notifier import NotifierSpec, NotifierStatus
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.schedule import ScheduleSpec, ScheduleStatus
@@ -226,6 +228,51 @@ _ALL: Final[Iterable[Kind]] = (
             *_WHY,
         ),
         description="Where people are told of messages, modems and trunks: e-mail, chat, phone or a webhook.",
+    ),
+    Kind(
+        name="InfinityTenant",
+        plural="infinitytenants",
+        singular="infinitytenant",
+        short_names=("itenant",),
+        spec=InfinityTenantSpec,
+        status=InfinityTenantStatus,
+        columns=(
+            Column("Tenant", ".spec.tenantId"),
+            Column("Calls", ".status.activeCalls", "integer"),
+            Column("Available", ".status.pool.available", "integer"),
+            Column("In-Use", ".status.pool.inUse", "integer"),
+            Column("Total", ".status.pool.total", "integer"),
+            Column("Draining", ".status.pool.draining", "integer", wide=True),
+            Column("Offline", ".status.pool.offline", "integer", wide=True),
+            _condition("Reachable", "Reachable"),
+            _READY,
+            _AGE,
+            Column("Error", ".status.lastError", wide=True),
+            *_WHY,
+        ),
+        description="Outbound calls over the Infinity platform, each on an extension that is leased from a pool.",
+    ),
+    Kind(
+        name="Campaign",
+        plural="campaigns",
+        singular="campaign",
+        short_names=("campaign",),
+        spec=CampaignSpec,
+        status=CampaignStatus,
+        columns=(
+            Column("Tenant", ".spec.tenant"),
+            Column("Phase", ".status.phase"),
+            Column("Dialed", ".status.dialed", "integer"),
+            Column("Answered", ".status.answered", "integer"),
+            Column("Failed", ".status.failed", "integer"),
+            Column("Remaining", ".status.remaining", "integer"),
+            Column("Calls", ".status.activeCalls", "integer"),
+            _READY,
+            _AGE,
+            Column("Next", ".status.nextCallAt", wide=True),
+            *_WHY,
+        ),
+        description="A list of people to call over a tenant's pool, within calling windows, each a few times at most.",
     ),
 )
 

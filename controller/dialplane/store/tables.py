@@ -4,10 +4,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from dialplane.store import deliveries, events, inbox, known_states, outgoing
+from dialplane.store import asides, calls, deliveries, destinations, events, inbox, known_states, outgoing, pools
 from dialplane.store.columns import METADATA
 
-_MODULES: Final = (deliveries, events, inbox, known_states, outgoing)
+_MODULES: Final = (asides, calls, deliveries, destinations, events, inbox, known_states, outgoing, pools)
 
 
 def tables() -> sa.MetaData:
