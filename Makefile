@@ -33,7 +33,8 @@ up: setup ## run a site on a real Asterisk on this machine (SITE=DIR, ONCE=1 for
 	@$(PY) -m testbed up $(SITE) $(if $(ONCE),--once)
 
 test: lint testbed ## lint, then every test, with the real parts
-	@$(PY) -m pytest -n 2 --dist loadgroup $(PYTEST)
+	@$(PY) -m pytest -n 2 --dist loadgroup $(PYTEST) || { test $$? -eq 1 && echo "test: what failed beside other tests, again and alone" \
+	    && $(PY) -m pytest --last-failed --last-failed-no-failures none --maxfail 3 $(PYTEST); }
 
 testbed: setup ## fetch or build the real parts that the tests need
 	@$(PY) -m testbed all

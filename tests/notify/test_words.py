@@ -75,11 +75,11 @@ def test_a_long_text_is_cut_with_a_mark_and_keeps_its_closing_line() -> None:
     ids=lambda value: value[:24] if isinstance(value, str) else None,
 )
 def test_what_could_run_for_ever_or_look_around_is_refused(template: str, why: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(BadTemplateError) as caught:
         Wording(None, template)
     assert str(caught.value).startswith(f"spec.template: {why}")
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_what_could_run_for_ever_or_look_around_is_refused(template: str, why: s
     ids=["quotes", "replace", "percent", "concatenated"],
 )
 def test_no_template_grows_without_bound(template: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     words = Wording(None, template).words(MESSAGE | {"text": 'x"' * 5000})
     assert len(words.body) <= LIMIT
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_template_that_fails_with_these_values_says_so_without_them() -> None:
