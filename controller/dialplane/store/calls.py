@@ -1,5 +1,6 @@
 """Calls, each with its lease of an extension: a lease lives with its call, so both are one row."""
 
+import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -22,6 +23,8 @@ nobody told of its end (`TimedOut`)."""
 
 Rung = Literal["no", "maybe", "yes"]
 """Whether the customer's telephone rang."""
+
+_LIVE: Final = "state <> 'released'"
 
 CALLS: Final = sa.Table(
     "calls",
@@ -65,21 +68,21 @@ CALLS: Final = sa.Table(
         "site",
         "number",
         unique=True,
-        sqlite_where=sa.text("state <> 'released'"),
-        postgresql_where=sa.text("state <> 'released'"),
+        sqlite_where=sa.text(_LIVE),
+        postgresql_where=sa.text(_LIVE),
     ),
     sa.Index(
         "ix_calls_live_deadline",
         "deadline",
-        sqlite_where=sa.text("state <> 'released'"),
-        postgresql_where=sa.text("state <> 'released'"),
+        sqlite_where=sa.text(_LIVE),
+        postgresql_where=sa.text(_LIVE),
     ),
     sa.Index(
         "ix_calls_live_tenant",
         "site",
         "tenant",
-        sqlite_where=sa.text("state <> 'released'"),
-        postgresql_where=sa.text("state <> 'released'"),
+        sqlite_where=sa.text(_LIVE),
+        postgresql_where=sa.text(_LIVE),
     ),
     sa.Index(None, "site", "tenant", "seq"),
     sa.Index(None, "site", "tenant", "agent", "seq"),
@@ -87,6 +90,9 @@ CALLS: Final = sa.Table(
 )
 """`seq` is the lease's fencing token: only who names it ends the lease. The database itself refuses a second live call
 on an extension (`uq_calls_live_number`)."""
+
+LIVE: Final = sa.text(f"calls.{_LIVE}")
+"""Of calls that are not over: literal, since no database uses a partial index for a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +161,16 @@ class Call:
     talk_seconds: int | None
     hangup_cause: int | None
     recording: str | None
+
+
+def new_id() -> str:
+    """What tells a call from any other, on the wire too."""
+    return PREFIX + secrets.token_hex(10)
+
+
+def call(row: sa.Row[tuple[Any, ...]]) -> Call:
+    """A row of `CALLS` as a record."""
+    return Call(**{name: getattr(row, name) for name in _FIELDS})
+
+
+_FIELDS: Final = tuple(Call.__dataclass_fields__)

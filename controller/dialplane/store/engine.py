@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from dialplane.store.errors import StoreError, StoreUnavailable, StoreUnusable
+from dialplane.store.errors import StoreConflict, StoreError, StoreUnavailable, StoreUnusable
 from dialplane.store.migration import MIGRATE_WITHIN, migrate
 
 CONNECTIONS: Final = 5
@@ -31,6 +31,7 @@ STATEMENT_WITHIN: Final = 30
 """Seconds that PostgreSQL may take for one statement."""
 
 _READ_ONLY: Final = "dialplane_read_only"
+_CONFLICTS: Final = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -227,5 +228,7 @@ def _unbroken(engine: sa.Engine) -> Iterator[None]:
         # Only the first line: PostgreSQL's DETAIL may repeat a row.
         said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
         text = f"{shown(engine.url)}: {said[0] if said else type(error).__name__}"
+        if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CONFLICTS:
+            raise StoreConflict(text) from None
         refused = isinstance(error, sa.exc.DataError | sa.exc.IntegrityError | sa.exc.ProgrammingError)
         raise (StoreError if refused else StoreUnavailable)(text) from None

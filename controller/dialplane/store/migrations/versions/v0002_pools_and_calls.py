@@ -115,6 +115,8 @@ def upgrade() -> None:
         sa.Column("call", sa.BigInteger(), nullable=True),
         sa.Column("used", sa.BigInteger(), nullable=False),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("moves_to", sa.String(length=63), nullable=True),
+        sa.Column("moves_position", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("site", "number", name=op.f("pk_pool_extensions")),
     )
     op.create_index(

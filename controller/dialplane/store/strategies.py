@@ -1,0 +1,101 @@
+"""Which of a pool's free extensions calls are given, by the pool's strategy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from dialplane.store.calls import CALLS
+from dialplane.store.pools import EXTENSIONS, FREE
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A pool whose row is locked."""
+
+    site: str
+    tenant: str
+    strategy: str
+    max_calls: int
+    enabled: bool
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Free extensions, locked until the transaction ends: one for each of the first agents, as far as there are any."""
+
+    numbers: tuple[str, ...]
+    turn: int
+    """The pool's new one."""
+
+
+def take(connection: sa.Connection, pool: Pool, agents: Sequence[str]) -> Taken:
+    """Choose for these agents' calls, as if they came one after the other.
+
+    An extension that somebody is changing right now is passed over, not waited for.
+    """
+    if not agents:
+        return Taken((), pool.turn)
+    match pool.strategy:
+        case "RoundRobin":
+            return _next_ones(connection, pool, len(agents))
+        case "AgentAffinity":
+            return Taken(_own_ones(connection, pool, agents), pool.turn)
+        case _:
+            return Taken(tuple(_least_recent(connection, pool, len(agents))), pool.turn)
+
+
+def _least_recent(connection: sa.Connection, pool: Pool, count: int) -> Sequence[str]:
+    # `call` is NULL in all of them: named first, the order is the index's, and nothing needs to be sorted.
+    query = _free(pool).order_by(EXTENSIONS.c.call, EXTENSIONS.c.used, EXTENSIONS.c.position).limit(count)
+    return connection.execute(query).scalars().all()
+
+
+def _next_ones(connection: sa.Connection, pool: Pool, count: int) -> Taken:
+    """In the pool's order after the one that was given last, and again from the beginning."""
+    place = EXTENSIONS.c.position
+    found: list[Any] = []
+    for part in (place > pool.turn, place <= pool.turn):
+        if len(found) < count:
+            query = _free(pool, place).where(part).order_by(place).limit(count - len(found))
+            found += connection.execute(query).all()
+    return Taken(tuple(row.number for row in found), found[-1].position if found else pool.turn)
+
+
+def _own_ones(connection: sa.Connection, pool: Pool, agents: Sequence[str]) -> tuple[str, ...]:
+    """The one that the agent's last call had, where it is free; else the least recently used."""
+    query = _last_numbers(pool, sorted(set(agents)))
+    last: dict[str, str | None] = dict(iter(connection.execute(query)))
+    own = {number for number in last.values() if number is not None}
+    free = set(connection.execute(_free(pool).where(EXTENSIONS.c.number.in_(sorted(own)))).scalars()) if own else set()
+    others = _least_recent(connection, pool, len(agents))
+    free |= set(others)
+    spare, given = iter(others), []
+    for agent in agents:
+        number = last.get(agent)
+        if number not in free:
+            number = next((each for each in spare if each in free), None)
+        if number is None:
+            break
+        free.remove(number)
+        last[agent] = number
+        given.append(number)
+    return tuple(given)
+
+
+def _last_numbers(pool: Pool, agents: Sequence[str]) -> sa.Select[str, str | None]:
+    asked = sa.values(sa.column("agent", sa.String), name="asked").data([(agent,) for agent in agents]).cte()
+    mine = (CALLS.c.site == pool.site) & (CALLS.c.tenant == pool.tenant) & (CALLS.c.agent == asked.c.agent)
+    # One look into the index for each agent, however many calls they have made.
+    last = sa.select(CALLS.c.number).where(mine).order_by(CALLS.c.seq.desc()).limit(1).correlate(asked)
+    return sa.select(asked.c.agent, last.scalar_subquery())
+
+
+def _free(pool: Pool, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    mine = (EXTENSIONS.c.site == pool.site) & (EXTENSIONS.c.tenant == pool.tenant)
+    return sa.select(EXTENSIONS.c.number, *more).where(mine, FREE).with_for_update(skip_locked=True)
+
+
+POOL_FIELDS: Final = tuple(Pool.__dataclass_fields__)
