@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from dialplane.plan.draft import Draft
@@ -13,6 +15,7 @@ from dialplane.plan.planner import Planner
 from dialplane.reconcile.template_dir import load
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import parse
+from dialplane.resources.pool_numbers import numbers_of
 from dialplane.resources.problem import Problem, Reason
 from tests.plan.office import manifest, snapshot
 
@@ -352,6 +355,81 @@ URL = {"boss": {"url": "json://example.com"}}
 )  # fmt: skip
 def test_modems_and_messages(case: Case) -> None:
     check(case)
+
+
+def tenant(name: str, *numbers: str, created: int = 1, **spec: Any) -> Manifest:
+    own = {
+        "tenantId": name,
+        "apiUrl": "https://voice.example.com/api",
+        "tokenSecretRef": {"name": "infinity", "key": "token"},
+        "extensionPool": {"numbers": list(numbers) or ["8001"]},
+    }
+    return manifest("InfinityTenant", name, own | spec, **at(created))
+
+
+def campaign(name: str, of: str) -> Manifest:
+    spec = {
+        "tenant": of,
+        "agents": [{"id": "ada", "callbackNumber": "+15550101"}],
+        "destinations": {"inline": [{"number": "+15550111"}]},
+    }
+    return manifest("Campaign", name, spec, **at(1))
+
+
+def _numbers(index: int) -> str:
+    return f"spec.extensionPool.numbers[{index}]"
+
+
+WRONG = Reason.INVALID
+INFINITY = {"infinity": {"token": "a-token", "callback": "x" * 16, "short": "x" * 15}}
+CALLED_BACK = {"callback": {"secretRef": {"name": "infinity", "key": "callback"}}}
+SHORT = {"callback": {"secretRef": {"name": "infinity", "key": "short"}}}
+
+
+@table(
+    Case("pools apart", [pbx(), tenant("a", "8001-8050"), tenant("b", "8051-8100", "7000")], served=["a", "b"], secrets=INFINITY),
+    Case("numbers of more digits are others", [pbx(), tenant("a", "8001-8050"), tenant("b", "08001-08050", "80010")], served=["a", "b"], secrets=INFINITY),
+    Case("one id twice", [pbx(), tenant("a", "81", created=2, tenantId="1"), tenant("b", "82", tenantId="1")], [out("a", CONFLICT, "spec.tenantId")], ["b"], INFINITY),
+    Case("one number twice", [pbx(), tenant("a", "8001-8050"), tenant("b", "7000", "8050", created=2)], [out("b", CONFLICT, _numbers(1))], ["a"], INFINITY),
+    Case("a range around another", [pbx(), tenant("a", "8001-8050"), tenant("b", "8000-8060", created=2)], [out("b", CONFLICT, _numbers(0))], ["a"], INFINITY),
+    Case("a range within another", [pbx(), tenant("a", "8001-8050", created=2), tenant("b", "8000-8060")], [out("a", CONFLICT, _numbers(0))], ["b"], INFINITY),
+    Case("each range that clashes is told", [pbx(), tenant("a", "8001-8050", "9000"), tenant("b", "8050-8051", "8500", "9000", created=2)], [out("b", CONFLICT, _numbers(0)), out("b", CONFLICT, _numbers(2))], ["a"], INFINITY),
+    Case("who is out keeps no extension", [pbx(), tenant("a", "8001"), tenant("b", "8001", "8002", created=2), tenant("c", "8002", created=3)], [out("b", CONFLICT, _numbers(0))], ["a", "c"], INFINITY),
+    Case("one that is disabled holds none", [pbx(), tenant("a", "8001", enabled=False, tenantId="1"), tenant("b", "8001", tenantId="1", created=2)], served=["b"], secrets=INFINITY),
+    Case("a number twice in one pool", [pbx(), tenant("a", "8001-8050", "8040-8060")], [out("a", WRONG, _numbers(1))], secrets=INFINITY),
+    Case("as many as may be", [pbx(), tenant("a", "00001-09999", "10000")], served=["a"], secrets=INFINITY),
+    Case("one too many", [pbx(), tenant("a", "00000-09999", "10000")], [out("a", WRONG, "spec.extensionPool.numbers")], secrets=INFINITY),
+    Case("no token", [pbx(), tenant("a")], [out("a", MISSING, "spec.tokenSecretRef")], secrets={"infinity": {}}),
+    Case("callbacks that prove enough", [pbx(), tenant("a", **CALLED_BACK)], served=["a"], secrets=INFINITY),
+    Case("callbacks that prove little", [pbx(), tenant("a", **SHORT)], [out("a", UNFIT, "spec.callback.secretRef")], secrets=INFINITY),
+    Case("callbacks that prove nothing", [pbx(), tenant("a", **CALLED_BACK)], [out("a", MISSING, "spec.callback.secretRef")], secrets={"infinity": {"token": "x"}}),
+    Case("a campaign of a tenant", [pbx(), tenant("a"), campaign("c", "a")], served=["a", "c"], secrets=INFINITY),
+    Case("a campaign of nobody", [pbx(), tenant("a"), campaign("c", "b")], [out("c", GONE, "spec.tenant")], ["a"], INFINITY),
+    Case("a campaign of a tenant that is out", [pbx(), tenant("a", "8001"), tenant("b", "8001", created=2), campaign("c", "b")], [out("b", CONFLICT, _numbers(0)), out("c", GONE, "spec.tenant")], ["a"], INFINITY),
+)  # fmt: skip
+def test_tenants_and_campaigns(case: Case) -> None:
+    check(case)
+
+
+def test_whose_extensions_they_are_is_said() -> None:
+    both = [pbx(), tenant("a", "8001-8050"), tenant("b", "8000-8060", created=2)]
+    (problem,) = _plan(Case("", both, secrets=INFINITY)).problems[Key("InfinityTenant", "b")]
+    assert problem.message == "8001-8050 belongs to InfinityTenant/a; choose others"
+
+
+ENDS = st.tuples(st.integers(0, 40), st.integers(0, 8)).map(lambda r: f"{r[0]:02}-{r[0] + r[1]:02}")
+
+
+@given(st.lists(st.lists(ENDS, min_size=1, max_size=3, unique=True), min_size=2, max_size=4))
+def test_pools_clash_exactly_where_they_share_a_number(given_pools: list[list[str]]) -> None:
+    wanted = [tenant(f"t{n}", *numbers, created=n) for n, numbers in enumerate(given_pools)]
+    served, taken = [], set[str]()
+    for each, numbers in zip(wanted, map(numbers_of, given_pools), strict=True):
+        if len(set(numbers)) == len(numbers) and taken.isdisjoint(numbers):
+            served.append(each["metadata"]["name"])
+            taken.update(numbers)
+    plan = _plan(Case("", [pbx(), *wanted], secrets=INFINITY))
+    assert sorted(key.name for key in plan.versions) == ["pbx", *served]
 
 
 OPEN, CLOSED = "spec.whenOpen.schedule", "spec.whenClosed.schedule"

@@ -20,6 +20,7 @@ from dialplane.plan.checks.modems import duplicate_modems, forwarding, names, wa
 from dialplane.plan.checks.numbers import dialled_numbers, forwards
 from dialplane.plan.checks.references import route_targets, schedule_loops, transports, trunks
 from dialplane.plan.checks.secrets import secrets
+from dialplane.plan.checks.tenants import campaign_tenants, duplicate_tenants, overlapping_pools, pools
 from dialplane.plan.draft import Draft, Finding
 
 Check = Callable[[Draft], Iterable[Finding]]
@@ -28,6 +29,7 @@ OWN: tuple[Check, ...] = (
     secrets,
     transports,
     names,
+    pools,
 )
 
 EXCLUDING: tuple[Check, ...] = (
@@ -40,6 +42,9 @@ EXCLUDING: tuple[Check, ...] = (
     schedule_loops,
     duplicate_modems,
     ways_out,
+    duplicate_tenants,
+    overlapping_pools,
+    campaign_tenants,
 )
 
 PARTIAL: tuple[Check, ...] = (

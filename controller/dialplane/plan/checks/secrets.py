@@ -7,9 +7,11 @@ from dialplane.plan.draft import Draft, Finding
 from dialplane.plan.escape import Unrenderable, escape
 from dialplane.plan.site import credentials_secret
 from dialplane.resources.extension import ExtensionSpec
+from dialplane.resources.infinity_tenant import InfinityTenantSpec
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.references import secret_refs
+from dialplane.resources.secret_ref import SecretKeyRef
 from dialplane.resources.sip_trunk import SipTrunkSpec
 
 GENERATING = "has not been made by the controller yet"
@@ -21,6 +23,9 @@ PEM = {
     "tls.key": re.compile(r"^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\r?$", re.MULTILINE),
 }
 """How the values of a TLS Secret begin; Asterisk would take any text, and fail at the first handshake."""
+
+CALLBACK_SHORTEST = 16
+"""Characters of a secret that callbacks are proven by; a shorter one could be guessed."""
 
 _PIN = re.compile(r"[0-9]{4,10}")
 
@@ -43,6 +48,8 @@ def secrets(draft: Draft) -> Iterator[Finding]:
             yield from _account(draft, key, resource.spec)
         elif isinstance(resource.spec, SipTrunkSpec) and resource.spec.registers:
             yield from _registering(draft, key, resource.spec)
+        elif isinstance(resource.spec, InfinityTenantSpec) and resource.spec.callback:
+            yield from _callback(draft, key, resource.spec.callback.secret_ref)
 
 
 def _value(draft: Draft, key: Key, secret: str, name: str, path: str) -> Problem | None:
@@ -84,6 +91,13 @@ def _registering(draft: Draft, key: Key, spec: SipTrunkSpec) -> Iterator[Finding
             "the address that registers; @ and what follows it is not part of it"
         )
         yield key, _invalid(message, "spec.credentialsSecretRef")
+
+
+def _callback(draft: Draft, key: Key, reference: SecretKeyRef) -> Iterator[Finding]:
+    value = draft.secrets[key].get(reference.name, {}).get(reference.key)
+    if value is not None and 0 < len(value.get_secret_value()) < CALLBACK_SHORTEST:
+        where = f"Secret {reference.name!r}, key {reference.key!r}"
+        yield key, _invalid(f"{where}: needs {CALLBACK_SHORTEST} characters at least", "spec.callback.secretRef")
 
 
 def _missing(message: str, field: str) -> Problem:
