@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from dialplane.store import Store
 from dialplane.store.outgoing import Enqueued, NewOutgoing
+from dialplane.web.infinity.port import Infinity
 from dialplane.web.problems import Refusal
 from dialplane.web.tokens import Tokens
 
@@ -49,6 +50,8 @@ class Api:
     """There may be a message to send."""
     wake_notifier: Callable[[], None] = _nothing
     """There may be something to tell."""
+    infinity: Infinity | None = None
+    """Outbound calls; None where this process places none."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
