@@ -9,8 +9,9 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-CONNECTIONS: Final = 200
-"""Connections at a time; more are told 503."""
+CONNECTIONS: Final = 600
+"""Connections at a time; more are told 503. Two hundred callers may wait for an extension, as many follow
+their calls."""
 IDLE_SECONDS: Final = 15
 """How long an idle connection is kept."""
 HEAD_SECONDS: Final = 10
@@ -97,6 +98,7 @@ async def serve(app: Any, sock: socket.socket) -> None:
         timeout_graceful_shutdown=1,
         timeout_keep_alive=IDLE_SECONDS,
         limit_concurrency=CONNECTIONS,
+        proxy_headers=False,  # uvicorn would believe whoever is on this machine; the application knows its proxies
         server_header=False,
     )
     server = _Server(config)

@@ -56,7 +56,7 @@ def place(url: str | None, token_file: Path | None, state_dir: Path | None) -> P
         Unusable: no URL or no token is to be found.
     """
     state = state_directory(state_dir)
-    token = _read(token_file) if token_file is not None else os.environ.get(TOKEN, "")
+    token = _token(token_file) if token_file is not None else os.environ.get(TOKEN, "")
     if url is None:
         found = read_file(state / API_URL)
         if found.flaw:
@@ -64,7 +64,7 @@ def place(url: str | None, token_file: Path | None, state_dir: Path | None) -> P
         if not is_running(state):  # whoever took its port since then must not be shown its token
             raise Unusable(f"no `dialplane run` works with {state}: start it, or say --url, or --state-dir")
         url = found.data.decode("utf-8", "replace").strip()
-        token = token or _read(state / API_TOKENS / "local")
+        token = token or _token(state / API_TOKENS / "local")
     if not token:
         raise Unusable(f"without a token: set {TOKEN}, or say --token-file FILE")
     if not (token.isascii() and token.isprintable()) or " " in token:
@@ -87,8 +87,9 @@ def _is_here(url: str) -> bool:
     return parts.hostname in {"localhost", "127.0.0.1", "::1"}
 
 
-def _read(path: Path) -> str:
+def _token(path: Path) -> str:
+    """The first line; those after it are the token's scopes."""
     file = read_file(path)
     if file.flaw:
         raise Unusable(f"{path}: {file.flaw}")
-    return file.data.decode("utf-8", "replace").strip()
+    return next(iter(file.data.decode("utf-8", "replace").strip().splitlines()), "")

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Final, Protocol
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from fastapi.security.utils import get_authorization_scheme_param
-from starlette.datastructures import Headers
-from starlette.types import Scope
 
 from dialplane.store import Store
 from dialplane.store.outgoing import Enqueued, NewOutgoing
 from dialplane.web.infinity.port import Infinity
 from dialplane.web.problems import Refusal
-from dialplane.web.tokens import Tokens
+from dialplane.web.rates import GUESSES, USUAL, Rate
+from dialplane.web.scopes import Area
+from dialplane.web.tokens import Holder, Tokens
 
 PREFIX: Final = "/api/v1"
 HEALTH: Final = f"{PREFIX}/health"
@@ -52,6 +52,12 @@ class Api:
     """There may be something to tell."""
     infinity: Infinity | None = None
     """Outbound calls; None where this process places none."""
+    trusted_proxies: Sequence[str] = ()
+    """Addresses and networks whose `X-Forwarded-For` is believed."""
+    rate: Rate = USUAL
+    """Requests of one token."""
+    failure_rate: Rate = GUESSES
+    """Requests from one address that prove nothing."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -61,28 +67,27 @@ def api_of(request: Request) -> Api:
     return found
 
 
-def admit(api: Api, scope: Scope) -> None:
-    """Note whose token a request shows; of the rest of it nothing has been read.
-
-    Raises:
-        Refusal: 401.
-    """
-    if scope["path"] == HEALTH:
-        return
-    scheme, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
-    name = api.tokens.name_of(token if scheme.lower() == "bearer" else "")
-    if name is None:
-        raise Refusal(401, "say who you are: Authorization: Bearer TOKEN", WWW_Authenticate="Bearer")
-    scope.setdefault("state", {})["caller"] = name
+_BEARER: Final = HTTPBearer(auto_error=False, description="A token, with the scopes that its file names.")
 
 
-_BEARER: Final = HTTPBearer(auto_error=False, description="A token: see `docs/sms.md`.")
+def authenticated(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Holder:
+    """Who calls, as the door noted it."""
+    holder: Holder = request.state.holder
+    return holder
 
 
-def authenticated(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> str:
-    """The name of the caller's token, as `admit` noted it."""
-    name: str = request.state.caller
-    return name
+def _named(holder: Annotated[Holder, Depends(authenticated)]) -> str:
+    return holder.name
+
+
+def needs(area: Area) -> Callable[[Holder], None]:
+    """For paths that not every token is for."""
+
+    def check(holder: Annotated[Holder, Depends(authenticated)]) -> None:
+        if not holder.scopes.covers(area):
+            raise Refusal(HTTPStatus.FORBIDDEN, f"this token is not for {area}: its file has no scope {area}")
+
+    return check
 
 
 def _position(
@@ -94,7 +99,8 @@ def _position(
 PLAIN: Final = r"^[^\x00]*$"
 """Of what is looked for in plain columns: PostgreSQL knows no NUL there."""
 
-Caller = Annotated[str, Depends(authenticated)]
+Caller = Annotated[str, Depends(_named)]
+"""The name of the caller's token."""
 Site = Annotated[Api, Depends(api_of)]
 Before = Annotated[int | None, Depends(_position)]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]

@@ -1,6 +1,5 @@
 """The application: every path, who may call it, and how errors are said."""
 
-from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from socket import socket
@@ -8,21 +7,23 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, FastAPI, Response
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from dialplane import http_server
 from dialplane.resources.sms_message import SmsMessageSpec
 from dialplane.store import Store, StoreError
 from dialplane.web import messages, models, notifications, problems
-from dialplane.web.api import HEALTH, PREFIX, Api, Site, admit, authenticated
+from dialplane.web.api import HEALTH, PREFIX, Api, Site, authenticated, needs
+from dialplane.web.door import Door
 from dialplane.web.limits import Limited
 
 __all__ = ["Api", "application", "serve"]
 
 _ABOUT: Final = """\
-Text messages of one site's GSM modems, and notifications.
+Text messages of one site's GSM modems, notifications, and outbound calls on leased extensions.
 
-Every path but `/health` asks for a token: `Authorization: Bearer TOKEN`. Lists come in pages: give `next` as `cursor`
-for the page after. Errors are problem details (RFC 9457)."""
+Every path but `/health` and the platform's callback asks for a token: `Authorization: Bearer TOKEN`. Lists come in
+pages: give `next` as `cursor` for the page after. Errors are problem details (RFC 9457)."""
 
 
 def application(api: Api) -> FastAPI:
@@ -36,10 +37,10 @@ def application(api: Api) -> FastAPI:
         redoc_url=None,
     )
     app.state.api = api
-    problems.install(app, SmsMessageSpec)
+    problems.install(app, {f"{PREFIX}/sms": SmsMessageSpec})
     guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticated)])
-    guarded.include_router(messages.router)
-    guarded.include_router(notifications.router)
+    guarded.include_router(messages.router, dependencies=[Depends(needs("sms"))])
+    guarded.include_router(notifications.router, dependencies=[Depends(needs("notifications"))])
 
     @guarded.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
@@ -57,7 +58,10 @@ def application(api: Api) -> FastAPI:
             return models.Health(status="unavailable")
         return models.Health(status="ok")
 
-    app.add_middleware(Limited, admit=partial(admit, api))
+    app.state.door = door = Door(api)
+    app.add_middleware(Limited, admit=door.admit)
+    if api.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(api.trusted_proxies))
     return app
 
 

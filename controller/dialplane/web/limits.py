@@ -1,7 +1,10 @@
 """What a request may take of the process: bytes and seconds."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -12,17 +15,62 @@ from dialplane.web.problems import Refusal, problem
 
 BODY: Final = 64 * 1024
 """Bytes of a body: the longest text, with every character escaped, has a third of it."""
+UPLOAD: Final = 10 * 1024 * 1024
+"""Bytes of a list of destinations."""
+UPLOADS: Final = 4
+"""Bodies larger than `BODY` at a time: they are held in memory."""
 SECONDS: Final = 30.0
 """For the whole of a body to arrive, and for the answer."""
+WAIT_SECONDS: Final = 60
+"""How long a caller may wait for an extension."""
+CALL_SECONDS: Final = WAIT_SECONDS + 60.0
+"""For a call to be placed: the wait, the longest `requestTimeoutSeconds` (30), and the store."""
+STREAM_SECONDS: Final = 900.0
+"""For an event stream; who follows longer asks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one kind of request may take."""
+
+    body: int = BODY
+    """Bytes."""
+    body_seconds: float = SECONDS
+    """Until the whole body is there."""
+    seconds: float = SECONDS
+    """Until the whole answer is."""
+
+
+_USUAL: Final = Allowance()
+_INFINITY: Final = "/api/v1/infinity"
+_OTHERS: Final = (
+    ("POST", re.compile(f"{_INFINITY}/make-call"), Allowance(seconds=SECONDS + CALL_SECONDS)),
+    ("POST", re.compile(f"{_INFINITY}/configs/[^/]+/test-connection"), Allowance(seconds=2 * SECONDS)),
+    ("GET", re.compile(f"{_INFINITY}/calls/[^/]+/events"), Allowance(seconds=SECONDS + STREAM_SECONDS)),
+    (
+        "PUT",
+        re.compile(f"{_INFINITY}/campaigns/[^/]+/destinations"),
+        Allowance(UPLOAD, body_seconds=2 * SECONDS, seconds=4 * SECONDS),
+    ),
+)
+
+
+def allowance(method: str, path: str) -> Allowance:
+    """What a request may take."""
+    for its_method, its_path, allowed in _OTHERS:
+        if method == its_method and its_path.fullmatch(path):
+            return allowed
+    return _USUAL
 
 
 class Limited:
-    """An application that reads no more than `BODY` bytes of a request, and takes no longer than `SECONDS`."""
+    """An application that reads no more of a request, and takes no longer for it, than its kind is allowed."""
 
     def __init__(self, app: ASGIApp, admit: Callable[[Scope], None]) -> None:
         """Serve whom `admit` lets in: of others not even the body is read. It raises a Refusal."""
         self._app = app
         self._admit = admit
+        self._uploads = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -36,32 +84,46 @@ class Limited:
             begun = True
             await send(message)
 
+        allowed = allowance(scope["method"], scope["path"])
         try:
             self._admit(scope)
-            async with asyncio.timeout(SECONDS):
-                body = await _whole(Headers(scope=scope), receive)
-                await self._app(scope, _given(body, receive), noted)
+            with self._room(allowed):
+                async with asyncio.timeout(allowed.seconds):
+                    async with asyncio.timeout(allowed.body_seconds):
+                        body = await _whole(Headers(scope=scope), receive, allowed.body)
+                    await self._app(scope, _given(body, receive), noted)
         except Refusal as refusal:
             await refusal.response(scope, receive, send)
         except TimeoutError:
             if not begun:
-                late = problem(HTTPStatus.REQUEST_TIMEOUT, f"it took more than {SECONDS:g} s")
+                late = problem(HTTPStatus.REQUEST_TIMEOUT, f"it took more than {allowed.seconds:g} s")
                 await late(scope, receive, send)
 
+    @contextlib.contextmanager
+    def _room(self, allowed: Allowance) -> Iterator[None]:
+        large = allowed.body > BODY
+        if large and self._uploads >= UPLOADS:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "others are uploading: try again", Retry_After="5")
+        self._uploads += large
+        try:
+            yield
+        finally:
+            self._uploads -= large
 
-async def _whole(headers: Headers, receive: Receive) -> list[Message]:
-    """The body; raises a Refusal where it is too large."""
+
+async def _whole(headers: Headers, receive: Receive, most: int) -> list[Message]:
+    """The body; raises a Refusal where it has more than `most` bytes."""
     length = headers.get("content-length", "0")
     messages: list[Message] = []
     came = 0
-    size = int(length) if length.isdecimal() else BODY + 1
-    while size <= BODY:
+    size = int(length) if length.isdecimal() else most + 1
+    while size <= most:
         messages.append(message := await receive())
         if not message.get("more_body", False):
             return messages
         came += len(message.get("body", b""))
         size = max(size, came)
-    raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {BODY:,} bytes")
+    raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {most:,} bytes")
 
 
 def _given(body: list[Message], receive: Receive) -> Receive:

@@ -14,9 +14,9 @@ from pydantic.json_schema import models_json_schema
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
-from dialplane.resources.base import Spec
 from dialplane.resources.diagnosis import diagnose_details, dotted
 from dialplane.store import StoreError, StoreUnavailable
+from dialplane.store.calls import Rung
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 MEDIA_TYPE: Final = "application/problem+json"
@@ -52,14 +52,47 @@ class Problem(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
+class CallProblem(Problem):
+    """Why there is no call, or why nobody knows (RFC 9457, with members of our own)."""
+
+    call_id: str | None = None
+    """The call's id, where one was kept."""
+    customer_rung: Rung | None = None
+    """Whether the customer's telephone rang; after `maybe`, a second request may ring it a second time."""
+    in_use: int | None = None
+    """Extensions of the tenant that are in a call, where none was free."""
+    maximum: int | None = None
+    """How many calls the tenant may have at a time."""
+    available: int | None = None
+    """Extensions of the tenant that are free."""
+
+
 class Refusal(Exception):
     """Ends a request with a problem."""
 
-    def __init__(self, status: int, detail: str, errors: Mapping[str, str] | None = None, **headers: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: Mapping[str, str] | None = None,
+        members: Mapping[str, str | int | None] | None = None,
+        **headers: str,
+    ) -> None:
         super().__init__(detail)
         found = [FieldError(field=field, message=message) for field, message in (errors or {}).items()]
         shown = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.response = problem(status, detail, found, shown)
+        self.response = problem(status, detail, found, shown, members)
+
+
+_ALWAYS: Final = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+"""What any path may answer with."""
 
 
 class _Answer(JSONResponse):
@@ -72,42 +105,57 @@ class _Answer(JSONResponse):
 
 
 def problem(
-    status: int, detail: str, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None
+    status: int,
+    detail: str,
+    errors: list[FieldError] | None = None,
+    headers: dict[str, str] | None = None,
+    members: Mapping[str, str | int | None] | None = None,
 ) -> JSONResponse:
-    """The answer to a request that failed."""
+    """The answer to a request that failed; `members` are those of a CallProblem."""
     said = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors or [])
-    return _Answer(said.model_dump(), status, headers)
+    more = {name: value for name, value in (members or {}).items() if value is not None}
+    return _Answer({**said.model_dump(), **more}, status, headers)
 
 
-def described(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+def described(*statuses: HTTPStatus, model: type[Problem] = Problem) -> dict[int | str, dict[str, Any]]:
     """The problems that a path may answer with, for OpenAPI."""
-    always = (HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
-    content = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
-    return {int(status): {"description": status.phrase, "content": content} for status in (*always, *statuses)}
+    content = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}}}
+    found = dict.fromkeys(statuses, content)
+    plain = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
+    return {
+        int(status): {"description": status.phrase, "content": found.get(status, plain)}
+        for status in (*_ALWAYS, *statuses)
+    }
 
 
 def schemas() -> dict[str, Any]:
     """The models that `described` refers to: FastAPI knows no media type but its own."""
-    found: dict[str, Any] = models_json_schema([(Problem, "serialization")], ref_template=_REFERENCE)[1]["$defs"]
+    found: dict[str, Any] = models_json_schema(
+        [(Problem, "serialization"), (CallProblem, "serialization")], ref_template=_REFERENCE
+    )[1]["$defs"]
     return found
 
 
-def install(app: FastAPI, body: type[Spec]) -> None:
-    """Have every error of the application answered as a problem; a wrong `body` in the words a manifest would get."""
-    schema = body.model_json_schema()
+def install(app: FastAPI, bodies: Mapping[str, type[BaseModel]]) -> None:
+    """Have every error of the application answered as a problem; a wrong body in the words a manifest would get.
+
+    `bodies` are their models, by the path that they are sent to.
+    """
+    schemas = {path: model.model_json_schema() for path, model in bodies.items()}
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, error: Refusal) -> JSONResponse:
         return error.response
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         errors = [_field(detail) for detail in error.errors() if detail["loc"][0] != "body"]
         of_body: list[ErrorDetails] = [
             {**detail, "loc": detail["loc"][1:]}  # type: ignore[typeddict-item]
             for detail in error.errors()
             if detail["loc"][0] == "body"
         ]
+        schema = schemas.get(request.url.path, {})
         errors += [FieldError(field=p.field, message=p.message) for p in diagnose_details(of_body, schema, "body")]
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", errors)
 

@@ -1,7 +1,8 @@
 """Who may call the API: bearer tokens, one file each in a folder.
 
-The file's name is the token's name, its content the token: a mounted Secret, or the folder that `dialplane run` makes.
-Only digests stay in memory, and all of them are compared, in constant time.
+The file's name is the token's name, its first line the token, every further line one scope (see `scopes`): a mounted
+Secret, or the folder that `dialplane run` makes. Only digests stay in memory, and all of them are compared, in constant
+time.
 """
 
 import hashlib
@@ -11,20 +12,34 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from dialplane.web.scopes import BadScopeError, Scopes, parse
+
 SHORTEST: Final = 16
 """Characters of a token; a shorter one could be guessed and does not count."""
 LONGEST: Final = 4096
+FILE_LONGEST: Final = 64 * 1024
+"""Bytes of a token with its scopes."""
 LOCAL: Final = "local"
 """The name of the token that the command line finds by itself."""
 TELL_SECONDS: Final = 60.0
 """Refused tokens are logged at most so often, with their number."""
 
 _LOG = structlog.get_logger("dialplane.web")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whoever shows a token."""
+
+    name: str
+    """The token's."""
+    scopes: Scopes
 
 
 class Tokens:
@@ -34,21 +49,21 @@ class Tokens:
         self._folder = folder
         self._clock = clock
         self._seen: object = None
-        self._digests: dict[str, bytes] = {}
+        self._known: dict[str, _Known] = {}
         self._refused = 0
         self._told = self._complained = -math.inf
 
-    def name_of(self, token: str) -> str | None:
-        """The name of a token; None where nobody has it."""
+    def holder_of(self, token: str) -> Holder | None:
+        """Whose token it is, and what for; None where nobody has it."""
         self._read()
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        name = None
-        for known, expected in self._digests.items():
-            if hmac.compare_digest(expected, digest):
-                name = known
-        if name is None:
+        holder = None
+        for name, known in self._known.items():
+            if hmac.compare_digest(known.digest, digest):
+                holder = Holder(name, known.scopes)
+        if holder is None:
             self._tell()
-        return name
+        return holder
 
     def _tell(self) -> None:
         self._refused += 1
@@ -64,7 +79,7 @@ class Tokens:
             ]
             if seen == self._seen:
                 return
-            self._digests = {path.name: digest for path in files if (digest := _digest(path))}
+            self._known = {path.name: known for path in files if (known := _known(path))}
         except OSError as error:
             # Those known so far stay: a Secret that is being exchanged must not lock everybody out.
             if self._clock() - self._complained >= TELL_SECONDS:
@@ -72,16 +87,34 @@ class Tokens:
                 _LOG.warning("tokens cannot be read", folder=str(self._folder), reason=error.strerror)
             return
         self._seen = seen
-        _LOG.info("tokens read", names=sorted(self._digests))
+        _LOG.info("tokens read", names=sorted(self._known))
 
 
-def _digest(path: Path) -> bytes | None:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a file holds."""
+
+    digest: bytes
+    """Of the token."""
+    scopes: Scopes
+
+
+def _known(path: Path) -> _Known | None:
     with path.open("rb") as file:
-        token = file.read(LONGEST + 1).strip()
-    if not SHORTEST <= len(token) <= LONGEST:
+        whole = file.read(FILE_LONGEST + 1)
+    lines = [line.strip() for line in whole.splitlines()]
+    at = next((at for at, line in enumerate(lines) if line), 0)
+    token = lines[at] if lines else b""
+    if not SHORTEST <= len(token) <= LONGEST or len(whole) > FILE_LONGEST:
         _LOG.warning("a token does not count: it needs 16 to 4,096 characters", name=path.name)
         return None
-    return hashlib.sha256(token).digest()
+    try:
+        scopes = parse(enumerate((line.decode("utf-8", "replace") for line in lines[at + 1 :]), start=at + 2))
+    except BadScopeError as error:
+        # Without its scopes it would be a token for everything.
+        _LOG.warning("a token does not count: a line is no scope", file=str(path), line=error.line)
+        return None
+    return _Known(hashlib.sha256(token).digest(), scopes)
 
 
 def make_local_token(folder: Path) -> Path:

@@ -1,0 +1,65 @@
+"""Who is let in, before anything but the head of a request is read."""
+
+from http import HTTPStatus
+from typing import Final
+
+from fastapi.security.utils import get_authorization_scheme_param
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from dialplane.infinity import callback
+from dialplane.web.api import HEALTH, PREFIX, Api
+from dialplane.web.limits import BODY, allowance
+from dialplane.web.problems import Refusal
+from dialplane.web.rates import Counter, neighbourhood
+
+CALLBACK: Final = f"{PREFIX}/infinity/callback/call-record"
+"""The only path that asks for another proof than a token: the platform's secret is in the body's signature."""
+
+
+class Door:
+    """Lets in who shows a token, and not too often; and the platforms of tenants."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._requests = Counter(api.rate, "requests with this token")
+        self._failures = Counter(api.failure_rate, "requests from this address that prove nothing")
+
+    def admit(self, scope: Scope) -> None:
+        """Note whose token a request shows.
+
+        Raises:
+            Refusal: 401, 403, 429.
+        """
+        if scope["path"] == HEALTH:
+            return
+        if scope["path"] == CALLBACK:
+            self._admit_platform(scope)
+            return
+        scheme, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
+        holder = self._api.tokens.holder_of(token if scheme.lower() == "bearer" else "")
+        if holder is None:
+            self.failed(scope)
+            raise Refusal(
+                HTTPStatus.UNAUTHORIZED, "say who you are: Authorization: Bearer TOKEN", WWW_Authenticate="Bearer"
+            )
+        self._requests.count(holder.name)
+        if allowance(scope["method"], scope["path"]).body > BODY and holder.scopes.reach("manage") == frozenset():
+            raise Refusal(HTTPStatus.FORBIDDEN, "this token manages no tenant")
+        scope.setdefault("state", {})["holder"] = holder
+
+    def failed(self, scope: Scope) -> None:
+        """Count a request that proves nothing; raises the Refusal (429) where there were too many."""
+        self._failures.count(neighbourhood(address_of(scope) or ""))
+
+    def _admit_platform(self, scope: Scope) -> None:
+        self._failures.check(neighbourhood(address_of(scope) or ""))
+        infinity = self._api.infinity
+        if infinity is None or not callback.heard(infinity.tenants().values(), address_of(scope)):
+            raise Refusal(HTTPStatus.FORBIDDEN, "no tenant takes callbacks from this address")
+
+
+def address_of(scope: Scope) -> str | None:
+    """Where a request comes from; of one that came over a trusted proxy, where it went in."""
+    client = scope.get("client")
+    return str(client[0]) if client else None
