@@ -5,6 +5,7 @@ import re
 from prometheus_client import REGISTRY
 
 import dialplane.asterisk.metrics
+import dialplane.infinity.metrics
 import dialplane.kube.metrics
 import dialplane.notify.metrics
 import dialplane.reconcile.metrics

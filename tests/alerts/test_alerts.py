@@ -43,6 +43,7 @@ INVALID = 'kind="SipTrunk",type="Accepted",reason="Invalid"'
 REFUSED = 'kind="SipTrunk",type="Registered",reason="RegistrationRejected"'
 SILENT = 'kind="SipTrunk",type="Reachable",reason="Unreachable"'
 RESTART = 'kind="Asterisk",type="Ready",reason="RestartRequired"'
+AWAY = 'kind="InfinityTenant",type="Reachable",reason="Unreachable"'
 NO_PHONE = 'kind="Extension",type="Registered",reason="NoContact"'
 GUESS = 'kind="ChallengeResponseFailed",service="PJSIP"'
 
@@ -65,6 +66,9 @@ CASES = [
     case("ModemOffline", "modems", "1x60", "0x20 1x3 0x36", 'state="offline"'),
     case("TextMessagesFail", "sms_sent_total", "0+1x60", "4x60", 'result="Failed"', "result"),
     case("NotificationsGivenUp", "notification_attempts_total", "0+1x60", "4x60", 'result="dead"'),
+    case("ProviderUnreachable", "problems", "1x60", "0x20 1x3 0x36", AWAY),
+    case("PoolExhausted", "infinity_leases_denied_total", "0+1x60", "4x60", 'tenant="acme",reason="Exhausted"', "tenant"),
+    case("CallbacksMissing", "infinity_calls_total", "0+1x60", "4x60", 'tenant="acme",outcome="TimedOut"', "tenant"),
     case("MessageStoreAway", "conditions", "1x60", "0x60", 'kind="Notifier",type="Ready",status="Unknown"'),
 ]
 WELL = [  # what must keep each of them silent, beside a healthy site
@@ -75,6 +79,9 @@ WELL = [  # what must keep each of them silent, beside a healthy site
     case("PasswordsGuessed", "security_events_total", "", "0+900x60", 'kind="FailedACL",service="PJSIP"'),
     case("TextMessagesFail", "sms_sent_total", "", "0+9x60", 'result="Delivered"'),
     case("NotificationsGivenUp", "notification_attempts_total", "", "0+9x60", 'result="failed"'),
+    case("TrunkUnreachable", "problems", "", "5x60", AWAY),
+    case("PoolExhausted", "infinity_leases_denied_total", "", "0+9x60", 'tenant="acme",reason="Disabled"'),
+    case("CallbacksMissing", "infinity_calls_total", "", "0+9x60", 'tenant="acme",outcome="Answered"'),
 ]
 
 

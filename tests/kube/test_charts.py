@@ -228,6 +228,31 @@ async def test_the_api_is_not_installed_without_tokens(site: Site) -> None:
         await install(site, "dialplane", api={"enabled": True})
 
 
+async def test_the_platform_of_calls_is_let_in_to_one_path_alone(site: Site) -> None:
+    callback = {"enabled": True, "host": "calls.example.com", "className": "outside", "tlsSecret": "tls"}
+    await install(site, "dialplane", api={"enabled": True, "tokensSecret": "tokens", "callbackIngress": callback})
+    path = f"/apis/networking.k8s.io/v1/namespaces/{site.namespace}/ingresses/office-callback"
+    spec = site.ok(site.server.request("GET", path))["spec"]
+    assert (spec["ingressClassName"], spec["tls"]) == ("outside", [{"hosts": [callback["host"]], "secretName": "tls"}])
+    (rule,) = spec["rules"]
+    (way,) = rule["http"]["paths"]
+    assert (rule["host"], way["pathType"]) == (callback["host"], "Exact")
+    assert way["path"] == "/api/v1/infinity/callback/call-record"
+    assert way["backend"]["service"] == {"name": "office-controller", "port": {"name": "api"}}
+
+
+@pytest.mark.parametrize(
+    ("api", "cure"),
+    [
+        ({"enabled": True, "tokensSecret": "tokens", "callbackIngress": {"enabled": True}}, r"callbackIngress\.host"),
+        ({"callbackIngress": {"enabled": True, "host": "calls.example.com"}}, r"set api\.enabled"),
+    ],
+)
+async def test_a_way_in_that_leads_nowhere_is_not_installed(site: Site, api: dict[str, Any], cure: str) -> None:
+    with pytest.raises(helm.exceptions.InstallError, match=cure):
+        await install(site, "dialplane", api=api)
+
+
 async def test_who_may_reach_the_api_can_be_narrowed(site: Site) -> None:
     ingress = {"namespaceSelector": {"matchLabels": {"name": "ingress"}}}
     api = {"enabled": True, "tokensSecret": "tokens"}
