@@ -20,6 +20,11 @@ def secret(name: str, **values: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
 
 
+def config_map(name: str, **values: str) -> Manifest:
+    """A ConfigMap with these values."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": values}
+
+
 def condition(seen: Manifest, kind: str) -> dict[str, Any]:
     """That condition of a resource as a front door shows it; empty where there is none."""
     conditions = seen.get("status", {}).get("conditions", ())

@@ -26,6 +26,25 @@ spec:
   urlSecretRef: {name: people, key: password}
   events: [sms.received]
 """
+CAMPAIGN = """\
+apiVersion: dialplane.io/v1alpha1
+kind: Campaign
+metadata:
+  name: spring
+spec:
+  tenant: acme
+  agents: [{id: ann, callbackNumber: "+15550100"}]
+  destinations: {configMapRef: {name: people, key: may.csv}}
+"""
+PEOPLE = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: people}
+data:
+  may.csv: |
+    number
+    +15550101
+"""
 SECRET = """\
 apiVersion: v1
 kind: Secret
@@ -56,6 +75,11 @@ def _more(field: str) -> dict[str, str | bytes]:
     return {"a.yaml": PHONE + f"  {field}\n", "s.yaml": SECRET}
 
 
+def _list(old: str, new: str) -> dict[str, str | bytes]:
+    assert old in PEOPLE
+    return {"a.yaml": CAMPAIGN, "p.yaml": PEOPLE.replace(old, new)}
+
+
 def _notifier(field: str) -> dict[str, str | bytes]:
     return {"a.yaml": NOTIFIER + f"  {field}\n", "s.yaml": SECRET.replace("alice", "people")}
 
@@ -73,7 +97,7 @@ TABLE = (
     Bad(
         "too big",
         _one(b"# " + b"x" * (10 * 1024 * 1024)),
-        "a.yaml: 10.0 MiB is more than the 1 MiB a file may have: split it",
+        "a.yaml: 10.0 MiB is more than the 2 MiB a file may have: split it",
     ),
     # YAML.
     Bad("tab", _one("a:\n\tb: c\n"), "a.yaml:2: broken YAML: a tab: indent with spaces"),
@@ -130,7 +154,7 @@ TABLE = (
     Bad(
         "no kind",
         _one("apiVersion: dialplane.io/v1alpha1\n"),
-        "a.yaml:1: kind: is missing: a manifest needs it (one of Asterisk, Dongle, Extension, Notifier, Schedule, SipTrunk, SmsMessage)",
+        "a.yaml:1: kind: is missing: a manifest needs it (one of Asterisk, Campaign, Dongle, Extension, InfinityTenant, Notifier, Schedule, SipTrunk, SmsMessage)",
     ),
     Bad(
         "misspelt kind",
@@ -140,7 +164,7 @@ TABLE = (
     Bad(
         "kind of no resemblance",
         _phone("kind: Extension", "kind: Qqq"),
-        "a.yaml:2: Qqq/alice: kind: there is no kind Qqq: use one of Asterisk, Dongle, Extension, Notifier, Schedule, SipTrunk, SmsMessage",
+        "a.yaml:2: Qqq/alice: kind: there is no kind Qqq: use one of Asterisk, Campaign, Dongle, Extension, InfinityTenant, Notifier, Schedule, SipTrunk, SmsMessage",
     ),
     Bad(
         "misspelt apiVersion",
@@ -261,5 +285,54 @@ TABLE = (
         "misspelt stringData",
         {"a.yaml": PHONE, "s.yaml": SECRET + "stringdata: {a: b}\n"},
         "s.yaml:5: Secret/alice: stringdata: a Secret has no such field: its values stand under stringData or data",
+    ),
+    # ConfigMaps: a list of people is nobody's business either.
+    Bad(
+        "no such ConfigMap",
+        _one(CAMPAIGN),
+        "a.yaml:8: Campaign/spring: spec.destinations.configMapRef: ConfigMap 'people' does not exist in this namespace: create it",
+    ),
+    Bad(
+        "no such key in a ConfigMap",
+        _list("may.csv", "june.csv"),
+        "a.yaml:8: Campaign/spring: spec.destinations.configMapRef: ConfigMap 'people' has no key 'may.csv' under data: add it, or name another key",
+    ),
+    Bad(
+        "binary data in a ConfigMap",
+        {"a.yaml": CAMPAIGN, "p.yaml": PEOPLE + "binaryData: {other: AAAA}\n"},
+        "p.yaml:8: ConfigMap/people: binaryData: is not read: write the value as text under data",
+    ),
+    Bad(
+        "a number in a ConfigMap",
+        _list("data:\n", "data:\n  other: 15550101\n"),
+        "p.yaml:5: ConfigMap/people: data.other: must be text: quote it",
+    ),
+    Bad(
+        "an octal number in a ConfigMap",
+        _list("data:\n", "data:\n  other: 0155501\n"),
+        "p.yaml:5: ConfigMap/people: data.other: this value is octal to some YAML readers and decimal to others: quote it",
+    ),
+    Bad(
+        "stringData in a ConfigMap",
+        _list("data:\n", "stringData: {a: b}\ndata:\n"),
+        "p.yaml:4: ConfigMap/people: stringData: a ConfigMap has no such field: its values stand under data",
+    ),
+    Bad(
+        "a ConfigMap larger than Kubernetes takes",
+        _list("    +15550101\n", "    +15550101\n" * 110_000),
+        "p.yaml:4: ConfigMap/people: data: has more than 1 MiB, which Kubernetes would not take: split it into several ConfigMaps",
+    ),
+    Bad(
+        "a ConfigMap of another namespace",
+        {
+            "a.yaml": CAMPAIGN.replace("name: spring", "name: spring\n  namespace: one"),
+            "p.yaml": PEOPLE.replace("{name: people}", "{name: people, namespace: two}"),
+        },
+        "p.yaml:3: ConfigMap/people: metadata.namespace: two is not one (of a.yaml:1): a site is one namespace",
+    ),
+    Bad(
+        "misspelt ConfigMap",
+        _list("ConfigMap", "Configmap"),
+        "p.yaml:2: Configmap/people: kind: there is no kind Configmap: did you mean ConfigMap?",
     ),
 )

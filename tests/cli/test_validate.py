@@ -121,13 +121,13 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_two(arguments: list[str],
 
 
 def test_another_kind_is_left_alone_and_said_so(tmp_path: Path) -> None:
-    other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"
+    other = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n"
     _write(tmp_path, {"office.yaml": OFFICE, "x.yaml": other, "kustomization.yaml": "resources: [office.yaml]\n"})
     ended = dialplane("validate", "-f", ".", cwd=tmp_path)
     assert ended.returncode == 0
     assert ended.stderr.splitlines()[:2] == [
         "kustomization.yaml:1: a kustomization is not read here: every file is, recursively",
-        "x.yaml:1: ConfigMap/x: left alone: v1 ConfigMap is not read without Kubernetes",
+        "x.yaml:1: Service/x: left alone: v1 Service is not read without Kubernetes",
     ]
 
 

@@ -52,6 +52,7 @@ def rules(*, without: tuple[str, str] = ("", "")) -> list[dict[str, Any]]:
         *((GROUP, p, ["list", "watch"]) for p in plurals),
         *((GROUP, f"{p}/status", ["patch"]) for p in plurals),
         ("", "secrets", ["list", "watch"]),
+        ("", "configmaps", ["list", "watch"]),
         ("", "events", ["create", "patch"]),
         ("coordination.k8s.io", "leases", ["get", "create", "update"]),
     ]
@@ -91,6 +92,10 @@ class Site:
     def secret(self, name: str, **values: str) -> dict[str, Any]:
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
         return self.ok(self.server.request("POST", self.path("Secret"), body))
+
+    def config_map(self, name: str, **values: str) -> dict[str, Any]:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": values}
+        return self.ok(self.server.request("POST", self.path("ConfigMap"), body))
 
     def patch(self, kind: str, name: str, change: dict[str, Any], subresource: str = "") -> dict[str, Any]:
         path = self.path(kind, name) + (f"/{subresource}" if subresource else "")

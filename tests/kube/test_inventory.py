@@ -2,10 +2,10 @@
 
 import pytest
 
-from dialplane.kube.inventory import DELETED, SECRET, Inventory
+from dialplane.kube.inventory import CONFIG_MAP, DELETED, REFERRED, SECRET, Inventory
 from dialplane.kube.shelf import is_older
 from dialplane.resources.key import Key
-from tests.kube.world import EXTENSION, KINDS, TRUNK, Server, list_all, new_inventory
+from tests.kube.world import EXTENSION, KINDS, TRUNK, Server, list_all, new_inventory, read_values
 
 ANN = Key(EXTENSION, "ann")
 
@@ -17,10 +17,10 @@ def ready(server: Server) -> Inventory:
     return inventory
 
 
-@pytest.mark.parametrize("missing", [*KINDS, SECRET])
+@pytest.mark.parametrize("missing", [*KINDS, *REFERRED])
 def test_there_is_no_snapshot_until_every_kind_was_listed(missing: str) -> None:
     inventory = new_inventory()
-    for kind in {*KINDS, SECRET} - {missing}:
+    for kind in {*KINDS, *REFERRED} - {missing}:
         inventory.listed(kind, [])
     assert not inventory.passed
     assert inventory.waiting_for == (missing,)
@@ -183,7 +183,7 @@ def test_secret_values_are_kept_only_where_referred_to() -> None:
     secrets = inventory.snapshot().secrets
     assert {n: {k: v.get_secret_value() for k, v in s.items()} for n, s in secrets.items()} == {"used": {"v": "1"}}
     assert "unused" not in str(inventory.snapshot().secrets)
-    entry = inventory._secrets.get("unused")
+    entry = inventory._secrets.shelf.get("unused")
     assert entry is not None
     assert entry.payload is None
 
@@ -194,11 +194,11 @@ def test_a_secret_referred_to_later_is_asked_for_and_then_kept() -> None:
     server.put(EXTENSION, "ann", 1)
     inventory = ready(server)
     inventory.event(EXTENSION, "MODIFIED", server.put(EXTENSION, "ann", 1, "late"))
-    assert [s.name for s in inventory.unread_secrets] == ["late"]
+    assert [s.name for s in inventory.unread(SECRET)] == ["late"]
     before = inventory.revision
-    inventory.reread(SECRET, inventory.unread_secrets, server.of(SECRET))
+    inventory.reread(SECRET, inventory.unread(SECRET), server.of(SECRET))
     assert inventory.revision > before
-    assert inventory.unread_secrets == ()
+    assert inventory.unread(SECRET) == ()
     assert inventory.snapshot().secrets["late"]["v"].get_secret_value() == "7"
 
 
@@ -209,7 +209,7 @@ def test_a_secret_no_longer_referred_to_is_forgotten() -> None:
     inventory = ready(server)
     inventory.event(EXTENSION, "MODIFIED", server.put(EXTENSION, "ann", 1))
     assert dict(inventory.snapshot().secrets) == {}
-    entry = inventory._secrets.get("used")
+    entry = inventory._secrets.shelf.get("used")
     assert entry is not None
     assert entry.payload is None
 
@@ -229,3 +229,46 @@ def test_bytes_that_are_not_text_survive_as_surrogates() -> None:
 )
 def test_versions_compare_as_numbers_and_unknown_ones_not_at_all(version: str, than: str, older: bool) -> None:
     assert is_older(version, than) is older
+
+
+def test_a_config_map_is_read_only_where_it_is_referred_to() -> None:
+    server = Server()
+    server.put(CONFIG_MAP, "people", 1)
+    server.put(CONFIG_MAP, "kube-root-ca.crt", 2)
+    inventory = ready(server)
+    assert not inventory.awaits_values
+    inventory.event(EXTENSION, "ADDED", server.put(EXTENSION, "ann", 1, None, "people"))
+    assert [s.name for s in inventory.unread(CONFIG_MAP)] == ["people"]
+    read_values(inventory, server)
+    assert dict(inventory.snapshot().config_maps) == {"people": {"v": "1"}}
+    inventory.event(EXTENSION, DELETED, server.delete(EXTENSION, "ann"))
+    assert dict(inventory.snapshot().config_maps) == {}
+    assert not _held(inventory, "people")
+    assert not _held(inventory, "kube-root-ca.crt")
+
+
+def _held(inventory: Inventory, name: str) -> bool:
+    entry = inventory._config_maps.shelf.get(name)
+    assert entry is not None
+    return entry.payload is not None
+
+
+def test_a_changed_config_map_stays_as_it_was_until_it_is_read_and_one_that_says_the_same_is_the_same_object() -> None:
+    server = Server()
+    server.put(CONFIG_MAP, "people", 1)
+    server.put(EXTENSION, "ann", 1, None, "people")
+    inventory = ready(server)
+    before, values = inventory.revision, inventory.snapshot().config_maps["people"]
+    inventory.event(CONFIG_MAP, "MODIFIED", server.put(CONFIG_MAP, "people", 1))  # a label, say
+    read_values(inventory, server)
+    assert inventory.revision == before
+    inventory.event(CONFIG_MAP, "MODIFIED", server.put(CONFIG_MAP, "people", 2))
+    assert inventory.revision == before
+    assert inventory.awaits_values
+    assert inventory.snapshot().config_maps["people"] is values
+    read_values(inventory, server)
+    assert inventory.revision > before
+    assert inventory.snapshot().config_maps["people"] == {"v": "2"}
+    inventory.event(CONFIG_MAP, DELETED, server.delete(CONFIG_MAP, "people"))
+    assert dict(inventory.snapshot().config_maps) == {}
+    assert inventory.removals == 1

@@ -7,19 +7,20 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dialplane.kube.inventory import DELETED, SECRET
+from dialplane.kube.inventory import CONFIG_MAP, DELETED, REFERRED, SECRET
 from dialplane.resources.key import Key
-from tests.kube.world import EXTENSION, KINDS, TRUNK, Server, list_all, new_inventory
+from tests.kube.world import EXTENSION, KINDS, TRUNK, Server, list_all, new_inventory, read_values
 
 if TYPE_CHECKING:
     from dialplane.kube.shelf import Suspicion
 
 NAMES = st.sampled_from(["a", "b"])
 RESOURCES = st.sampled_from([EXTENSION, TRUNK])
-ALL = st.sampled_from([EXTENSION, TRUNK, SECRET])
-SECRETS = st.sampled_from([None, "a", "b"])
+ALL = st.sampled_from([EXTENSION, TRUNK, SECRET, CONFIG_MAP])
+REFERENCES = st.sampled_from([None, "a", "b"])
 
 Event = tuple[str, str | None, dict[str, Any]]
+Read = tuple[str, "tuple[Suspicion, ...]", dict[str, dict[str, Any]], bool]
 
 
 class Namespace(RuleBasedStateMachine):
@@ -31,16 +32,16 @@ class Namespace(RuleBasedStateMachine):
         self.past = [copy.deepcopy(self.server)]
         self.inventory = new_inventory()
         self.pending: dict[str, list[Event]] = {}
-        self.reads: list[tuple[str, tuple[Suspicion, ...], dict[str, dict[str, Any]]]] = []
+        self.reads: list[Read] = []
         self.seen: tuple[int, object] = (-1, None)
 
     def tell(self, kind: str, type_: str | None, obj: dict[str, Any]) -> None:
         self.pending.setdefault(obj["metadata"]["uid"], []).append((kind, type_, copy.deepcopy(obj)))
 
-    @rule(kind=ALL, name=NAMES, value=st.integers(0, 2), secret=SECRETS)
-    def put(self, kind: str, name: str, value: int, secret: str | None) -> None:
+    @rule(kind=ALL, name=NAMES, value=st.integers(0, 2), secret=REFERENCES, list_=REFERENCES)
+    def put(self, kind: str, name: str, value: int, secret: str | None, list_: str | None) -> None:
         known = (kind, name) in self.server.objects
-        self.tell(kind, "MODIFIED" if known else "ADDED", self.server.put(kind, name, value, secret))
+        self.tell(kind, "MODIFIED" if known else "ADDED", self.server.put(kind, name, value, secret, list_))
 
     @rule(kind=RESOURCES, name=NAMES, value=st.integers(0, 2))
     def set_status(self, kind: str, name: str, value: int) -> None:
@@ -66,16 +67,20 @@ class Namespace(RuleBasedStateMachine):
         """The read of the suspects begins now and is applied later."""
         past = data.draw(st.sampled_from([*self.past[-3:], self.server]))
         suspects = self.inventory.listed(kind, past.lines(kind))
-        self.reads.append((kind, suspects, copy.deepcopy(self.server.of(kind))))
+        self.reads.append((kind, suspects, copy.deepcopy(self.server.of(kind)), False))
 
-    @rule()
-    def read_wanted_secrets(self) -> None:
-        self.reads.append((SECRET, self.inventory.unread_secrets, copy.deepcopy(self.server.of(SECRET))))
+    @rule(kind=st.sampled_from(REFERRED))
+    def read_wanted_values(self, kind: str) -> None:
+        self.reads.append((kind, self.inventory.unread(kind), copy.deepcopy(self.server.of(kind)), True))
 
     @precondition(lambda self: self.reads)
     @rule()
     def a_read_arrives(self) -> None:
-        self.inventory.reread(*self.reads.pop(0))
+        self.arrive(self.reads.pop(0))
+
+    def arrive(self, read: Read) -> None:
+        kind, suspects, found, whole = read
+        self.inventory.reread(kind, suspects, found, whole=whole)
 
     @precondition(lambda self: self.pending)
     @rule(data=st.data())
@@ -101,6 +106,7 @@ class Namespace(RuleBasedStateMachine):
             content = (
                 {k: (r.uid, r.generation, r.spec, dict(r.annotations)) for k, r in built.resources.items()},
                 {n: dict(s) for n, s in built.secrets.items()},
+                {n: dict(s) for n, s in built.config_maps.items()},
             )
             assert self.seen[0] != self.inventory.revision or self.seen[1] == content
             self.seen = (self.inventory.revision, content)
@@ -111,13 +117,13 @@ class Namespace(RuleBasedStateMachine):
             for event in self.pending.pop(uid):
                 self.inventory.event(*event)
         for read in self.reads:
-            self.inventory.reread(*read)
+            self.arrive(read)
         for (kind, name), obj in self.server.objects.items():  # ghosts apart, the events alone tell the truth
             entry = self.inventory._shelf(kind).get(name)
             assert entry is not None
             assert (entry.uid, entry.version) == (obj["metadata"]["uid"], obj["metadata"]["resourceVersion"])
         list_all(self.inventory, self.server)
-        self.inventory.reread(SECRET, self.inventory.unread_secrets, self.server.of(SECRET))
+        read_values(self.inventory, self.server)
         assert self.inventory.passed
         snapshot = self.inventory.snapshot()
         truth = {Key(k, n): o for (k, n), o in self.server.objects.items() if k in KINDS}
@@ -133,6 +139,11 @@ class Namespace(RuleBasedStateMachine):
             for n, o in self.server.of(SECRET).items()
             if n in wanted
         }
+        wanted = {o["spec"]["list"] for o in truth.values()}
+        assert {n: dict(s) for n, s in snapshot.config_maps.items()} == {
+            n: o["data"] for n, o in self.server.of(CONFIG_MAP).items() if n in wanted
+        }
+        assert not self.inventory.awaits_values
         for key, obj in truth.items():
             held = self.inventory.held(key)
             assert held is not None

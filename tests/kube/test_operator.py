@@ -103,6 +103,57 @@ async def test_a_secret_that_existed_before_it_was_referred_to_is_there_in_the_f
     assert seen[0] == {"ann-sip"}
 
 
+CAMPAIGN = {
+    "tenant": "acme",
+    "agents": [{"id": "ann", "callbackNumber": "+15550100"}],
+    "destinations": {"configMapRef": {"name": "people", "key": "may.csv"}},
+}
+
+
+async def test_a_config_map_that_is_referred_to_is_followed_and_the_others_are_not_even_read(
+    site: Site, operate: Operate
+) -> None:
+    site.config_map("people", **{"may.csv": "number\n+15550101\n"})
+    site.config_map("large", text="x" * 500_000)
+    site.create("Campaign", "spring", CAMPAIGN)
+    async with operate() as running:
+        await running.until(lambda: running.rounds)
+        source, inventory = running.sites[0].source, running.operator.inventory
+        assert source.snapshot().config_maps == {"people": {"may.csv": "number\n+15550101\n"}}
+        await running.quiet()
+        rounds = running.rounds
+        site.patch("ConfigMap", "large", {"data": {"text": "y"}})
+        site.patch("ConfigMap", "people", {"metadata": {"labels": {"a": "b"}}})
+        await running.quiet()
+        assert running.rounds == rounds
+        site.patch("ConfigMap", "people", {"data": {"may.csv": "number\n+15550102\n"}})
+        await running.until(lambda: running.rounds > rounds)
+        assert source.snapshot().config_maps["people"] == {"may.csv": "number\n+15550102\n"}
+        entry = inventory._config_maps.shelf.get("large")
+        assert entry is not None
+        assert entry.payload is None
+        site.delete("ConfigMap", "people")
+        await running.until(lambda: source.snapshot().config_maps == {})
+        site.config_map("people", **{"may.csv": "number\n"})
+        await running.until(lambda: source.snapshot().config_maps == {"people": {"may.csv": "number\n"}})
+
+
+async def test_a_config_map_that_changed_while_the_watches_were_cut_is_seen_afterwards(
+    site: Site, operate: Operate, proxy: Proxy
+) -> None:
+    site.config_map("people", **{"may.csv": "number\n+15550101\n"})
+    site.create("Campaign", "spring", CAMPAIGN)
+    through = proxy.kubeconfig(site.server.kubeconfig(OPERATOR, namespace=site.namespace))
+    async with operate(kubeconfig=through) as running:
+        await running.until(lambda: running.rounds)
+        inventory = running.operator.inventory
+        await proxy.cut()
+        site.patch("ConfigMap", "people", {"data": {"may.csv": "number\n"}})
+        await proxy.mend()
+        changed = {"people": {"may.csv": "number\n"}}
+        await running.until(lambda: dict(inventory.snapshot().config_maps) == changed, 30)
+
+
 async def test_what_was_deleted_while_the_watches_were_cut_leaves_no_ghost(
     site: Site, operate: Operate, proxy: Proxy
 ) -> None:
@@ -211,6 +262,8 @@ async def test_a_kind_that_is_not_served_ends_the_process_with_the_cure(site: Si
         ("extensions", "list", "list extensions.dialplane.io"),
         ("extensions/status", "patch", "patch extensions/status.dialplane.io"),
         ("secrets", "watch", "watch secrets"),
+        ("configmaps", "list", "list configmaps"),
+        ("configmaps", "watch", "watch configmaps"),
         ("leases", "update", "update leases.coordination.k8s.io dialplane"),
     ],
 )

@@ -9,7 +9,7 @@ from dialplane.kube import reading
 from dialplane.kube.access import Rights
 from dialplane.kube.addresses import custom
 from dialplane.kube.errors import GoneError, HistoryRewrittenError, KindNotServedError, NotFoundError
-from dialplane.kube.inventory import SECRET
+from dialplane.kube.inventory import REFERRED
 from dialplane.kube.reading import Reader
 from dialplane.kube.shelf import Suspicion
 from dialplane.resources.key import Key
@@ -93,7 +93,7 @@ async def test_a_list_that_began_before_a_newer_answer_is_no_step_back() -> None
 async def test_a_kind_that_is_loaded_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "ABSENT_FOR", 0.3)
     bench = Bench(NotFoundError(404, "no"), NotFoundError(404, "no"), page(1))
-    for kind in (*KINDS, SECRET):
+    for kind in (*KINDS, *REFERRED):
         await bench.reader.fill(kind)
     assert bench.inventory.passed
 

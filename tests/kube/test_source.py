@@ -64,7 +64,7 @@ async def test_a_touch_is_told_though_the_site_is_the_same() -> None:
 async def test_a_change_waits_for_the_secrets_it_newly_refers_to_but_not_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "SECRETS_GRACE", 0.15)
+    monkeypatch.setattr(module, "VALUES_GRACE", 0.15)
     server = Server()
     server.put(SECRET, "late", 1)
     source = ready(server)

@@ -23,7 +23,7 @@ from dialplane.kube.errors import (
     UnavailableError,
     api_error,
 )
-from dialplane.kube.inventory import SECRET
+from dialplane.kube.inventory import CONFIG_MAP, SECRET
 from dialplane.kube.reading import Reader
 from dialplane.kube.watching import Watch
 from dialplane.resources.key import Key
@@ -58,10 +58,10 @@ class Bench:
         if method == "POST":
             return {"status": {"allowed": self.allowed}}
         self.lists.append(path)
-        kind = next((k for k in KINDS if path.endswith(k.lower() + "s")), SECRET)
+        kind = next((k for k in (*KINDS, CONFIG_MAP) if path.endswith(k.lower() + "s")), SECRET)
         return {"metadata": {"resourceVersion": str(self.version)}, "items": list(self.server.of(kind).values())}
 
-    async def watch(self, path: str, *, query: Mapping[str, str], **_: float) -> AsyncGenerator[Event, None]:
+    async def watch(self, path: str, *, query: Mapping[str, str], **_: Any) -> AsyncGenerator[Event, None]:
         if path.endswith("extensions"):
             self.since.append(query["resourceVersion"])
             if self.scripts:

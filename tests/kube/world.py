@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dialplane.kube.inventory import SECRET, Inventory, line_of
+from dialplane.kube.inventory import CONFIG_MAP, REFERRED, SECRET, Inventory, Reference, line_of
 from dialplane.kube.shelf import Line
 from dialplane.resources.base import Spec
 from dialplane.resources.key import Key
@@ -17,6 +17,7 @@ KINDS = (EXTENSION, TRUNK)
 class PlainSpec(Spec):
     value: int
     secret: str | None = None
+    list: str | None = None
 
 
 def parse(manifest: Mapping[str, Any]) -> Resource:
@@ -30,13 +31,14 @@ def parse(manifest: Mapping[str, Any]) -> Resource:
     )
 
 
-def secrets_of(resource: Resource) -> Iterable[str]:
+def references(resource: Resource) -> Iterable[Reference]:
     assert isinstance(resource.spec, PlainSpec)
-    return [resource.spec.secret] if resource.spec.secret else []
+    named = (SECRET, resource.spec.secret), (CONFIG_MAP, resource.spec.list)
+    return [(kind, name) for kind, name in named if name]
 
 
 def new_inventory() -> Inventory:
-    return Inventory("site", KINDS, parse, secrets_of)
+    return Inventory("site", KINDS, parse, references)
 
 
 class Server:
@@ -47,17 +49,20 @@ class Server:
         self._version = 100
         self._uids = 0
 
-    def put(self, kind: str, name: str, value: int = 0, secret: str | None = None) -> dict[str, Any]:
-        """Create it, or change its spec (for a Secret: its value)."""
-        content = (
-            {"data": {"v": encode(str(value))}} if kind == SECRET else {"spec": {"value": value, "secret": secret}}
-        )
+    def put(
+        self, kind: str, name: str, value: int = 0, secret: str | None = None, list_: str | None = None
+    ) -> dict[str, Any]:
+        """Create it, or change its spec (of a Secret or a ConfigMap: its value)."""
+        content = {
+            SECRET: {"data": {"v": encode(str(value))}},
+            CONFIG_MAP: {"data": {"v": str(value)}},
+        }.get(kind, {"spec": {"value": value, "secret": secret, "list": list_}})
         old = self.objects.get((kind, name))
         if old is None:
             self._uids += 1
             metadata = {"name": name, "uid": f"uid-{self._uids}", "generation": 1, "annotations": {}}
             return self._keep(kind, name, {"metadata": metadata, **content})
-        bump = 0 if kind == SECRET else int(old["spec"] != content["spec"])
+        bump = 0 if kind in REFERRED else int(old["spec"] != content["spec"])
         return self._keep(kind, name, {**old, **content}, generation=old["metadata"]["generation"] + bump)
 
     def annotate(self, kind: str, name: str, annotation: str, value: str) -> dict[str, Any]:
@@ -91,7 +96,14 @@ def encode(text: str) -> str:
 
 def list_all(inventory: Inventory, server: Server, *, settle: bool = True) -> None:
     """What the reader does: a LIST per kind, then a consistent read of what it puts in doubt."""
-    for kind in (*KINDS, SECRET):
+    for kind in (*KINDS, *REFERRED):
         suspects = inventory.listed(kind, server.lines(kind))
         if settle:
             inventory.reread(kind, suspects, server.of(kind))
+    read_values(inventory, server)
+
+
+def read_values(inventory: Inventory, server: Server) -> None:
+    """What the reader does for values that are wanted."""
+    for kind in REFERRED:
+        inventory.reread(kind, inventory.unread(kind), server.of(kind), whole=True)

@@ -19,11 +19,13 @@ def manifest(kind: str, name: str, spec: Mapping[str, Any], **metadata: Any) -> 
 
 
 def snapshot(
-    manifests: Iterable[Mapping[str, Any]], secrets: Mapping[str, Mapping[str, str]] | None = None
+    manifests: Iterable[Mapping[str, Any]],
+    secrets: Mapping[str, Mapping[str, str]] | None = None,
+    config_maps: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Snapshot:
     resources = [parse(m) for m in manifests]
     held = {name: {k: SecretStr(v) for k, v in keys.items()} for name, keys in (secrets or {}).items()}
-    return Snapshot("default", {r.key: r for r in resources}, held)
+    return Snapshot("default", {r.key: r for r in resources}, held, config_maps or {})
 
 
 def office() -> tuple[list[dict[str, Any]], dict[str, dict[str, str]]]:

@@ -24,6 +24,7 @@ from dialplane.resources.snapshot import Snapshot
 from tests.plan.modems import MODEMS
 from tests.plan.office import manifest, snapshot
 from tests.plan.rich import ASTERISK, CARRIER, DESK, MANIFESTS, SECRETS, rich
+from tests.resources.examples import MINIMAL
 
 TEMPLATES = load()
 RETAINED = "[dp-old_00000000]\nexten => s,1,Return()\n\n"
@@ -33,6 +34,7 @@ LONG = "u" * 7_900
 PHONE = {"number": "101", "credentialsSecretRef": {"name": "desk"}}
 BOX = {"pinSecretRef": {"name": "desk", "key": "pin"}}
 ALL = ["internal", "local", "national", "international"]
+CAMPAIGN = MINIMAL["Campaign"]
 SPECS: Mapping[str, list[dict[str, Any]]] = {
     "Asterisk": [
         ASTERISK,
@@ -81,6 +83,11 @@ SPECS: Mapping[str, list[dict[str, Any]]] = {
         {"dongleGroup": "all", "to": "0151", "text": "y"},
         {"to": "0151", "text": "z"},
     ],
+    "Campaign": [
+        CAMPAIGN | {"destinations": {"configMapRef": {"name": "people", "key": "list"}}},
+        CAMPAIGN | {"doNotCall": {"configMapRef": {"name": "never", "key": "list"}}},
+        CAMPAIGN,
+    ],
     "Schedule": [
         {"whenOpen": {"extension": "101"}, "whenClosed": {"number": "030123456"}},
         {"whenOpen": {"schedule": "night"}, "whenClosed": {"hangup": True}},
@@ -95,6 +102,7 @@ NAMES: Mapping[str, list[str]] = {
     "Dongle": ["gsm-1", "gsm-2", "gsm-4", "defaults"],
     "Notifier": ["boss"],
     "SmsMessage": ["hello", "m1", "m2"],
+    "Campaign": ["spring", "autumn"],
 }
 VALUES = {
     "username": ["101", "102", "103", "account", LONG, "a@b"],
@@ -115,6 +123,7 @@ class Histories(RuleBasedStateMachine):
         self.planner = Planner(TEMPLATES)
         self.resources: dict[Key, Resource] = dict(rich().resources)
         self.secrets: dict[str, Mapping[str, SecretStr]] = dict(rich().secrets)
+        self.lists: dict[str, Mapping[str, str]] = {}
         self.held: dict[Key, Version | None] = {}
         self.retained = ""
         self.namespace = "default"
@@ -146,6 +155,14 @@ class Histories(RuleBasedStateMachine):
     @rule(name=st.sampled_from(SECRET_NAMES))
     def lose(self, name: str) -> None:
         self.secrets.pop(name, None)
+
+    @rule(name=st.sampled_from(["people", "never"]), key=st.sampled_from(["list", "other"]), value=st.text(max_size=1))
+    def write(self, name: str, key: str, value: str) -> None:
+        self.lists[name] = {**self.lists.get(name, {}), key: value}
+
+    @rule(name=st.sampled_from(["people", "never"]))
+    def tear_up(self, name: str) -> None:
+        self.lists.pop(name, None)
 
     @rule()
     def mend(self) -> None:
@@ -182,7 +199,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def the_plan_is_the_one_of_a_new_planner(self) -> None:
-        site = Snapshot(self.namespace, dict(self.resources), dict(self.secrets))
+        site = Snapshot(self.namespace, dict(self.resources), dict(self.secrets), dict(self.lists))
         before, self.plan = self.plan, self.planner.plan(site, dict(self.held), self.retained)
         assert self.plan == Planner(TEMPLATES).plan(site, dict(self.held), self.retained)
         was = before.objects.readable()

@@ -11,7 +11,7 @@ from dialplane.resources.problem import Reason
 from dialplane.standalone.files import File
 from dialplane.standalone.secrets import secrets_from_directory
 from dialplane.standalone.site import Site, SiteReader
-from tests.cli.bad_input import OFFICE, PHONE, SECRET
+from tests.cli.bad_input import CAMPAIGN, OFFICE, PEOPLE, PHONE, SECRET
 
 ALICE = Key("Extension", "alice")
 
@@ -144,3 +144,50 @@ def test_the_example_office_is_without_a_problem() -> None:
     site = SiteReader().read(read_paths([Path("examples/office")]))
     assert site.findings == ()
     assert len(site.snapshot.resources) == 7
+
+
+CAMPAIGN_KEY = Key("Campaign", "spring")
+
+
+def test_only_config_maps_that_are_referred_to_are_in_the_snapshot_and_the_others_are_left_alone() -> None:
+    other = PEOPLE.replace("name: people", "name: other") + "binaryData: {x: AAAA}\n"
+    site = read(OFFICE, CAMPAIGN, PEOPLE, other)
+    assert site.snapshot.config_maps == {"people": {"may.csv": "number\n+15550101\n"}}
+    assert [str(finding) for finding in site.findings] == [
+        "3.yaml:1: ConfigMap/other: left alone: no resource refers to it"
+    ]
+    assert not site.errors
+
+
+def test_a_config_map_that_says_the_same_is_the_very_same_object_though_its_file_was_written() -> None:
+    reader = SiteReader()
+    files = [File("a.yaml", CAMPAIGN.encode()), File("p.yaml", PEOPLE.encode())]
+    before = reader.read(files).snapshot.config_maps["people"]
+    files[1] = File("p.yaml", (PEOPLE + "immutable: true\n").encode())
+    assert reader.read(files).snapshot.config_maps["people"] is before
+    files[1] = File("p.yaml", PEOPLE.replace("0101", "0102").encode())
+    assert reader.read(files).snapshot.config_maps["people"] == {"may.csv": "number\n+15550102\n"}
+    assert reader.read(files[:1]).snapshot.config_maps == {}
+
+
+def test_a_config_map_described_twice_is_said() -> None:
+    site = read(OFFICE, CAMPAIGN, PEOPLE, PEOPLE.replace("0101", "0102"))
+    assert "also in 2.yaml:1" in site.errors[0].message
+    assert site.snapshot.config_maps["people"]["may.csv"].endswith("0101\n")
+
+
+def test_a_config_map_as_large_as_kubernetes_takes_is_read() -> None:
+    line = "    +15550101\n"
+    people = PEOPLE.replace(line, line * 104_000)
+    site = read(OFFICE, CAMPAIGN, people)
+    assert not site.findings
+    assert len(site.snapshot.config_maps["people"]["may.csv"]) > 1_000_000
+
+
+def test_no_finding_ever_shows_a_value_of_a_config_map() -> None:
+    for value in ("0155501", "yes", "1_000", "12:30", "[a]", "7"):
+        text = PEOPLE + f"  other: {value}\n"
+        findings = read(OFFICE, CAMPAIGN, text).findings
+        assert findings
+        for finding in findings:
+            assert f" {value} " not in f" {finding.message} "

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 
-from testbed.manifests import condition
-from tests.system.doors import is_false, is_true
+from testbed.manifests import condition, config_map, manifest
+from tests.system.doors import Seen, is_false, is_true
 from tests.system.world import CARRIER_HOST, World, password_of, phones, rings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -142,6 +142,47 @@ async def test_a_secret_that_appears_late_changes_and_disappears(running: World)
     assert is_true("Ready")((await running.door.seen())["Extension", "e101"])
     await running.door.delete("Extension", "e105")
     await running.door.until_absent("Extension", "e105")
+
+
+async def test_a_list_that_appears_late_changes_and_disappears(running: World) -> None:
+    """A Campaign's ConfigMap; who is on it stands nowhere but there."""
+    door = running.door
+    reference = {"configMapRef": {"name": "people", "key": "list"}}
+    tenant = manifest(
+        "InfinityTenant",
+        "acme",
+        tenantId="1",
+        apiUrl="http://127.0.0.1:9/api",
+        tokenSecretRef={"name": "acme", "key": "token"},
+        extensionPool={"numbers": ["8001-8002"]},
+    )
+    agents = [{"id": "ann", "callbackNumber": "+15550100"}]
+    spring = manifest("Campaign", "spring", tenant="acme", paused=True, agents=agents, destinations=reference)
+    await door.apply([tenant, spring], {"acme": {"token": "token-of-acme"}})
+
+    def lacks(words: str) -> Callable[[Seen], bool]:
+        return lambda seen: words in condition(seen, "Accepted").get("message", "")
+
+    def is_there(seen: Seen) -> bool:
+        return bool(condition(seen, "Accepted")) and not lacks("ConfigMap")(seen)
+
+    try:
+        status = await door.until("Campaign", "spring", lacks("ConfigMap 'people' does not exist"))
+        accepted = next(c for c in status["conditions"] if c["type"] == "Accepted")
+        assert accepted["reason"] == "ReferenceMissing"
+        assert not [c for c in status["conditions"] if c["type"] == "Stalled"]
+        await door.apply([config_map("people", list="number\n+15550177\n")])
+        await door.until("Campaign", "spring", is_there)
+        await door.apply([config_map("people", another="number\n+15550177\n")])
+        await door.until("Campaign", "spring", lacks("has no key 'list'"))
+        await door.apply([config_map("people", list="number\n+15550178\n")])
+        await door.until("Campaign", "spring", is_there)
+        await door.delete("ConfigMap", "people")
+        status = await door.until("Campaign", "spring", lacks("does not exist"))
+        assert "5550177" not in f"{status}{door.log}"
+    finally:
+        await door.delete("Campaign", "spring")
+        await door.delete("InfinityTenant", "acme")
 
 
 async def test_one_bad_resource_among_fifty_harms_none_of_the_others(running: World) -> None:

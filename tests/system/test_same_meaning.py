@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dialplane.kube.inventory import SECRET, Inventory, line_of
-from dialplane.kube.operator import secrets_of
+from dialplane.kube.inventory import CONFIG_MAP, SECRET, Inventory, line_of
+from dialplane.kube.operator import references
 from dialplane.plan.planner import Planner
 from dialplane.reconcile.template_dir import load
 from dialplane.resources.kinds import KINDS
@@ -90,6 +90,36 @@ REFUSED = [
 ]
 
 
+PEOPLE = """
+apiVersion: dialplane.io/v1alpha1
+kind: Campaign
+metadata: {{name: spring}}
+spec:
+  tenant: acme
+  agents: [{{id: ann, callbackNumber: "+15550100"}}]
+  destinations: {{configMapRef: {{name: people, key: may.csv}}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: people}}
+data:
+  {entry}
+"""
+SAME_LISTS = [
+    "may.csv: |\n    number,caseId\n    +15550101,A-1\n",
+    "may.csv: |-\n    number\n    +15550101",
+    "may.csv: >\n    number\n    +15550101\n",
+    'may.csv: "number\\r\\n+15550101\\r\\n"',
+    'may.csv: "+15550101"',
+    'may.csv: "0101"',
+    "may.csv: Zoë 张伟",
+    "may.csv: ''",
+    "other.csv: text",
+    "may.csv: !!str 0101",
+]
+REFUSED_LISTS = ["may.csv: 15550101", "may.csv: 0101", "may.csv: yes", "may.csv: 12:30", "may.csv: [a]", "may.csv: 1e3"]
+
+
 @pytest.fixture(scope="module")
 def planner() -> Planner:
     return Planner(load())
@@ -107,23 +137,28 @@ def from_cluster(server: ApiServer, folder: Path) -> Snapshot:
     """
     namespace = Namespace(server, f"same-{next(_SERIAL)}")
     namespace.kubectl("apply", "--validate=false", "-f", str(folder))
-    inventory = Inventory(namespace.name, tuple(KINDS), parse, secrets_of)
+    inventory = Inventory(namespace.name, tuple(KINDS), parse, references)
     objects: dict[str, list[dict[str, Any]]] = {kind: namespace.items(kind) for kind in PLURALS}
     answer = server.request("GET", f"/api/v1/namespaces/{namespace.name}/secrets")
     objects[SECRET] = [o for o in answer.body["items"] if o["type"] == "Opaque"]
+    objects[CONFIG_MAP] = namespace.items(CONFIG_MAP)
     for kind, them in objects.items():
         inventory.listed(kind, [line_of(kind, o["metadata"]) for o in them])
     for kind, them in objects.items():
         for each in them:
             inventory.event(kind, "ADDED", {"kind": kind, "apiVersion": "v1", **each})
     assert inventory.passed, inventory.waiting_for
+    found = {o["metadata"]["name"]: o for o in objects[CONFIG_MAP]}
+    inventory.reread(CONFIG_MAP, inventory.unread(CONFIG_MAP), found, whole=True)
     return inventory.snapshot()
 
 
 def meaning(snapshot: Snapshot) -> dict[str, Any]:
     """All that a plan is made of."""
     secrets = {n: {k: v.get_secret_value() for k, v in found.items()} for n, found in snapshot.secrets.items()}
-    return {str(key): (r.spec, r.problems) for key, r in sorted(snapshot.resources.items())} | {"Secrets": secrets}
+    lists = {name: dict(values) for name, values in snapshot.config_maps.items()}
+    found = {str(key): (r.spec, r.problems) for key, r in sorted(snapshot.resources.items())}
+    return found | {"Secrets": secrets, "ConfigMaps": lists}
 
 
 def test_the_example_is_the_same_site(api_server: Callable[[], ApiServer], planner: Planner) -> None:
@@ -162,3 +197,26 @@ def test_a_value_that_would_be_read_otherwise_is_refused_here(
     assert any(re.search("readers|no value", finding.message) for finding in site.findings) or any(
         resource.spec is None for resource in listed.resources.values()
     ), meaning(listed)
+
+
+@pytest.mark.parametrize("entry", SAME_LISTS)
+def test_a_config_map_is_read_alike(api_server: Callable[[], ApiServer], tmp_path: Path, entry: str) -> None:
+    (tmp_path / "people.yaml").write_text(PEOPLE.format(entry=entry))
+    site = from_folder(tmp_path)
+    assert not site.findings
+    assert site.snapshot.config_maps
+    assert meaning(site.snapshot) == meaning(from_cluster(api_server(), tmp_path))
+
+
+@pytest.mark.parametrize("entry", REFUSED_LISTS)
+def test_a_value_of_a_config_map_that_would_be_read_otherwise_is_refused_here(
+    api_server: Callable[[], ApiServer], tmp_path: Path, entry: str
+) -> None:
+    (tmp_path / "people.yaml").write_text(PEOPLE.format(entry=entry))
+    errors = from_folder(tmp_path).errors
+    assert errors
+    try:
+        from_cluster(api_server(), tmp_path)
+    except KubectlError:
+        return  # refused there, too
+    assert any("readers" in finding.message for finding in errors)

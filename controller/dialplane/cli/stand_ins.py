@@ -4,6 +4,7 @@ With them the rest of a site is judged as if it were complete: one missing Secre
 route that leads to its extension.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from pydantic import SecretStr
@@ -38,7 +39,7 @@ def completed(snapshot: Snapshot, *, generated_only: bool) -> Snapshot:
             values = secrets.setdefault(name, {})
             for entry in keys:
                 values.setdefault(entry, SecretStr(_value(resource.spec, field, entry)))
-    return Snapshot(snapshot.namespace, snapshot.resources, secrets)
+    return replace(snapshot, secrets=secrets)
 
 
 def _value(spec: Spec, field: str, entry: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from dialplane.kube.addresses import EVENTS, LEASES, MESSAGES, SECRETS, Address
+from dialplane.kube.addresses import EVENTS, LEASES, MESSAGES, REFERRED_TO, Address
 from dialplane.kube.api import Api
 from dialplane.kube.errors import ApiError, ForbiddenError, RightMissingError, UnavailableError
 
@@ -47,7 +47,8 @@ def needed(addresses: Iterable[Address], *, lease: str) -> tuple[Right, ...]:
     rights = []
     for address in addresses:
         rights += [Right("list", address), Right("watch", address), Right("patch", address, "status")]
-    rights += [Right("list", SECRETS), Right("watch", SECRETS)]
+    for address in REFERRED_TO:
+        rights += [Right("list", address), Right("watch", address)]
     if lease:
         rights.append(Right("create", LEASES))  # which RBAC cannot narrow to a name
         rights += [Right(verb, LEASES, name=lease) for verb in ("get", "update")]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dialplane.kube.inventory import SECRET
+from dialplane.kube.inventory import CONFIG_MAP, SECRET
 from dialplane.resources.manifest import GROUP, VERSION
 
 HELM_RELEASES = "type!=helm.sh/release.v1"
@@ -18,6 +18,8 @@ class Address:
     version: str
     plural: str
     field_selector: str = ""
+    metadata_only: bool = False
+    """Listed and watched without contents; those that are wanted are read one by one."""
 
     @property
     def resource(self) -> str:
@@ -43,6 +45,9 @@ class Address:
 
 
 SECRETS = Address(SECRET, "", "v1", "secrets", HELM_RELEASES)
+CONFIG_MAPS = Address(CONFIG_MAP, "", "v1", "configmaps", metadata_only=True)
+"""Anybody's, of up to 1 MiB each: the few that a resource refers to are read, no others ever leave the server."""
+REFERRED_TO = (SECRETS, CONFIG_MAPS)
 PODS = Address("Pod", "", "v1", "pods")
 EVENTS = Address("Event", "", "v1", "events")
 MESSAGES = Address("SmsMessage", GROUP, VERSION, "smsmessages")

@@ -24,6 +24,8 @@ from dialplane.kube.errors import ConnectionUnknownError, UnavailableError, api_
 JSON = Any
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
+METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
+"""For a watch."""
 BAD = 400
 POOL = 40
 """Connections at once: 24 patches, a watch per kind, and room for the lease, which must never queue behind them."""
@@ -59,7 +61,7 @@ class WatchApi(Protocol):
     """The API server, as who watches it sees it."""
 
     def watch(
-        self, path: str, *, query: Mapping[str, str], seconds: float, silence: float
+        self, path: str, *, query: Mapping[str, str], seconds: float, silence: float, accept: str = "application/json"
     ) -> AsyncGenerator[tuple[str, JSON], None]:
         """The events of one watch (type, object), bookmarks too, until the server ends it.
 
@@ -68,6 +70,7 @@ class WatchApi(Protocol):
             query: selectors and the resourceVersion to go on from.
             seconds: after which the server shall end it, so that rights and tokens are asked for anew.
             silence: seconds without a word after which a server that sends bookmarks (one a minute) counts as lost.
+            accept: `METADATA` for objects without their contents.
 
         Raises:
             ApiError: the subclass for the status that the server answers or sends as an event;
@@ -150,7 +153,7 @@ class KubeApi:
         return json.loads(text)
 
     async def watch(
-        self, path: str, *, query: Mapping[str, str], seconds: float, silence: float
+        self, path: str, *, query: Mapping[str, str], seconds: float, silence: float, accept: str = "application/json"
     ) -> AsyncGenerator[tuple[str, JSON], None]:
         """See `WatchApi.watch`."""
         asked = {**query, "watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": f"{seconds:.0f}"}
@@ -158,7 +161,7 @@ class KubeApi:
         answer: aiohttp.ClientResponse | None = None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                answer = await self._send("GET", path, asked, {"Accept": "application/json"}, None, unlimited)
+                answer = await self._send("GET", path, asked, {"Accept": accept}, None, unlimited)
                 if answer.status >= BAD:
                     raise api_error(answer.status, _message(await answer.read()) or answer.reason or "")
             _keep_alive(answer)

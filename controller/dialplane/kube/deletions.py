@@ -145,6 +145,7 @@ class VouchedSource:
                 snapshot,
                 resources={**self._shown.resources, **snapshot.resources},
                 secrets={**self._shown.secrets, **snapshot.secrets},
+                config_maps={**self._shown.config_maps, **snapshot.config_maps},
             )
             self._source.touch()
         self._shown = snapshot

@@ -4,9 +4,10 @@ Guarantees:
 
 - there is no snapshot before every kind has been listed once and every listed object has been seen;
 - `revision` grows when, and only when, the site may mean something else: an object appeared, went, or changed its uid,
-  generation or a `dialplane.io/` annotation, or a Secret that a spec refers to changed a value. The echo of our own
-  status patches only refreshes what the status writer compares with;
-- Secret values are kept for names that specs refer to, and for no others once the barrier has passed.
+  generation or a `dialplane.io/` annotation, or a Secret or ConfigMap that a spec refers to changed a value. The echo
+  of our own status patches only refreshes what the status writer compares with;
+- values of Secrets are kept for names that specs refer to, and for no others once the barrier has passed; of ConfigMaps
+  the events bring only metadata, and `unread` says whose values are to be read.
 
 No I/O, no clock and no locks: one thread (the root loop's) calls all of it.
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from dialplane.kube.referred import Referred
 from dialplane.kube.shelf import Entry, Line, Shelf, Suspicion
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import GROUP, Resource
@@ -27,9 +29,13 @@ from dialplane.resources.snapshot import Snapshot
 
 JSON = Any
 SECRET = "Secret"  # noqa: S105 -- a kind, not a secret
+CONFIG_MAP = "ConfigMap"
+REFERRED = (SECRET, CONFIG_MAP)
+"""The kinds that resources refer to for their values."""
 DELETED = "DELETED"
 
-Values = Mapping[str, SecretStr]
+Reference = tuple[str, str]
+"""Kind and name of something that a spec refers to for its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +46,8 @@ class Held:
     version: str
     """metadata.resourceVersion."""
     status: Mapping[str, JSON]
-    secrets: frozenset[str]
-    """Names of the Secrets that the spec refers to."""
+    references: frozenset[Reference]
+    """The Secrets and ConfigMaps that the spec refers to."""
 
     @property
     def uid(self) -> str:
@@ -57,32 +63,29 @@ def mark_of(metadata: Mapping[str, JSON]) -> tuple[int, tuple[tuple[str, str], .
 
 
 def line_of(kind: str, metadata: Mapping[str, JSON]) -> Line:
-    """One item of a metadata LIST; a Secret has no generation, so that its version has to do."""
+    """One item of a metadata LIST; Secrets and ConfigMaps have no generation, so that the version has to do."""
     version = metadata.get("resourceVersion", "")
-    mark = version if kind == SECRET else mark_of(metadata)
+    mark = version if kind in REFERRED else mark_of(metadata)
     return Line(metadata["name"], metadata["uid"], version, mark)
 
 
 @dataclass(slots=True)
 class Inventory:
-    """All objects of one namespace. `parse` reads a manifest; `secrets_of` names the Secrets a resource refers to."""
+    """All objects of one namespace. `parse` reads a manifest; `references` says what a resource refers to."""
 
     namespace: str
     kinds: Collection[str]
     parse: Callable[[Mapping[str, JSON]], Resource]
-    secrets_of: Callable[[Resource], Iterable[str]]
+    references: Callable[[Resource], Iterable[Reference]]
     revision: int = field(default=0, init=False)
     removals: int = field(default=0, init=False)
     """How many times something went that the site was made of."""
     _shelves: dict[str, Shelf[Held]] = field(init=False)
-    _secrets: Shelf[Values | None] = field(default_factory=Shelf, init=False)
-    _references: dict[str, int] = field(default_factory=dict, init=False)
+    _secrets: Referred[Mapping[str, SecretStr]] = field(default_factory=Referred, init=False)
+    _config_maps: Referred[Mapping[str, str]] = field(default_factory=Referred, init=False)
     _passed: bool = field(default=False, init=False)
     _resources: dict[Key, Resource] = field(default_factory=dict, init=False)
-    _values: dict[str, Values] = field(default_factory=dict, init=False)
     """What a snapshot holds, kept up to date: to copy 10,000 takes 0.1 ms, to gather them 20."""
-    _unread: set[str] = field(default_factory=set, init=False)
-    """Secrets that exist and are referred to, but whose values were not kept when they passed by."""
     _snapshot: tuple[int, Snapshot] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -91,16 +94,14 @@ class Inventory:
     # -- what comes in ------------------------------------------------------------------------------------------
 
     def event(self, kind: str, type_: str | None, obj: Mapping[str, JSON]) -> None:
-        """A watch event, or any object just read or written: `type_` matters only where it is DELETED."""
-        metadata = obj["metadata"]
-        name, uid = metadata["name"], metadata["uid"]
+        """A watch event, or any object just read or written: `type_` matters only where it is DELETED.
+
+        Of a ConfigMap only the metadata is looked at; its values come by `reread`.
+        """
         if type_ == DELETED:
-            self._remove(kind, name, uid)
-        elif self._shelf(kind).admits(name, uid, metadata.get("resourceVersion", "")):
-            if kind == SECRET:
-                self._put_secret(name, obj)
-            elif not self._knows(kind, name, uid, metadata.get("resourceVersion", "")):
-                self._put_resource(kind, name, obj)
+            self._remove(kind, obj["metadata"]["name"], obj["metadata"]["uid"])
+        else:
+            self._put(kind, obj, whole=kind != CONFIG_MAP)
         self._check_barrier()
 
     def listed(self, kind: str, lines: Iterable[Line]) -> tuple[Suspicion, ...]:
@@ -109,8 +110,18 @@ class Inventory:
         self._check_barrier()
         return suspects
 
-    def reread(self, kind: str, suspects: Iterable[Suspicion], found: Mapping[str, Mapping[str, JSON]]) -> None:
-        """What a consistent read (no resourceVersion), begun after the suspicion arose, says of the suspects."""
+    def reread(
+        self,
+        kind: str,
+        suspects: Iterable[Suspicion],
+        found: Mapping[str, Mapping[str, JSON]],
+        *,
+        whole: bool = False,
+    ) -> None:
+        """What a consistent read (no resourceVersion), begun after the suspicion arose, says of the suspects.
+
+        `whole`: the ConfigMaps that were found have their values; all other kinds always do.
+        """
         for suspect in suspects:
             obj = found.get(suspect.name)
             if obj is None or (suspect.uid and obj["metadata"]["uid"] != suspect.uid):
@@ -118,7 +129,7 @@ class Inventory:
             if obj is None:
                 self._shelf(kind).settle(suspect.name)
             else:
-                self.event(kind, None, obj)
+                self._put(kind, obj, whole=whole or kind != CONFIG_MAP)
         self._check_barrier()
 
     # -- what goes out ------------------------------------------------------------------------------------------
@@ -131,13 +142,16 @@ class Inventory:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """The kinds that keep the barrier closed, for the log."""
-        return tuple(kind for kind in (*self.kinds, SECRET) if not self._shelf(kind).complete)
+        return tuple(kind for kind in (*self.kinds, *REFERRED) if not self._shelf(kind).complete)
+
+    def unread(self, kind: str) -> tuple[Suspicion, ...]:
+        """Secrets or ConfigMaps that exist and are referred to, but whose values are yet to be read (see `reread`)."""
+        return self._referred(kind).unread
 
     @property
-    def unread_secrets(self) -> tuple[Suspicion, ...]:
-        """Secrets that exist and are referred to, but whose values were not kept when they passed by."""
-        entries = ((name, self._secrets.get(name)) for name in self._unread)
-        return tuple(Suspicion(name, entry.uid) for name, entry in entries if entry is not None)
+    def awaits_values(self) -> bool:
+        """Whether there are any such."""
+        return any(self.unread(kind) for kind in REFERRED)
 
     def held(self, key: Key) -> Held | None:
         """That resource, if it exists."""
@@ -162,17 +176,35 @@ class Inventory:
         return self._snapshot[1]
 
     def _build(self) -> Snapshot:
-        return Snapshot(self.namespace, MappingProxyType(self._resources.copy()), MappingProxyType(self._values.copy()))
+        return Snapshot(
+            self.namespace,
+            MappingProxyType(self._resources.copy()),
+            MappingProxyType(self._secrets.values.copy()),
+            MappingProxyType(self._config_maps.values.copy()),
+        )
 
     # -- within -------------------------------------------------------------------------------------------------
 
     def _shelf(self, kind: str) -> Shelf[Any]:
-        return self._secrets if kind == SECRET else self._shelves[kind]
+        return self._referred(kind).shelf if kind in REFERRED else self._shelves[kind]
+
+    def _referred(self, kind: str) -> Referred[Any]:
+        return self._secrets if kind == SECRET else self._config_maps
 
     def _knows(self, kind: str, name: str, uid: str, version: str) -> bool:
         """The echo of a status patch whose answer we took, or an object that was read twice."""
         held = self._shelves[kind].get(name)
         return held is not None and held.uid == uid and held.version == version != ""
+
+    def _put(self, kind: str, obj: Mapping[str, JSON], *, whole: bool) -> None:
+        metadata = obj["metadata"]
+        name, uid, version = metadata["name"], metadata["uid"], metadata.get("resourceVersion", "")
+        if not self._shelf(kind).admits(name, uid, version):
+            return
+        if kind in REFERRED:
+            self._put_values(kind, obj, whole=whole)
+        elif not self._knows(kind, name, uid, version):
+            self._put_resource(kind, name, obj)
 
     def _put_resource(self, kind: str, name: str, obj: Mapping[str, JSON]) -> None:
         shelf, metadata = self._shelves[kind], obj["metadata"]
@@ -180,79 +212,57 @@ class Inventory:
         mark, uid, version = mark_of(metadata), metadata["uid"], metadata.get("resourceVersion", "")
         status = obj.get("status") or {}
         if before is not None and (before.uid, before.mark) == (uid, mark):
-            held = Held(before.payload.resource, version, status, before.payload.secrets)
+            held = Held(before.payload.resource, version, status, before.payload.references)
         else:
             resource = self.parse({**obj, "kind": kind})
-            names = frozenset(self.secrets_of(resource))
-            held = Held(resource, version, status, names)
-            self._refer(names, before.payload.secrets if before is not None else ())
+            references = frozenset(self.references(resource))
+            held = Held(resource, version, status, references)
+            self._refer(references, before.payload.references if before is not None else ())
             self._resources[resource.key] = resource
             self.revision += 1
         shelf.put(name, Entry(uid, version, mark, held))
 
-    def _put_secret(self, name: str, obj: Mapping[str, JSON]) -> None:
-        before, metadata = self._secrets.get(name), obj["metadata"]
-        wanted = name in self._references
-        values = _decoded(obj.get("data") or {}) if wanted or not self._passed else None
-        version = metadata.get("resourceVersion", "")
-        self._secrets.put(name, Entry(metadata["uid"], version, version, values))
-        self._weigh(name)
-        if wanted and (before is None or before.payload != values):
+    def _put_values(self, kind: str, obj: Mapping[str, JSON], *, whole: bool) -> None:
+        metadata = obj["metadata"]
+        name, referred, values = metadata["name"], self._referred(kind), None
+        if whole and referred.wants(name):
+            values = (_decoded if kind == SECRET else _plain)(obj.get("data") or {})
+        if referred.put(name, metadata["uid"], metadata.get("resourceVersion", ""), values):
             self.revision += 1
 
     def _remove(self, kind: str, name: str, uid: str) -> None:
-        if kind == SECRET:
-            if self._secrets.remove(name, uid) and name in self._references:
-                self._weigh(name)
+        if kind in REFERRED:
+            if self._referred(kind).remove(name, uid):
                 self.revision += 1
                 self.removals += 1
             return
         entry = self._shelves[kind].get(name)
         if self._shelves[kind].remove(name, uid):
             if entry is not None:
-                self._refer((), entry.payload.secrets)
+                self._refer((), entry.payload.references)
                 del self._resources[entry.payload.resource.key]
             self.revision += 1
             self.removals += 1
 
-    def _refer(self, names: Iterable[str], no_longer: Iterable[str]) -> None:
-        for name in names:
-            self._references[name] = self._references.get(name, 0) + 1
-            self._weigh(name)
-        for name in no_longer:
-            self._references[name] -= 1
-            if not self._references[name]:
-                del self._references[name]
-                self._weigh(name)
-                if self._passed:
-                    self._forget(name)
-
-    def _weigh(self, name: str) -> None:
-        """Bring up to date what is kept of one Secret, which changed or is referred to otherwise than before."""
-        entry = self._secrets.get(name) if name in self._references else None
-        self._values.pop(name, None)
-        self._unread.discard(name)
-        if entry is not None and entry.payload is not None:
-            self._values[name] = entry.payload
-        elif entry is not None:
-            self._unread.add(name)
-
-    def _forget(self, name: str) -> None:
-        entry = self._secrets.get(name)
-        if entry is not None and entry.payload is not None:
-            self._secrets.put(name, Entry(entry.uid, entry.version, entry.mark, None))
+    def _refer(self, now: Collection[Reference], no_longer: Collection[Reference]) -> None:
+        for kind in REFERRED:
+            names = [[name for of, name in references if of == kind] for references in (now, no_longer)]
+            self._referred(kind).refer(*names)
 
     def _check_barrier(self) -> None:
-        if self._passed or not all(self._shelf(kind).complete for kind in (*self.kinds, SECRET)):
+        if self._passed or not all(self._shelf(kind).complete for kind in (*self.kinds, *REFERRED)):
             return
         self._passed = True
         self.revision += 1
-        for name in list(self._secrets):
-            if name not in self._references:
-                self._forget(name)
+        for kind in REFERRED:
+            self._referred(kind).forget_others()
 
 
-def _decoded(data: Mapping[str, str]) -> Values:
+def _plain(data: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(data))
+
+
+def _decoded(data: Mapping[str, str]) -> Mapping[str, SecretStr]:
     """A Secret's values as text; bytes that are not UTF-8 survive as surrogates, and rendering refuses them."""
     return MappingProxyType({key: SecretStr(_text(value)) for key, value in data.items()})
 

@@ -29,7 +29,7 @@ from dialplane.kube.credentials import SecretStore
 from dialplane.kube.deletions import VouchedSource, Whole
 from dialplane.kube.errors import ApiError, FatalError, ForbiddenError, KubeError
 from dialplane.kube.events import Events
-from dialplane.kube.inventory import Inventory
+from dialplane.kube.inventory import CONFIG_MAP, SECRET, Inventory, Reference
 from dialplane.kube.lease import Alone, Lease
 from dialplane.kube.parts import patiently, together, until
 from dialplane.kube.reading import Reader
@@ -42,7 +42,7 @@ from dialplane.reconcile.site import Ports
 from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import Resource, parse
-from dialplane.resources.references import secret_refs
+from dialplane.resources.references import config_map_refs, secret_refs
 from dialplane.service import Service
 
 log = structlog.get_logger(__name__)
@@ -96,11 +96,12 @@ class Options:
     log_level: str = "INFO"
 
 
-def secrets_of(resource: Resource) -> set[str]:
-    """The names of the Secrets that a resource refers to; an invalid one refers to none."""
+def references(resource: Resource) -> set[Reference]:
+    """The Secrets and ConfigMaps that a resource refers to; an invalid one refers to none."""
     if resource.spec is None:
         return set()
-    return {name for _, name, _ in secret_refs(resource.spec, resource.key.name)}
+    secrets = {(SECRET, name) for _, name, _ in secret_refs(resource.spec, resource.key.name)}
+    return secrets | {(CONFIG_MAP, name) for _, name, _ in config_map_refs(resource.spec)}
 
 
 def addresses() -> dict[str, Address]:
@@ -146,7 +147,7 @@ class Operator:
         self._checks: set[asyncio.Task[None]] = set()
         namespace, self._addresses = options.namespace, addresses()
         self._lease_name = options.lease_name if options.lease else ""
-        self.inventory = Inventory(namespace, tuple(self._addresses), parse, secrets_of)
+        self.inventory = Inventory(namespace, tuple(self._addresses), parse, references)
         self.source = KubeSource(self.inventory)
         self._rights = Rights(api, namespace)
         self._reader = Reader(api, self.inventory, self._addresses.values(), self._fed, self._rights)

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from dialplane.kube.access import Right, Rights
-from dialplane.kube.addresses import SECRETS, Address
+from dialplane.kube.addresses import REFERRED_TO, Address
 from dialplane.kube.api import METADATA_LIST, Api
 from dialplane.kube.errors import (
     ForbiddenError,
@@ -25,7 +25,7 @@ from dialplane.kube.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from dialplane.kube.inventory import SECRET, Inventory, line_of
+from dialplane.kube.inventory import CONFIG_MAP, SECRET, Inventory, line_of
 from dialplane.kube.shelf import Line, Suspicion, is_older
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ class Reader:
     ) -> None:
         self._api = api
         self._inventory = inventory
-        self._addresses = {a.kind: a for a in (*addresses, SECRETS)}
+        self._addresses = {a.kind: a for a in (*addresses, *REFERRED_TO)}
         self._namespace = inventory.namespace
         self._fed = fed
         self._rights = rights
@@ -63,7 +63,7 @@ class Reader:
         self._due = float("inf")
 
     async def fill(self, kind: str) -> str:
-        """A consistent LIST of whole objects, page by page, into the inventory; where a watch of the kind begins.
+        """A consistent LIST, page by page, into the inventory; where a watch of the kind begins.
 
         What we hold and the LIST lacks is read again: it may be gone, or younger than the LIST.
 
@@ -93,8 +93,11 @@ class Reader:
             self._fed()
             await self.read(kind, suspects)
 
-    async def read(self, kind: str, suspects: Iterable[Suspicion]) -> None:
-        """Read those objects consistently and let the inventory judge. Raises as `list_all`."""
+    async def read(self, kind: str, suspects: Iterable[Suspicion], *, whole: bool = False) -> None:
+        """Read those objects consistently and let the inventory judge. Raises as `list_all`.
+
+        `whole`: with their contents, even if the kind is listed without.
+        """
         suspects = tuple(suspects)
         if not suspects:
             return
@@ -102,14 +105,20 @@ class Reader:
         selectors = [f"metadata.name={name}" for name in sorted(names)] if len(names) <= ONE_BY_ONE else [""]
         found: dict[str, Mapping[str, JSON]] = {}
         for selector in selectors:
-            async for page in self._pages(self._addresses[kind], selector):
+            async for page in self._pages(self._addresses[kind], selector, whole=whole):
                 found.update((o["metadata"]["name"], o) for o in page.objects if o["metadata"]["name"] in names)
-        self._inventory.reread(kind, suspects, found)
+        self._inventory.reread(kind, suspects, found, whole=whole)
         self._fed()
         log.debug("reread", kind=kind, doubted=len(names), found=len(found))
 
+    async def read_values(self) -> None:
+        """Read the Secrets newly referred to, and the ConfigMaps that are so or changed. Raises as `list_all`."""
+        await self.read(SECRET, self._inventory.unread(SECRET))
+        for suspect in self._inventory.unread(CONFIG_MAP):  # one at a time: each may have 1 MiB
+            await self.read(CONFIG_MAP, (suspect,), whole=True)
+
     async def keep_reading(self, period: float) -> None:
-        """For ever: every `period` seconds a LIST of everything, and at once the Secrets newly referred to.
+        """For ever: every `period` seconds a LIST of everything, and at once the values that are wanted.
 
         Raises as `list_all`, except that an unavailable server is waited for.
         """
@@ -117,7 +126,7 @@ class Reader:
         self._due = loop.time() + period
         while True:
             try:
-                await self.read(SECRET, self._inventory.unread_secrets)
+                await self.read_values()
                 if loop.time() >= self._due:
                     self._due = loop.time() + period
                     await self.list_all()
@@ -131,8 +140,8 @@ class Reader:
             self._wanted.clear()
 
     def look(self) -> None:
-        """Tell `keep_reading` that the inventory changed: a Secret may be wanted."""
-        if self._inventory.passed and self._inventory.unread_secrets:
+        """Tell `keep_reading` that the inventory changed: a value may be wanted."""
+        if self._inventory.passed and self._inventory.awaits_values:
             self._wanted.set()
 
     async def explain(self, address: Address, error: ForbiddenError) -> Exception:
@@ -147,14 +156,15 @@ class Reader:
         answer = await self._get(address, query, METADATA_LIST)
         return [line_of(kind, item["metadata"]) for item in answer.get("items") or ()]
 
-    async def _pages(self, address: Address, selector: str = "") -> AsyncIterator[_Page]:
+    async def _pages(self, address: Address, selector: str = "", *, whole: bool = False) -> AsyncIterator[_Page]:
         """A consistent LIST, page by page; where the server forgets it half-way it begins anew, in one page."""
         selectors = ",".join(s for s in (address.field_selector, selector) if s)
         query = {"limit": PAGE, **({"fieldSelector": selectors} if selectors else {})}
+        accept = METADATA_LIST if address.metadata_only and not whole else "application/json"
         while True:
             first, newest = "continue" not in query, self._newest.get(address.kind, "")
             try:
-                answer = await self._get(address, query, "application/json")
+                answer = await self._get(address, query, accept)
             except GoneError:  # the pages took longer than the server keeps history
                 query.pop("continue", None)
                 query.pop("limit", None)

@@ -6,8 +6,8 @@ from dialplane.kube.inventory import Inventory
 from dialplane.reconcile.pending import Lag
 from dialplane.resources.snapshot import Snapshot
 
-SECRETS_GRACE = 5.0
-"""Seconds that a change waits for the values of newly referred Secrets, before it goes ahead without them."""
+VALUES_GRACE = 5.0
+"""Seconds that a change waits for values that are yet to be read, before it goes ahead without them."""
 REMINDER = 1.0
 """Seconds until `changed` returns again for a change that it told of, but that no snapshot was taken of."""
 
@@ -47,19 +47,19 @@ class KubeSource:
         return self.inventory.passed and (self._touched or self.inventory.revision != self._taken)
 
     async def changed(self) -> None:
-        """See `reconcile.ports.Source.changed`; also lets newly referred Secrets arrive, so that none looks missing."""
+        """See `reconcile.ports.Source.changed`; also lets wanted values arrive, so that none looks missing."""
         while not self.dirty:
             self._news.clear()
             await self._news.wait()
         if self._told == (self.inventory.revision, self._touches):
             await self._reminded()
-        await self._secrets_read()
+        await self._values_read()
         self._told = (self.inventory.revision, self._touches)
 
-    async def _secrets_read(self) -> None:
+    async def _values_read(self) -> None:
         try:
-            async with asyncio.timeout(SECRETS_GRACE):
-                while self.inventory.unread_secrets:
+            async with asyncio.timeout(VALUES_GRACE):
+                while self.inventory.awaits_values:
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:

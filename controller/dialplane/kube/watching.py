@@ -2,8 +2,8 @@
 
 Why our own and not kopf's: docs/architecture.md has the figures. Guarantees, for each kind:
 
-- a consistent LIST of whole objects comes first; the watch goes on from its resourceVersion, so that nothing that
-  happens in between is lost;
+- a consistent LIST comes first, of whole objects but for ConfigMaps; the watch goes on from its resourceVersion, so
+  that nothing that happens in between is lost;
 - a watch that ends goes on from the last version it told of, deletions included; where the server has forgotten that
   version (410, 504), a LIST takes its place, and whatever the LIST lacks is settled by a consistent read;
 - a server that does not answer is waited for; a missing right or kind ends the process with its own message.
@@ -19,8 +19,8 @@ from typing import Any
 
 import structlog
 
-from dialplane.kube.addresses import SECRETS, Address
-from dialplane.kube.api import BOOKMARK, WatchApi
+from dialplane.kube.addresses import REFERRED_TO, Address
+from dialplane.kube.api import BOOKMARK, METADATA, WatchApi
 from dialplane.kube.errors import (
     ForbiddenError,
     GoneError,
@@ -65,7 +65,7 @@ class Watch:
         self._api = api
         self._namespace = namespace
         self._reader = reader
-        self._addresses = (*addresses, SECRETS)
+        self._addresses = (*addresses, *REFERRED_TO)
         self._deliver = deliver
         self._lasts = lasts
         self._silence = silence
@@ -113,7 +113,13 @@ class Watch:
         if address.field_selector:
             query["fieldSelector"] = address.field_selector
         lasts = self._lasts * random.uniform(1.0, 1.5)  # noqa: S311 -- no secret
-        watch = self._api.watch(address.collection(self._namespace), query=query, seconds=lasts, silence=self._silence)
+        watch = self._api.watch(
+            address.collection(self._namespace),
+            query=query,
+            seconds=lasts,
+            silence=self._silence,
+            accept=METADATA if address.metadata_only else "application/json",
+        )
         at_once = 0
         async with aclosing(watch) as events:
             async for type_, obj in events:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from dialplane.plan.plan import Secrets
+from dialplane.plan.plan import ConfigMaps, Secrets
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.base import Spec
 from dialplane.resources.key import Key
@@ -31,6 +31,8 @@ class Draft:
     """The Secrets as each resource sees them."""
     asterisk_key: Key | None = None
     asterisk: AsteriskSpec | None = None
+    config_maps: Mapping[Key, ConfigMaps] = field(default_factory=dict, repr=False)
+    """The ConfigMaps as each resource sees them."""
     problems: dict[Key, list[Problem]] = field(default_factory=dict)
     _of: dict[type, list[tuple[Key, Any]]] = field(
         default_factory=lambda: defaultdict(list), init=False, repr=False, compare=False

@@ -14,6 +14,9 @@ from dialplane.resources.problem import Problem
 Secrets = Mapping[str, Mapping[str, SecretStr]]
 """Secret values by the Secret's name, then by key."""
 
+ConfigMaps = Mapping[str, Mapping[str, str]]
+"""Values of ConfigMaps by the ConfigMap's name, then by key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Version:

@@ -102,7 +102,7 @@ class Planner:
         beside = draft.asterisk_key, draft.asterisk
         known = self._own if all(one is other for one, other in zip(beside, self._beside, strict=True)) else {}
         new = {key: r for key, r in draft.resources.items() if key not in known or known[key][0] is not shares[key]}
-        own = Draft(dict(new), draft.secrets, draft.asterisk_key, draft.asterisk)
+        own = Draft(dict(new), draft.secrets, draft.asterisk_key, draft.asterisk, draft.config_maps)
         for check in OWN:
             own.note(check(own))
         found = {key: (shares[key], tuple(own.problems.get(key, ()))) for key in new}
@@ -151,7 +151,11 @@ class Planner:
 def _draft(shares: Mapping[Key, Share]) -> tuple[Draft, frozenset[Key]]:
     enabled = {key: share.resource for key, share in shares.items() if share.enabled}
     disabled = frozenset(k for k, s in shares.items() if not s.enabled)
-    draft = Draft(enabled, {key: share.secrets for key, share in shares.items()})
+    draft = Draft(
+        enabled,
+        {key: share.secrets for key, share in shares.items()},
+        config_maps={key: share.config_maps for key, share in shares.items() if share.config_maps},
+    )
     draft.note([(key, p) for key, r in enabled.items() if r.problems for p in r.problems])
     pbxes = draft.of(AsteriskSpec)
     if pbxes:

@@ -1,19 +1,19 @@
-"""The roll of a site: who is there, with which Secrets; kept from plan to plan, and what is new in it found at once.
+"""The roll of a site: who is there, with which Secrets and ConfigMaps; kept from plan to plan, and what is new found.
 
 This is where a plan stops being a matter of the whole site: a `Share` is the very same object as long as its resource
-and the Secrets it refers to are the ones of the plan before, and whatever is made of one share alone is kept beside it.
-That works because a front door hands out the same `Resource`, and the same values of a Secret, until they change; new
-ones that say the same cost time and nothing else.
+and what it refers to are the ones of the plan before, and whatever is made of one share alone is kept beside it. That
+works because a front door hands out the same `Resource`, and the same values of a Secret or a ConfigMap, until they
+change; new ones that say the same cost time and nothing else.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from dialplane.plan.plan import Secrets, Version
+from dialplane.plan.plan import ConfigMaps, Secrets, Version
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import Resource
-from dialplane.resources.references import secret_refs
+from dialplane.resources.references import config_map_refs, secret_refs
 from dialplane.resources.snapshot import Snapshot
 
 K = TypeVar("K")
@@ -27,6 +27,11 @@ class Share:
     names: frozenset[str]
     """Of the Secrets that it refers to."""
     secrets: Secrets = field(repr=False)
+    """Those of them that exist."""
+
+    config_map_names: frozenset[str]
+    """Names of the ConfigMaps that it refers to."""
+    config_maps: ConfigMaps = field(repr=False)
     """Those of them that exist."""
 
     enabled: bool
@@ -46,6 +51,7 @@ class Roll:
         self._namespace: str | None = None
         self._resources: dict[Key, Resource] = {}
         self._secrets: dict[str, Mapping[str, object]] = {}
+        self._config_maps: dict[str, Mapping[str, object]] = {}
         self._held: dict[Key, Version | None] = {}
 
     def call(self, snapshot: Snapshot, held: Mapping[Key, Version | None]) -> bool:
@@ -58,11 +64,14 @@ class Roll:
         touched = _changed(self._resources, snapshot.resources)
         if names := _changed(self._secrets, snapshot.secrets):
             touched |= {key for key, share in self.shares.items() if not names.isdisjoint(share.names)}
+        if lists := _changed(self._config_maps, snapshot.config_maps):
+            touched |= {key for key, share in self.shares.items() if not lists.isdisjoint(share.config_map_names)}
         touched |= {key for key in {*self._held, *held} if _of(self._held, key) is not _of(held, key)}
-        if not touched and not names and self._namespace == snapshot.namespace:
+        if not touched and not names and not lists and self._namespace == snapshot.namespace:
             return False
         self._namespace = snapshot.namespace
-        self._resources, self._secrets, self._held = dict(snapshot.resources), dict(snapshot.secrets), dict(held)
+        self._resources, self._held = dict(snapshot.resources), dict(held)
+        self._secrets, self._config_maps = dict(snapshot.secrets), dict(snapshot.config_maps)
         self._bring(touched, snapshot)
         return True
 
@@ -84,9 +93,11 @@ class Roll:
         if resource is None:
             return None
         if key not in self._held:
-            return _shared(resource, snapshot.secrets)
+            return _shared(resource, snapshot.secrets, snapshot.config_maps)
         version = self._held[key]
-        return None if version is None else _shared(version.resource, version.secrets)
+        if version is None:
+            return None
+        return _shared(version.resource, version.secrets, snapshot.config_maps)
 
 
 _ABSENT = object()
@@ -101,12 +112,15 @@ def _changed(before: Mapping[K, object], now: Mapping[K, object]) -> set[K]:
     return {key for key, value in now.items() if before.get(key) is not value} | (before.keys() - now.keys())
 
 
-def _shared(resource: Resource, secrets: Secrets) -> Share:
+def _shared(resource: Resource, secrets: Secrets, config_maps: ConfigMaps) -> Share:
     spec = resource.spec
     names = sorted({name for _, name, _ in secret_refs(spec, resource.key.name)}) if spec is not None else []
+    lists = {name for _, name, _ in config_map_refs(spec)} if spec is not None else set()
     return Share(
         resource,
         frozenset(names),
         {name: secrets[name] for name in names if name in secrets},
+        frozenset(lists),
+        {name: config_maps[name] for name in lists if name in config_maps},
         getattr(spec, "enabled", True),
     )

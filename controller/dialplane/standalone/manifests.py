@@ -16,6 +16,9 @@ from dialplane.standalone.files import File
 from dialplane.standalone.finding import Finding, Level
 
 SECRET: Final = "Secret"  # noqa: S105 -- a kind
+CONFIG_MAP: Final = "ConfigMap"
+CORE: Final = (SECRET, CONFIG_MAP)
+"""The kinds of Kubernetes itself that are read here: `v1`."""
 KUSTOMIZATION: Final = frozenset({"kustomization.yaml", "kustomization.yml"})
 
 _CLOSE: Final = 0.8
@@ -133,7 +136,7 @@ def _classify(file: str, document: Document) -> Manifest | Finding:
             example = f"{API_VERSION}" if name == "apiVersion" else "one of " + ", ".join(sorted(KINDS))
             return Finding(file, lines.at(name), "", name, f"{missing}: a manifest needs it ({example})")
     assert isinstance(version, str) and isinstance(kind, str)  # noqa: S101, PT018 -- checked by the loop
-    if (version == API_VERSION and kind in KINDS) or (version == "v1" and kind == SECRET):
+    if (version == API_VERSION and kind in KINDS) or (version == "v1" and kind in CORE):
         flaws = tuple(
             flaw for flaw in document.flaws if not flaw.field.startswith(("status.", "metadata.managedFields"))
         )
@@ -150,12 +153,12 @@ def _wrong(version: str, kind: str) -> tuple[str, str] | None:
     """What is wrong with a version and kind that we do not read, as (field, message); None if it is somebody else's."""
     if version == API_VERSION or (version.startswith(f"{GROUP}/") and kind not in KINDS):
         return "kind", f"there is no kind {kind}{_nearest(kind, KINDS)}"
-    if kind in KINDS or kind == SECRET:
+    if kind in KINDS or kind in CORE:
         return "apiVersion", f"{version} has no kind {kind}: did you mean {API_VERSION if kind in KINDS else 'v1'}?"
     if get_close_matches(version, [API_VERSION], cutoff=_CLOSE):
         return "apiVersion", f"there is no {version}: did you mean {API_VERSION}?"
-    if version == "v1" and get_close_matches(kind, [SECRET], cutoff=_CLOSE):
-        return "kind", f"there is no kind {kind}: did you mean {SECRET}?"
+    if version == "v1" and (close := get_close_matches(kind, CORE, n=1, cutoff=_CLOSE)):
+        return "kind", f"there is no kind {kind}: did you mean {close[0]}?"
     return None
 
 

@@ -1,7 +1,7 @@
 """A whole site read from files: the snapshot that the core works on, and the place of everything in it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Final, Protocol
@@ -11,11 +11,12 @@ from pydantic import SecretStr
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import API_VERSION, GROUP, Resource, parse
 from dialplane.resources.problem import Problem, Reason
-from dialplane.resources.references import secret_refs
+from dialplane.resources.references import config_map_refs, secret_refs
 from dialplane.resources.snapshot import Snapshot
+from dialplane.standalone.config_maps import config_map_values
 from dialplane.standalone.files import File
 from dialplane.standalone.finding import Finding, Level
-from dialplane.standalone.manifests import SECRET, Content, Manifest, read_content
+from dialplane.standalone.manifests import CONFIG_MAP, CORE, SECRET, Content, Manifest, read_content
 from dialplane.standalone.secrets import Secrets, secret_values
 
 NAMESPACE: Final = "default"
@@ -93,19 +94,34 @@ class Site:
 Read = tuple[Mapping[str, Any], Identity, Resource]
 """A manifest, what was counted of it, and the resource that it was read as."""
 
+Flaws = Sequence[tuple[str, str]]
+"""Fields, and what is wrong with each."""
+
+List = tuple[Mapping[str, Any], Mapping[str, str], Flaws]
+"""A ConfigMap's manifest, its values, and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the reading before found, to be used again where nothing changed."""
+
+    resources: Mapping[Key, Read] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=dict)
+    config_maps: Mapping[str, List] = field(default_factory=dict)
+
 
 class SiteReader:
     """Reads a site again and again; a file whose bytes did not change is not parsed twice.
 
-    A resource, or a Secret's values, that say the same as before are the very same object: a planner goes by that.
+    A resource, or the values of a Secret or a ConfigMap, that say the same as before are the very same object: a
+    planner goes by that.
     """
 
     def __init__(self, *, namespace: str = "", ledger: Ledger | None = None) -> None:
         self._namespace = namespace
         self._ledger = ledger
         self._known: dict[str, tuple[File, Content]] = {}
-        self._resources: Mapping[Key, Read] = {}
-        self._secrets: Secrets = {}
+        self._earlier = Earlier()
 
     def read(self, files: Iterable[File], *, secrets: Secrets | None = None, generated: Secrets | None = None) -> Site:
         """The site of these files.
@@ -123,7 +139,7 @@ class SiteReader:
             known[file.name] = (file, content)
             contents.append(content)
         self._known = known
-        assembly = _Assembly(self._namespace, self._ledger, self._resources, self._secrets)
+        assembly = _Assembly(self._namespace, self._ledger, self._earlier)
         for content in contents:
             for manifest in content.manifests:
                 assembly.add(manifest)
@@ -132,7 +148,7 @@ class SiteReader:
         site = assembly.site(
             broken=any(content.broken for content in contents), secrets=secrets or {}, generated=generated or {}
         )
-        self._resources, self._secrets = assembly.read, site.snapshot.secrets
+        self._earlier = Earlier(assembly.read, site.snapshot.secrets, assembly.config_maps)
         if self._ledger is not None and not site.broken:
             self._ledger.settle(site.snapshot.resources)
         return site
@@ -141,11 +157,13 @@ class SiteReader:
 class _Assembly:
     """The site while it is put together."""
 
-    def __init__(self, namespace: str, ledger: Ledger | None, resources: Mapping[Key, Read], secrets: Secrets) -> None:
+    def __init__(self, namespace: str, ledger: Ledger | None, earlier: Earlier) -> None:
         self.findings: list[Finding] = []
         self.read: dict[Key, Read] = {}
-        self._before = resources
-        self._secrets_before = secrets
+        self.config_maps: dict[str, List] = {}
+        self._lists: list[Manifest] = []
+        """The manifests of ConfigMaps: until all resources are known, nobody knows whose business they are."""
+        self._earlier = earlier
         self._namespace = namespace
         self._namespace_from = "the command line" if namespace else ""
         self._ledger = ledger
@@ -155,6 +173,12 @@ class _Assembly:
         self._nameless = False
 
     def add(self, manifest: Manifest) -> None:
+        if manifest.kind == CONFIG_MAP:
+            self._lists.append(manifest)
+        else:
+            self._add(manifest)
+
+    def _add(self, manifest: Manifest) -> None:
         name = self._name(manifest)
         if name is None:
             self._nameless = True
@@ -175,10 +199,13 @@ class _Assembly:
         self._check(manifest, key)
         if manifest.kind == SECRET:
             self._secret(manifest, key)
+        elif manifest.kind == CONFIG_MAP:
+            self._config_map(manifest, key)
         else:
             self._resource(manifest, key, self.findings[before:])
 
     def site(self, *, broken: bool, secrets: Secrets, generated: Secrets) -> Site:
+        self._take_lists()
         merged: dict[str, Mapping[str, SecretStr]] = {**generated, **self._secrets}
         for name, values in secrets.items():
             own = self._secrets.get(name, {})
@@ -190,25 +217,39 @@ class _Assembly:
                     Finding(manifest.file, manifest.line, f"{SECRET}/{name}", "", message, Level.NOTICE)
                 )
             merged[name] = {**own, **values}
-        manifests = {key: manifest for key, manifest in self._manifests.items() if key.kind != SECRET}
+        manifests = {key: manifest for key, manifest in self._manifests.items() if key.kind not in CORE}
         wanted = {
             name
             for key, resource in self._resources.items()
             if resource.spec is not None
             for _, name, _ in secret_refs(resource.spec, key.name)
         }
-        before = self._secrets_before
+        config_maps = {name: values for name, (_, values, _) in self.config_maps.items()}
+        before = self._earlier.secrets
         referred = {
             name: before[name] if before.get(name) == values else values
             for name, values in merged.items()
             if name in wanted
         }
         return Site(
-            Snapshot(self._namespace or NAMESPACE, self._resources, referred),
+            Snapshot(self._namespace or NAMESPACE, self._resources, referred, config_maps),
             tuple(sorted(set(self.findings))),
             broken or self._nameless,
             manifests,
         )
+
+    def _take_lists(self) -> None:
+        """Take in the ConfigMaps that a resource refers to; the others are somebody else's, whatever is in them."""
+        specs = [resource.spec for resource in self._resources.values() if resource.spec is not None]
+        wanted = {name for spec in specs for _, name, _ in config_map_refs(spec)}
+        for manifest in self._lists:
+            name = manifest.metadata.get("name")
+            if isinstance(name, str) and name in wanted:
+                self._add(manifest)
+            else:
+                subject = f"{CONFIG_MAP}/{_short(name)}" if isinstance(name, str) else CONFIG_MAP
+                message = "left alone: no resource refers to it"
+                self.findings.append(Finding(manifest.file, manifest.line, subject, "", message, Level.NOTICE))
 
     def _name(self, manifest: Manifest) -> str | None:
         metadata = manifest.value.get("metadata")
@@ -220,7 +261,7 @@ class _Assembly:
             self._report(manifest, None, "metadata.name", "is missing: give the resource a name")
         elif not isinstance(name, str) or any(f.field == "metadata.name" for f in manifest.flaws):
             self._report(manifest, None, "metadata.name", f"{name} must be text: quote it")
-        elif not (_SUBDOMAIN if manifest.kind == SECRET else _LABEL).fullmatch(name):
+        elif not (_SUBDOMAIN if manifest.kind in CORE else _LABEL).fullmatch(name):
             message = f"{_short(name)} is no name: use a-z, 0-9 and '-', at most 63, not '-' at either end"
             self._report(manifest, None, "metadata.name", message)
         else:
@@ -228,7 +269,7 @@ class _Assembly:
         return None
 
     def _check(self, manifest: Manifest, key: Key) -> None:
-        discreet = manifest.kind == SECRET
+        discreet = manifest.kind in CORE
         flawed = set()
         for flaw in manifest.flaws:
             flawed.add(flaw.field)
@@ -260,7 +301,7 @@ class _Assembly:
                 key, None, problems, uid=known.uid, generation=known.generation, created=known.created
             )
             return
-        value, counted, resource = self._before.get(key, (None, None, None))
+        value, counted, resource = self._earlier.resources.get(key, (None, None, None))
         same = value is manifest.value or repr(value) == repr(manifest.value)  # `==` takes 1 for true
         if resource is None or not same or counted != known:
             resource = self._parsed(manifest, key, known)
@@ -289,6 +330,20 @@ class _Assembly:
                 self._report(manifest, key, field_, message)
         self._secrets[key.name] = values
 
+    def _config_map(self, manifest: Manifest, key: Key) -> None:
+        before = self._earlier.config_maps.get(key.name)
+        if before is not None and before[0] is manifest.value:
+            read = before
+        else:
+            values, flaws = config_map_values(manifest.value)
+            same = before is not None and before[1] == values
+            read = manifest.value, before[1] if before is not None and same else values, flaws
+        self.config_maps[key.name] = read
+        flawed = {flaw.field for flaw in manifest.flaws}
+        for field_, message in read[2]:
+            if field_ not in flawed:
+                self._report(manifest, key, field_, message)
+
     def _report(self, manifest: Manifest, key: Key | None, field_: str, message: str) -> None:
         subject = str(key) if key else manifest.kind
         self.findings.append(Finding(manifest.file, manifest.lines.at(field_), subject, field_, message))
@@ -296,7 +351,7 @@ class _Assembly:
 
 def _structure(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """What the API server would refuse in the frame of a manifest, and every field without a value."""
-    if manifest.kind != SECRET:
+    if manifest.kind not in CORE:
         for name in manifest.value:
             if name not in _FIELDS:
                 yield name, f"there is no such field{_did_you_mean(name, _FIELDS)}"

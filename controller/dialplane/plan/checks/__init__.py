@@ -8,6 +8,7 @@ settled who is served, and take nobody out. A new check is a function here and a
 
 from collections.abc import Callable, Iterable
 
+from dialplane.plan.checks.config_maps import config_maps
 from dialplane.plan.checks.conflicts import (
     duplicate_dids,
     duplicate_names,
@@ -27,6 +28,7 @@ Check = Callable[[Draft], Iterable[Finding]]
 
 OWN: tuple[Check, ...] = (
     secrets,
+    config_maps,
     transports,
     names,
     pools,
