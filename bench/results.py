@@ -137,6 +137,23 @@ class Messages(Figures):
     writes: list[InboxWrites]
 
 
+class Leases(Figures):
+    """Calls that are given extensions of one pool, and give them back."""
+
+    database: str
+    pool: int
+    callers: int
+    samples: list[float]
+    """From each question to its answer, by callers who hold an extension for a moment and then pause."""
+    per_second: float
+    """Leases that are given back, by callers who never pause."""
+    naive: list[float]
+    """The same by an allocator with a transaction for each caller."""
+    naive_per_second: float
+    updates_per_second: float
+    """Bare transactions of one UPDATE."""
+
+
 class Machine(Figures):
     """Where it was measured, and with which versions."""
 
@@ -159,6 +176,7 @@ class Results(Figures):
     standalone: list[StandaloneSite] = []
     commands: list[Command] = []
     messages: list[Messages] = []
+    leases: list[Leases] = []
     apart: dict[str, Machine] = {}
     """Topics that were measured in a run of their own, and where."""
 

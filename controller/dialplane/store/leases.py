@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final, Literal, TypeVar
 
 import sqlalchemy as sa
@@ -99,11 +100,11 @@ def settle(
     """Changes, and then leases, which may have the extensions that those gave back: one transaction."""
     now = now.astimezone(UTC)
 
-    def once() -> Settled:
+    def once(again: bool) -> Settled:
         with store.write() as connection:
             pools = _lock(connection, site, {request.new.tenant for request in requests})
             changed = _change(connection, site, changes, now=now)
-            return Settled(changed, _Batch(store, connection, site, pools, now).lease(requests))
+            return Settled(changed, _Batch(store, connection, site, pools, now).lease(requests, look=again))
 
     return _undisturbed(once)
 
@@ -113,7 +114,7 @@ def reap(store: Store, site: str, *, now: datetime, limit: int = 500) -> list[Ca
     due = (CALLS.c.site == site) & LIVE & (CALLS.c.deadline <= now)
     query = sa.select(CALLS).where(due).order_by(CALLS.c.deadline).limit(limit)
 
-    def once() -> list[Call]:
+    def once(_: bool) -> list[Call]:
         with store.write() as connection:
             found = [call(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
             ended = [overdue(each, now=now) for each in found]
@@ -126,19 +127,20 @@ def reap(store: Store, site: str, *, now: datetime, limit: int = 500) -> list[Ca
     return _undisturbed(once)
 
 
-class _TakenMeanwhile(Exception):
-    """Another transaction has just used the same token and request key, for another tenant."""
+class _KnownAlready(Exception):
+    """A token and request key that have a call already: rare, so nobody looks before it is found out."""
 
 
-def _undisturbed(function: Callable[[], T]) -> T:
-    for _ in range(_ATTEMPTS - 1):
+def _undisturbed(function: Callable[[bool], T]) -> T:
+    """What `function` says once no other transaction is in its way; it is told whether it is tried again."""
+    for attempt in range(_ATTEMPTS - 1):
         try:
-            return function()
-        except (StoreConflict, _TakenMeanwhile):
+            return function(attempt > 0)
+        except (StoreConflict, _KnownAlready):
             continue
     try:
-        return function()
-    except _TakenMeanwhile:
+        return function(True)
+    except _KnownAlready:
         raise StoreUnavailable("others keep using the same request keys") from None
 
 
@@ -146,9 +148,7 @@ def _lock(connection: sa.Connection, site: str, tenants: set[str]) -> dict[str, 
     """From here on nobody else gives extensions of these tenants."""
     if not tenants:
         return {}
-    columns = [POOLS.c[name] for name in POOL_FIELDS]
-    query = sa.select(*columns).where(POOLS.c.site == site, POOLS.c.tenant.in_(sorted(tenants)))
-    rows = connection.execute(query.order_by(POOLS.c.tenant).with_for_update())
+    rows = connection.execute(_LOCK, {"site": site, "tenants": sorted(tenants)})
     return {row.tenant: Pool(*row) for row in rows}
 
 
@@ -158,8 +158,8 @@ def _change(
     if not changes:
         return ()
     ids = sorted({each.call for each in changes})
-    query = sa.select(CALLS).where(CALLS.c.id.in_(ids), CALLS.c.site == site).order_by(CALLS.c.seq).with_for_update()
-    before = {row.id: call(row) for row in connection.execute(query)}
+    found = [call(row) for row in connection.execute(_NAMED, {"ids": ids})]
+    before = {each.id: each for each in found if each.site == site}
     calls = dict(before)
     said: list[Changed | None] = []
     for each in changes:
@@ -191,31 +191,9 @@ def _write(connection: sa.Connection, site: str, calls: Sequence[tuple[Call, Cal
 
 def _free(connection: sa.Connection, site: str, calls: Sequence[Call]) -> None:
     """Have extensions back, and only those that these very calls still hold: `seq` is the fencing token."""
-    numbers = sorted(each.number for each in calls)
-    mine = (EXTENSIONS.c.site == site) & EXTENSIONS.c.number.in_(numbers)
-    if len(numbers) > 1 and connection.dialect.name == "postgresql":
-        # UPDATE locks in any order; `pools.sync` locks by number.
-        locked = sa.select(EXTENSIONS.c.number).where(mine).order_by(EXTENSIONS.c.number)
-        connection.execute(locked.with_for_update())
-    moves = EXTENSIONS.c.moves_to.is_not(None)
-    query = (
-        sa.update(EXTENSIONS)
-        .where(mine, EXTENSIONS.c.call.in_([each.seq for each in calls]))
-        .values(
-            call=None,
-            tenant=sa.func.coalesce(EXTENSIONS.c.moves_to, EXTENSIONS.c.tenant),
-            position=sa.func.coalesce(EXTENSIONS.c.moves_position, EXTENSIONS.c.position),
-            draining=sa.case((moves, sa.false()), else_=EXTENSIONS.c.draining),
-            moves_to=None,
-            moves_position=None,
-        )
-        .returning(EXTENSIONS.c.number, EXTENSIONS.c.draining)
-    )
-    unwanted = sorted(number for number, draining in connection.execute(query) if draining)
-    if unwanted:
-        connection.execute(
-            sa.delete(EXTENSIONS).where(EXTENSIONS.c.site == site, EXTENSIONS.c.number.in_(unwanted), _DRAINED)
-        )
+    rows = [{"site_is": site, "number_is": each.number, "call_is": each.seq} for each in calls]
+    connection.execute(_FREE, sorted(rows, key=itemgetter("number_is")))
+    connection.execute(_DRAINED, {"site_is": site})
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,36 +206,40 @@ class _Batch:
     pools: Mapping[str, Pool]
     now: datetime
 
-    def lease(self, requests: Sequence[Request]) -> tuple[Leased, ...]:
-        if not requests:
-            return ()
-        said = {_key(row): call(row) for row in self._had(requests)}
-        answers: dict[tuple[str, str], Leased] = {}
+    def lease(self, requests: Sequence[Request], *, look: bool) -> tuple[Leased, ...]:
+        """Answers in order; without `look` it is taken for granted that nobody has a call already.
+
+        Raises:
+            _KnownAlready: somebody has.
+        """
         asked: dict[tuple[str, str], Request] = {}
         for each in requests:
-            key = (each.new.token, each.new.request_key)
-            if key in said:
-                answers[key] = Leased(said[key])
-            else:
-                asked.setdefault(key, each)
-        answers |= dict(zip(asked, self._decide(list(asked.values())), strict=True))
+            asked.setdefault(_key(each), each)
+        answers = self._had(list(asked.values())) if look else {}
+        open_ones = [each for key, each in asked.items() if key not in answers]
+        answers |= {_key(each): leased for each, leased in zip(open_ones, self._decide(open_ones), strict=True)}
+        if not look:
+            answers |= self._had([each for key, each in asked.items() if answers[key].call is None])
         found = []
         for each in requests:
-            answer = answers[each.new.token, each.new.request_key]
-            mine = answer.call is not None and answer.call.id == each.id
-            found.append(replace(answer, fresh=mine) if answer.call else answer)
+            answer = answers[_key(each)]
+            known = answer.call is not None and answer.call.id != each.id
+            found.append(replace(answer, fresh=False) if known else answer)
         return tuple(found)
 
-    def _had(self, requests: Sequence[Request]) -> Sequence[sa.Row[Any]]:
+    def _had(self, requests: Sequence[Request]) -> dict[tuple[str, str], Leased]:
         """The calls that these have already; of others too, where tokens share keys."""
+        if not requests:
+            return {}
         tokens = {each.new.token for each in requests}
         keys = {each.new.request_key for each in requests}
-        query = sa.select(CALLS).where(
-            CALLS.c.site == self.site, CALLS.c.token.in_(sorted(tokens)), CALLS.c.request_key.in_(sorted(keys))
-        )
-        return self.connection.execute(query).all()
+        asked = {"site": self.site, "tokens": sorted(tokens), "keys": sorted(keys)}
+        found = [call(row) for row in self.connection.execute(_HAD, asked)]
+        return {(each.token, each.request_key): Leased(each) for each in found}
 
     def _decide(self, requests: Sequence[Request]) -> list[Leased]:
+        if not requests:
+            return []
         by_tenant: dict[str, list[Request]] = defaultdict(list)
         for each in requests:
             by_tenant[each.new.tenant].append(each)
@@ -285,10 +267,12 @@ class _Batch:
         insert = self.store.insert_new(CALLS).returning(CALLS.c.id, CALLS.c.seq)
         seqs: dict[str, int] = {row.id: row.seq for row in self.connection.execute(insert, rows)}
         if len(seqs) < len(rows):
-            raise _TakenMeanwhile
-        held = (CALLS.c.seq.in_(seqs.values()), EXTENSIONS.c.site == self.site, EXTENSIONS.c.number == CALLS.c.number)
-        values = {"call": CALLS.c.seq, "used": CALLS.c.seq, "last_used_at": self.now}
-        self.connection.execute(sa.update(EXTENSIONS).where(*held).values(values))
+            raise _KnownAlready
+        held = [
+            {"site_is": self.site, "number_is": row["number"], "holder": seqs[row["id"]], "at": self.now}
+            for row in rows
+        ]
+        self.connection.execute(_HOLD, held)
         return {row["id"]: Call(seq=seqs[row["id"]], **row, **_NOT_YET) for row in rows}
 
     def _row(self, request: Request, number: str) -> dict[str, Any]:
@@ -333,11 +317,46 @@ class _Batch:
         return found
 
 
-def _key(row: sa.Row[Any]) -> tuple[str, str]:
-    return (row.token, row.request_key)
+def _key(request: Request) -> tuple[str, str]:
+    return (request.new.token, request.new.request_key)
 
 
-_DRAINED: Final = EXTENSIONS.c.draining & EXTENSIONS.c.call.is_(None)
+_LOCK: Final = (
+    sa.select(*(POOLS.c[name] for name in POOL_FIELDS))
+    .where(POOLS.c.site == sa.bindparam("site"), POOLS.c.tenant.in_(sa.bindparam("tenants", expanding=True)))
+    .order_by(POOLS.c.tenant)
+    .with_for_update()
+)
+_NAMED: Final = (
+    sa.select(CALLS).where(CALLS.c.id.in_(sa.bindparam("ids", expanding=True))).order_by(CALLS.c.seq).with_for_update()
+)
+_HAD: Final = sa.select(CALLS).where(
+    CALLS.c.site == sa.bindparam("site"),
+    CALLS.c.token.in_(sa.bindparam("tokens", expanding=True)),
+    CALLS.c.request_key.in_(sa.bindparam("keys", expanding=True)),
+)
+_THIS: Final = (EXTENSIONS.c.site == sa.bindparam("site_is")) & (EXTENSIONS.c.number == sa.bindparam("number_is"))
+_HOLD: Final = (
+    sa.update(EXTENSIONS)
+    .where(_THIS)
+    .values(call=sa.bindparam("holder"), used=sa.bindparam("holder"), last_used_at=sa.bindparam("at"))
+)
+_MOVES: Final = EXTENSIONS.c.moves_to.is_not(None)
+_FREE: Final = (
+    sa.update(EXTENSIONS)
+    .where(_THIS, EXTENSIONS.c.call == sa.bindparam("call_is"))
+    .values(
+        call=sa.null(),
+        tenant=sa.func.coalesce(EXTENSIONS.c.moves_to, EXTENSIONS.c.tenant),
+        position=sa.func.coalesce(EXTENSIONS.c.moves_position, EXTENSIONS.c.position),
+        draining=sa.case((_MOVES, sa.false()), else_=EXTENSIONS.c.draining),
+        moves_to=sa.null(),
+        moves_position=sa.null(),
+    )
+)
+_DRAINED: Final = sa.delete(EXTENSIONS).where(
+    EXTENSIONS.c.site == sa.bindparam("site_is"), sa.text("draining"), EXTENSIONS.c.call.is_(None)
+)
 _UPDATE: Final = sa.update(CALLS).where(CALLS.c.seq == sa.bindparam("which"))
 _MAY_CHANGE: Final = (
     "state",

@@ -48,19 +48,17 @@ def take(connection: sa.Connection, pool: Pool, agents: Sequence[str]) -> Taken:
 
 
 def _least_recent(connection: sa.Connection, pool: Pool, count: int) -> Sequence[str]:
-    # `call` is NULL in all of them: named first, the order is the index's, and nothing needs to be sorted.
-    query = _free(pool).order_by(EXTENSIONS.c.call, EXTENSIONS.c.used, EXTENSIONS.c.position).limit(count)
-    return connection.execute(query).scalars().all()
+    asked = {"site": pool.site, "tenant": pool.tenant, "count": count}
+    return connection.execute(_LEAST_RECENT, asked).scalars().all()
 
 
 def _next_ones(connection: sa.Connection, pool: Pool, count: int) -> Taken:
     """In the pool's order after the one that was given last, and again from the beginning."""
-    place = EXTENSIONS.c.position
+    asked = {"site": pool.site, "tenant": pool.tenant, "turn": pool.turn}
     found: list[Any] = []
-    for part in (place > pool.turn, place <= pool.turn):
+    for part in (_LATER, _EARLIER):
         if len(found) < count:
-            query = _free(pool, place).where(part).order_by(place).limit(count - len(found))
-            found += connection.execute(query).all()
+            found += connection.execute(part, {**asked, "count": count - len(found)}).all()
     return Taken(tuple(row.number for row in found), found[-1].position if found else pool.turn)
 
 
@@ -68,8 +66,9 @@ def _own_ones(connection: sa.Connection, pool: Pool, agents: Sequence[str]) -> t
     """The one that the agent's last call had, where it is free; else the least recently used."""
     query = _last_numbers(pool, sorted(set(agents)))
     last: dict[str, str | None] = dict(iter(connection.execute(query)))
-    own = {number for number in last.values() if number is not None}
-    free = set(connection.execute(_free(pool).where(EXTENSIONS.c.number.in_(sorted(own)))).scalars()) if own else set()
+    own = sorted({number for number in last.values() if number is not None})
+    asked = {"site": pool.site, "tenant": pool.tenant, "numbers": own}
+    free = set(connection.execute(_THESE, asked).scalars()) if own else set()
     others = _least_recent(connection, pool, len(agents))
     free |= set(others)
     spare, given = iter(others), []
@@ -93,9 +92,18 @@ def _last_numbers(pool: Pool, agents: Sequence[str]) -> sa.Select[str, str | Non
     return sa.select(asked.c.agent, last.scalar_subquery())
 
 
-def _free(pool: Pool, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    mine = (EXTENSIONS.c.site == pool.site) & (EXTENSIONS.c.tenant == pool.tenant)
-    return sa.select(EXTENSIONS.c.number, *more).where(mine, FREE).with_for_update(skip_locked=True)
+_FREE_ONES: Final = (
+    sa.select(EXTENSIONS.c.number, EXTENSIONS.c.position)
+    .where(EXTENSIONS.c.site == sa.bindparam("site"), EXTENSIONS.c.tenant == sa.bindparam("tenant"), FREE)
+    .with_for_update(skip_locked=True)
+)
+_SO_MANY: Final = sa.bindparam("count", type_=sa.Integer)
+# `call` is NULL in all of them: named first, the order is the index's, and nothing needs to be sorted.
+_LEAST_RECENT: Final = _FREE_ONES.order_by(EXTENSIONS.c.call, EXTENSIONS.c.used, EXTENSIONS.c.position).limit(_SO_MANY)
+_IN_TURN: Final = _FREE_ONES.order_by(EXTENSIONS.c.position).limit(_SO_MANY)
+_LATER: Final = _IN_TURN.where(EXTENSIONS.c.position > sa.bindparam("turn"))
+_EARLIER: Final = _IN_TURN.where(EXTENSIONS.c.position <= sa.bindparam("turn"))
+_THESE: Final = _FREE_ONES.where(EXTENSIONS.c.number.in_(sa.bindparam("numbers", expanding=True)))
 
 
 POOL_FIELDS: Final = tuple(Pool.__dataclass_fields__)

@@ -69,7 +69,12 @@ def upgrade() -> None:
         "ix_calls_live_deadline", "calls", ["deadline"], unique=False, sqlite_where=_LIVE, postgresql_where=_LIVE
     )
     op.create_index(
-        "ix_calls_live_tenant", "calls", ["site", "tenant"], unique=False, sqlite_where=_LIVE, postgresql_where=_LIVE
+        "ix_calls_live_tenant",
+        "calls",
+        ["site", "tenant", "state"],
+        unique=False,
+        sqlite_where=_LIVE,
+        postgresql_where=_LIVE,
     )
     op.create_index(op.f("ix_calls_site_tenant_agent_seq"), "calls", ["site", "tenant", "agent", "seq"], unique=False)
     op.create_index(op.f("ix_calls_site_tenant_seq"), "calls", ["site", "tenant", "seq"], unique=False)
@@ -118,6 +123,14 @@ def upgrade() -> None:
         sa.Column("moves_to", sa.String(length=63), nullable=True),
         sa.Column("moves_position", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("site", "number", name=op.f("pk_pool_extensions")),
+    )
+    op.create_index(
+        "ix_pool_extensions_draining",
+        "pool_extensions",
+        ["site", "call"],
+        unique=False,
+        sqlite_where=sa.text("draining"),
+        postgresql_where=sa.text("draining"),
     )
     op.create_index(
         op.f("ix_pool_extensions_site_tenant_call_used_position"),
