@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, ParamSpec
 
 import structlog
 
 from dialplane.store import Store, StoreError, StoreUnavailable, leases
 from dialplane.store.calls import Call, NewCall, new_id
-from dialplane.store.leases import Change, Leased, Request, Settled
+from dialplane.store.leases import Change, Denied, Leased, Request, Settled
+
+P = ParamSpec("P")
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +72,7 @@ class LeaseDesk:
         site: str,
         *,
         told: Callable[[Call], None] = lambda _: None,
+        denied: Callable[[str, Denied], None] = lambda *_: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Name the site.
@@ -79,11 +82,13 @@ class LeaseDesk:
             site: the namespace.
             told: called with every call that came into another state here, new ones and overdue ones included, once
                 that is committed.
+            denied: called with the tenant and the reason, each time that a caller got no extension.
             now: the clock that deadlines go by.
         """
         self._store = store
         self._site = site
         self._told = told
+        self._denied = denied
         self._now = now
         self._queues: dict[str, list[_Asking]] = {}
         self._telling: list[_Telling] = []
@@ -186,17 +191,19 @@ class LeaseDesk:
         for telling, changed in zip(batch.telling, settled.changes, strict=True):
             again = telling.failing is not None  # it may have been done the first time
             if changed is not None and (changed.moved or (again and changed.call.state == telling.change.to)):
-                self._tell_of(changed.call)
+                self._hear(self._told, changed.call)
             if telling.answer is not None and not telling.answer.done():
                 telling.answer.set_result(changed.call if changed else None)
         for asking, leased in zip(batch.asking, settled.leases, strict=True):
             asking.failing = None
             if leased.call is not None and leased.fresh:
-                self._tell_of(leased.call)
+                self._hear(self._told, leased.call)
             if asking.answer.done():
                 self._give_back(asking, leased)
             elif leased.call is not None or not asking.patient:
                 asking.answer.set_result(leased)
+                if leased.denied is not None:
+                    self._hear(self._denied, asking.request.new.tenant, leased.denied)
 
     def _failed(self, batch: _Batch, error: StoreUnavailable) -> None:
         """Nobody knows whether it was committed: the same again is the same call."""
@@ -240,7 +247,7 @@ class LeaseDesk:
                 continue
             for call in ended:
                 log.warning("a call is overdue", call=call.id, tenant=call.tenant, state=call.state)
-                self._tell_of(call)
+                self._hear(self._told, call)
             if ended:
                 self._again()
 
@@ -264,11 +271,12 @@ class LeaseDesk:
         self._telling.append(telling)
         self._work.set()
 
-    def _tell_of(self, call: Call) -> None:
+    @staticmethod
+    def _hear(listener: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            self._told(call)
+            listener(*args, **kwargs)
         except Exception:
-            log.exception("nobody could be told of a call", call=call.id)
+            log.exception("nobody could be told of a call")
 
     async def _close(self) -> None:
         """Write what callers who are gone left, once; turn the others away."""
