@@ -60,7 +60,7 @@ class Answer:
 class Probe:
     """Whether the platform's API answers at all."""
 
-    reachable: bool
+    answers: bool
     detail: str
     """For people."""
     milliseconds: float
@@ -110,13 +110,13 @@ class Provider:
         began = loop.time()
         try:
             async with asyncio.timeout(PROBE_SECONDS), self._client.stream("GET", tenant.spec.api_url) as answer:
-                reachable = not answer.is_server_error
+                answers = not answer.is_server_error
                 words = f"answers HTTP {answer.status_code}"
         except TimeoutError:
-            reachable, words = False, f"does not answer within {PROBE_SECONDS:g} s"
+            answers, words = False, f"does not answer within {PROBE_SECONDS:g} s"
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            reachable, words = False, _why(error)
-        return Probe(reachable, f"{_place(tenant)}: {words}", round(1000 * (loop.time() - began), 1))
+            answers, words = False, _why(error)
+        return Probe(answers, f"{_place(tenant)}: {words}", round(1000 * (loop.time() - began), 1))
 
     async def _asked(self, tenant: Tenant, call: Call, sending: Callable[[], None]) -> tuple[Kind, str]:
         if tenant.token is None:
