@@ -45,7 +45,7 @@ command           fields (defaults) -> answer
                   Its callbacks: ``callback`` normal, never, first (told before the request is answered), reversed
                   (of the answer, after the end); ``late`` (0 s), ``repeat`` (1): how often the end is told; ``wrong``
                   secret, timestamp, company, extension, destination, memberid
-``forget``        no rules
+``forget``        all rules, calls, requests and figures; accounts stay
 ``probe``         ``code`` (200), ``after`` (0 s): what a GET is answered
 ``listening``     ``on``: false closes the port and every connection, true opens it again
 ``cut``           ``connections`` (1): the next ones are closed as they come, before a byte is read

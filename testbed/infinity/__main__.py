@@ -50,7 +50,7 @@ async def _run(given: argparse.Namespace) -> None:
         wire.close()
         if control is not None:
             control.close()
-        await platform.close()
+        await platform.forget()
         await callbacks.close()
 
 

@@ -50,8 +50,10 @@ class PlatformCommands:
         return {}
 
     async def forget(self) -> Answer:
-        """No rules."""
-        self._platform.scripts.forget()
+        """Be as new."""
+        await self._platform.forget()
+        self._callbacks.told.clear()
+        self._wire.probing, self._wire.cut = Probing(), 0
         return {}
 
     async def probe(self, code: int = 200, after: float = 0.0) -> Answer:

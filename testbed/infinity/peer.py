@@ -63,6 +63,11 @@ class InfinityPeer(PeerProcess):
         """Add a rule; the newest that fits a call counts."""
         await self.ask("behave", **fields)
 
+    async def forget(self) -> None:
+        """Be as new, for the next test; accounts stay."""
+        await self.ask("forget")
+        self.events.clear()
+
     async def requests(self, since: int = 0) -> list[dict[str, Any]]:
         """Everything that was asked."""
         return list((await self.ask("requests", since=since))["requests"])

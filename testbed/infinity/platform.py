@@ -53,11 +53,13 @@ class Platform:
         self._live: dict[str, Call] = {}  # by extension
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def close(self) -> None:
-        """Forget every call."""
+    async def forget(self) -> None:
+        """Be as new: no calls, requests, rules and figures."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for kept in (self.scripts, self.requests, self.calls, self.counts, self._asked, self._live):
+            kept.clear()
 
     async def make_call(self, content_type: str, body: bytes) -> Verdict:
         """Answer one request; returns when its answer is due."""

@@ -65,7 +65,7 @@ class Scripts:
         """Add a rule. Raises TypeError for a field that there is not."""
         self._rules.insert(0, _Rule(destination, times or None, replace(Script(), **fields)))
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Accept everything."""
         self._rules.clear()
 

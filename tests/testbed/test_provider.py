@@ -5,15 +5,17 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import h11
 import httpx
 import pytest
+import pytest_asyncio
 
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN, SECRET = "token-of-the-test-bed", "secret-of-callbacks-01"
 
@@ -59,21 +61,28 @@ class Listener:
         writer.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def listener() -> AsyncIterator[Listener]:
     made = Listener()
     yield made
     made.close()
 
 
-@pytest.fixture
-async def peer(tmp_path: Path, listener: Listener) -> AsyncIterator[InfinityPeer]:
-    account = Account(token=TOKEN, tenant="1", secret=SECRET, url=await listener.open(), numbers=("8001-8003",))
-    async with await InfinityPeer.start(tmp_path, account) as started:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InfinityPeer]:
+    account = Account(token=TOKEN, tenant="1", secret=SECRET, numbers=("8001-8003",))
+    async with await InfinityPeer.start(tmp_path_factory.mktemp("infinity"), account) as started:
         yield started
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
+async def peer(running: InfinityPeer, listener: Listener) -> InfinityPeer:
+    await running.forget()
+    await running.account(url=await listener.open(), progress=False)
+    return running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(timeout=5, trust_env=False) as made:
         yield made
