@@ -7,6 +7,7 @@ documentation, "AMI v2 Specification").
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -19,13 +20,17 @@ class AmiRefusedError(RuntimeError):
 
 
 class AmiClient:
-    """One logged-in connection; ``events`` fills with everything that answers no action of ours."""
+    """One logged-in connection; ``events`` fills with everything that answers no action of ours.
+
+    Who sets ``heard`` gets each of these instead, as it comes; who keeps a connection for long must.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._numbers = itertools.count(1)
         self._waiting: dict[str, asyncio.Queue[Message]] = {}
         self.events: list[Message] = []
+        self.heard: Callable[[Message], None] | None = None
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -77,6 +82,11 @@ class AmiClient:
                 self._changed.clear()
                 await self._changed.wait()
 
+    async def ended(self) -> None:
+        """Return when Asterisk is gone."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
     async def close(self) -> None:
         """Hang up."""
         if self._task is not None:
@@ -120,8 +130,11 @@ class AmiClient:
                 continue  # chan_dongle writes a blank line too many
             queue = self._waiting.get(message.get("ActionID", ""))
             if queue is None:
-                self.events.append(message)
-                self._changed.set()
+                if self.heard is not None:
+                    self.heard(message)
+                else:
+                    self.events.append(message)
+                    self._changed.set()
             else:
                 queue.put_nowait(message)
             message = {}

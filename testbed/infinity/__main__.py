@@ -8,12 +8,14 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from testbed.bootstrap import Account
 from testbed.control import emit, listen, serve
 from testbed.infinity.account import read
 from testbed.infinity.callbacks import Callbacks
 from testbed.infinity.commands import PlatformCommands
 from testbed.infinity.lines import Lines, Pretended
 from testbed.infinity.platform import Platform
+from testbed.infinity.ringing import Ringing
 from testbed.infinity.script import Scripts
 from testbed.infinity.wire import Wire
 
@@ -27,6 +29,10 @@ def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m testbed.infinity", description=__doc__)
     parser.add_argument("--listen", type=_address, required=True, metavar="HOST:PORT", help="port 0: any")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="answer https, with this certificate and key")
+    parser.add_argument("--asterisk", type=_address, metavar="HOST:PORT", help="really ring, by its manager interface")
+    parser.add_argument(
+        "--customer", default="PJSIP/{number}", metavar="CHANNEL", help="the customer's telephone there"
+    )
     parser.add_argument("--rules", type=json.loads, default=[], metavar="JSON", help="a list of fields of `behave`")
     parser.add_argument("--control", type=int, metavar="PORT", help="take control commands on loopback, too")
     parser.add_argument("--serve", action="store_true", help="run until a signal, instead of until stdin ends")
@@ -38,6 +44,9 @@ async def _run(given: argparse.Namespace) -> None:
     for rule in given.rules:
         scripts.behave(**rule)
     lines: Lines = Pretended()
+    if given.asterisk is not None:
+        account = Account(os.environ["INFINITY_AMI_USERNAME"], os.environ.pop("INFINITY_AMI_PASSWORD"))
+        lines = Ringing(given.asterisk, account, given.customer)
     platform = Platform(accounts, scripts, callbacks, lines)
     wire = Wire(platform, _tls(given.certificate) if given.certificate else None)
     host, port = given.listen[0], await wire.open(*given.listen)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from testbed.asterisk import AsteriskInstance
 from testbed.infinity.account import Account, written
 from testbed.peer import PeerProcess
 from testbed.ports import LOOPBACK
@@ -27,6 +28,8 @@ class InfinityPeer(PeerProcess):
         certificate: Path | None = None,
         rules: Sequence[dict[str, Any]] = (),
         control: int | None = None,
+        asterisk: AsteriskInstance | None = None,
+        customer: str = "PJSIP/{number}",
     ) -> Self:
         """Start one.
 
@@ -37,6 +40,8 @@ class InfinityPeer(PeerProcess):
             certificate: a file with a certificate and its key; it answers https then.
             rules: fields of ``behave``, one after the other.
             control: a port of loopback that takes commands, too.
+            asterisk: where it really rings; without it calls are pretended.
+            customer: the channel of a customer there, with `{number}` in it.
         """
         options = {"listen": f"{LOOPBACK}:{port}", "rules": json.dumps(list(rules))}
         if certificate is not None:
@@ -44,6 +49,10 @@ class InfinityPeer(PeerProcess):
         if control is not None:
             options["control"] = str(control)
         environment = {"INFINITY_ACCOUNTS": written(accounts)}
+        if asterisk is not None:
+            options |= {"asterisk": f"{asterisk.settings.host}:{asterisk.settings.ami_port}", "customer": customer}
+            calls = asterisk.settings.calls
+            environment |= {"INFINITY_AMI_USERNAME": calls.name, "INFINITY_AMI_PASSWORD": calls.secret}
         peer = await cls.launch(
             "infinity", directory / "infinity.log", options, name="infinity", environment=environment
         )
