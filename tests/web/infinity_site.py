@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from dialplane import http_server
@@ -31,7 +32,7 @@ from dialplane.store.calls import Call, NewCall
 from dialplane.store.destinations import DestinationState, Page, Synced
 from dialplane.store.leases import Change
 from dialplane.store.pools import PoolWanted
-from dialplane.web import Api, Tokens, serve
+from dialplane.web import Api, Tokens, application
 
 SITE = "office"
 INFINITY = "/api/v1/infinity"
@@ -125,6 +126,15 @@ class Port:
     def follow(self, call: str) -> AbstractContextManager[asyncio.Queue[Call]]:
         return self._hub.follow(call)
 
+    @property
+    def followed(self) -> int:
+        """Calls that somebody follows."""
+        return len(self._hub._followers)
+
+    def waiting(self) -> int:
+        """Callers who wait for an extension."""
+        return sum(len(queue) for queue in self.desk._queues.values())
+
     async def test_connection(self, tenant: Tenant) -> Probe:
         return await self._provider.probe(tenant)
 
@@ -140,9 +150,14 @@ class World:
     store: Store
     port: Port
     api: Api
-    url: str
+    app: FastAPI
     client: httpx.AsyncClient
     made: list[Call] = field(default_factory=list)
+
+    @property
+    def streams(self) -> int:
+        """Event streams that are open."""
+        return int(self.app.state.streams.open)
 
     def headers(self, name: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {word(name)}"}
@@ -235,12 +250,13 @@ async def site(store: Store, folder: Path, *tenants: Tenant, **api: Any) -> Asyn
     ]
     pools.sync(store, SITE, wanted)
     made = Api(store, SITE, Tokens(tokens), enqueue, dict, forward_to=lambda _: (), infinity=port, **api)
+    app = application(made)
     sock = http_server.listen("127.0.0.1:0")
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    tasks = [asyncio.create_task(port.desk.run()), asyncio.create_task(serve(made, sock))]
+    tasks = [asyncio.create_task(port.desk.run()), asyncio.create_task(http_server.serve(app, sock))]
     try:
         async with httpx.AsyncClient(base_url=url, timeout=30) as client:
-            yield World(store, port, made, url, client)
+            yield World(store, port, made, app, client)
     finally:
         await port.close()
         for task in reversed(tasks):

@@ -42,9 +42,14 @@ class Streams:
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
 
+    @property
+    def open(self) -> int:
+        """How many are open."""
+        return self._open.total()
+
     def check(self, token: str) -> None:
         """Raise a Refusal (429) where one more would be too many."""
-        if self._open[token] >= STREAMS_EACH or self._open.total() >= STREAMS:
+        if self._open[token] >= STREAMS_EACH or self.open >= STREAMS:
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many event streams are open", Retry_After="5")
 
     @contextmanager
