@@ -43,7 +43,7 @@ def app(store: Store, tmp_path: Any) -> Any:
 @given(data=st.data())
 async def test_any_request_is_answered_and_none_is_a_fault_of_ours(app: Any, data: st.DataObject) -> None:
     described = schema(app)["paths"]
-    path = data.draw(st.sampled_from(sorted(described)))
+    path = data.draw(st.sampled_from([path for path in sorted(described) if "/infinity/" not in path]))
     method = data.draw(st.sampled_from(sorted(described[path])))
     asked = [p for p in described[path][method].get("parameters", ()) if p["in"] == "query"]
     params = {p["name"]: data.draw(TEXT) for p in asked if data.draw(st.booleans())}

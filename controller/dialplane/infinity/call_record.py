@@ -5,6 +5,7 @@ text; `event`, `recordurl` and `tenant_id` are our own additions. Fields beyond 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,9 +18,12 @@ from pydantic_core import PydanticCustomError
 from dialplane.infinity.callback import CallbackRefused
 from dialplane.infinity.tenant import Tenant
 from dialplane.store.calls import Call
+from dialplane.store.leases import CallRecord, Change
 
 LARGEST: Final = 2**31 - 1
 TIME: Final = "%Y-%m-%d %H:%M:%S"
+_NUMBER: Final = re.compile("[+]?[0-9]{2,20}")
+_DAY: Final = timedelta(days=1)
 NEVER: Final = frozenset({"", "0", "0000-00-00 00:00:00"})
 """What stands for a time that never came."""
 
@@ -107,9 +111,9 @@ def of_its_tenant(tenants: Iterable[Tenant], said: Told) -> tuple[Tenant, ...]:
     return named
 
 
-def strange(said: Told, call: Call | None, tenants: Iterable[Tenant]) -> str | None:
-    """Why it belongs to no call of these tenants; None where it belongs to `call`, the one with its id."""
-    if call is None or call.tenant not in {tenant.name for tenant in tenants}:
+def strange(said: Told, call: Call, tenants: Iterable[Tenant]) -> str | None:
+    """Why it belongs to no call of these tenants; None where it belongs to `call`, which has its id."""
+    if call.tenant not in {tenant.name for tenant in tenants}:
         return UNKNOWN_CALL
     if not _same(said.extension, call.number):
         return "the call with the id in memberid went over another extension than extnumber"
@@ -118,15 +122,34 @@ def strange(said: Told, call: Call | None, tenants: Iterable[Tenant]) -> str | N
     return None
 
 
-def answered_at(said: Told, call: Call, now: datetime) -> datetime | None:
+def known(said: Told, call: Call) -> bool:
+    """Whether it tells nothing new: it came before, or what came before says more."""
+    return call.record is not None or (said.event == "answered" and call.state == "active")
+
+
+def change(said: Told, call: Call, now: datetime) -> Change:
+    """What it says of its call."""
+    record = CallRecord(
+        body=said.body,
+        answered=said.answered,
+        uuid=said.uuid,
+        ring_seconds=said.ring_seconds,
+        talk_seconds=said.talk_seconds,
+        hangup_cause=said.hangup_cause,
+        recording=said.recording,
+        answered_at=call.answered_at or _answered_at(said, call, now),
+    )
+    shown = said.caller_number if _NUMBER.fullmatch(said.caller_number) else None
+    return Change(call.id, "active" if said.event == "answered" else "released", record=record, caller_number=shown)
+
+
+def _answered_at(said: Told, call: Call, now: datetime) -> datetime | None:
     """When somebody answered, by our own clock; None where nobody did."""
-    if not said.answered:
-        return None
+    if said.event == "answered" or not said.answered:
+        return now if said.answered else None
     begun = call.dialing_at or call.reserved_at
-    after = said.answered_after if said.answered_after is not None else timedelta(seconds=said.ring_seconds or 0)
-    if said.event == "answered":
-        return now
-    return min(begun + after, now) if timedelta(0) <= after <= timedelta(days=1) else begun
+    after = timedelta(seconds=said.ring_seconds or 0) if said.answered_after is None else said.answered_after
+    return min(begun + after, now) if timedelta(0) <= after <= _DAY else begun
 
 
 def _same(said: str, number: str) -> bool:
@@ -143,7 +166,7 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body, parse_constant=_no_number)
         # Half a surrogate pair is no character: from here on it is a question mark.
-        found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+        found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"), parse_constant=_no_number)
     except (ValueError, RecursionError):  # no UTF-8 as well, and numbers of thousands of digits
         raise Malformed("it is no JSON in UTF-8") from None
     if not isinstance(found, dict):
@@ -224,3 +247,12 @@ def _recording(read: _Record) -> str | None:
     if "://" in read.recordfilename:
         parts = [read.recordfilename]
     return read.recordurl or (("/".join(parts) or None) if read.recordfilename else None)
+
+
+def schema() -> dict[str, Any]:
+    """The fields that mean something to us, as JSON Schema; there may be others."""
+    word = {"type": ["string", "integer", "null"]}
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(_Record.model_fields, word) | {"event": {"enum": ["answered", "ended", None]}},
+    }

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from dialplane.store.calls import CALLS, Call, CallState, Outcome
+from dialplane.store.calls import CALLS, LIVE, Call, CallState, Outcome, call
 from dialplane.store.engine import Store
 
 PRUNED_MOST: Final = 5000
@@ -58,7 +58,7 @@ def page(store: Store, site: str, only: Filter, *, limit: int, before: int | Non
     if before is not None:
         query = query.where(CALLS.c.seq < before)
     with store.read() as connection:
-        found = [_call(row) for row in connection.execute(query)]
+        found = [call(row) for row in connection.execute(query)]
     kept = tuple(found[:limit])
     return Page(kept, kept[-1].seq if len(found) > limit else None)
 
@@ -66,9 +66,9 @@ def page(store: Store, site: str, only: Filter, *, limit: int, before: int | Non
 def live_of_agent(store: Store, site: str, agent: str, tenants: frozenset[str] | None = None) -> tuple[Call, ...]:
     """The calls of somebody that hold an extension now, the oldest first."""
     wanted = _wanted(Filter(tenants=tenants, agent=agent))
-    live = sa.and_(CALLS.c.site == site, CALLS.c.state != "released", *wanted)
+    live = sa.and_(CALLS.c.site == site, LIVE, *wanted)
     with store.read() as connection:
-        return tuple(_call(row) for row in connection.execute(sa.select(CALLS).where(live).order_by(CALLS.c.seq)))
+        return tuple(call(row) for row in connection.execute(sa.select(CALLS).where(live).order_by(CALLS.c.seq)))
 
 
 def prune(store: Store, site: str, *, now: datetime, older_than: timedelta) -> int:
@@ -103,11 +103,4 @@ def _wanted(only: Filter) -> Sequence[sa.ColumnElement[bool]]:
 def _one(store: Store, which: sa.ColumnElement[bool]) -> Call | None:
     with store.read() as connection:
         row = connection.execute(sa.select(CALLS).where(which)).one_or_none()
-    return None if row is None else _call(row)
-
-
-def _call(row: sa.Row[tuple[Any, ...]]) -> Call:
-    return Call(**{name: getattr(row, name) for name in _FIELDS})
-
-
-_FIELDS: Final = tuple(Call.__dataclass_fields__)
+    return None if row is None else call(row)

@@ -193,20 +193,35 @@ def extensions(
     site: str,
     *,
     tenant: str | None = None,
+    tenants: frozenset[str] | None = None,
     state: ExtensionState | None = None,
     limit: int,
     after: str | None = None,
 ) -> tuple[Extension, ...]:
-    """Extensions by number, and who holds them; `after` is the last number of the page before."""
+    """Extensions by number, and who holds them; `after` is the last number of the page before.
+
+    `tenants` are those that the asker may know of; None: all.
+    """
     query = _EXTENSIONS.where(EXTENSIONS.c.site == site).order_by(EXTENSIONS.c.number).limit(limit)
     if tenant is not None:
         query = query.where(EXTENSIONS.c.tenant == tenant)
+    if tenants is not None:
+        query = query.where(EXTENSIONS.c.tenant.in_(tenants))
     if state is not None:
         query = query.where(_state() == state)
     if after is not None:
         query = query.where(EXTENSIONS.c.number > after)
     with store.read() as connection:
         return tuple(_extension(row) for row in connection.execute(query))
+
+
+def extension(store: Store, site: str, number: str) -> Extension | None:
+    """One extension, and who holds it."""
+    with store.read() as connection:
+        row = connection.execute(
+            _EXTENSIONS.where(EXTENSIONS.c.site == site, EXTENSIONS.c.number == number)
+        ).one_or_none()
+    return None if row is None else _extension(row)
 
 
 def set_offline(store: Store, site: str, number: str, offline: bool) -> Extension | None:

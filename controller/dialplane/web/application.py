@@ -15,6 +15,9 @@ from dialplane.store import Store, StoreError
 from dialplane.web import messages, models, notifications, problems
 from dialplane.web.api import HEALTH, PREFIX, Api, Site, authenticated, needs
 from dialplane.web.door import Door
+from dialplane.web.infinity import routes
+from dialplane.web.infinity.events import Streams
+from dialplane.web.infinity.models import MakeCall
 from dialplane.web.limits import Limited
 
 __all__ = ["Api", "application", "serve"]
@@ -37,16 +40,20 @@ def application(api: Api) -> FastAPI:
         redoc_url=None,
     )
     app.state.api = api
-    problems.install(app, {f"{PREFIX}/sms": SmsMessageSpec})
+    problems.install(app, {f"{PREFIX}/sms": SmsMessageSpec, f"{PREFIX}/infinity/make-call": MakeCall})
+    app.state.streams = Streams()
     guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticated)])
     guarded.include_router(messages.router, dependencies=[Depends(needs("sms"))])
     guarded.include_router(notifications.router, dependencies=[Depends(needs("notifications"))])
+
+    guarded.include_router(routes.guarded)
 
     @guarded.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
         return schema(app)
 
     app.include_router(guarded)
+    app.include_router(routes.platform, prefix=PREFIX)
 
     @app.get(HEALTH, tags=["health"], summary="Whether the API can do its work")
     async def health(site: Site, response: Response) -> models.Health:

@@ -1,12 +1,11 @@
 """`/sms`: messages received and to send."""
 
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Header, Path, Query, Response
-from pydantic import AfterValidator, AwareDatetime
 
 from dialplane.asterisk.errors import LineRefused
 from dialplane.resources.sms_message import Phase, SmsMessageSpec
@@ -16,6 +15,7 @@ from dialplane.store.inbox import Filter
 from dialplane.store.outgoing import NewOutgoing, Outgoing
 from dialplane.web import models
 from dialplane.web.api import PLAIN, PREFIX, Api, Before, Caller, Limit, Site
+from dialplane.web.moments import Since
 from dialplane.web.problems import Refusal, described
 
 RESENDABLE: Final = ("Failed", "Expired")
@@ -24,20 +24,6 @@ router = APIRouter(prefix="/sms", tags=["sms"])
 
 Id = Annotated[str, Path(pattern="^(in|out)-[0-9a-f]{32}$", description="Of a message, `in-…` or `out-…`.")]
 Dongle = Annotated[str | None, Query(max_length=63, pattern=PLAIN, description="Only those of this Dongle.")]
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """In the database's own zone, where the year must be one still."""
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("it must be between the years 1 and 9999") from None
-
-
-Since = Annotated[
-    Annotated[AwareDatetime, AfterValidator(_in_utc)] | None,
-    Query(description="Only those since then, such as `2026-04-03T08:30:00Z`."),
-]
 _EXAMPLE: Final = {"dongle": "gsm1", "to": "+15550100", "text": "The lift in house 3 stands still."}
 
 
