@@ -198,7 +198,7 @@ async def test_why_the_platform_refused_last_is_said_until_it_takes_a_call(rig: 
     placed = await rig.call()
     assert placed.call
     assert placed.call.outcome == "Refused"
-    await rig.until(lambda: "the account is empty" in (rig.said.fields["lastError"] or ""))
+    await rig.until(lambda: "the account is empty" in str(rig.said.fields["lastError"]))
     await rig.taken()
     await rig.until(lambda: rig.said.fields["lastError"] is None)
     assert rig.reason(ConditionType.REACHABLE) == Reason.REACHABLE

@@ -13,7 +13,7 @@ from dialplane.infinity import metrics
 from dialplane.infinity.calling import Calling
 from dialplane.infinity.campaign.campaigns import Campaigns
 from dialplane.infinity.hub import Hub
-from dialplane.infinity.measured import MeasuredDesk
+from dialplane.infinity.lease import LeaseDesk
 from dialplane.infinity.pool import KIND, Pools, Wanted, wanted
 from dialplane.infinity.pool import Timing as PoolTiming
 from dialplane.infinity.prober import Prober
@@ -79,7 +79,7 @@ class InfinityService:
         self._pools = Pools(
             store, site, leads=self._leads, changed=self._say, drained=self._drained, timing=timing.pools
         )
-        self.desk = MeasuredDesk(store, site, told=self._told, denied=self._denied)
+        self.desk = LeaseDesk(store, site, told=self._told, denied=self._denied)
         self._provider = Provider()
         self._prober = Prober(self._provider.probe, tell=self._tell_of, changed=self._say)
         self.calling = Calling(self.desk, self._provider, known=self._known, answered=self._answered)
@@ -154,6 +154,7 @@ class InfinityService:
             metrics.CALLS.labels(call.tenant, call.outcome or "").inc()
 
     def _denied(self, tenant: str, denied: Denied) -> None:
+        metrics.DENIED.labels(tenant, denied.reason).inc()
         if denied.reason in {"Exhausted", "AtMaximum"}:
             self._shortage.denied(tenant, denied)
 
