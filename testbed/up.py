@@ -18,17 +18,27 @@ from typing import Any
 
 from testbed import cache
 from testbed.asterisk import AsteriskInstance, locate
+from testbed.call_center import CallCenter, call_center
 from testbed.gateway import Gateway, gateway
 from testbed.ports import LOOPBACK
 from testbed.process import die_with_parent
 
 FIRST_MESSAGE_SECONDS = 5.0
+CALLS: list[dict[str, Any]] = [
+    {"agent_seconds": 1.0, "ring_seconds": 2.0, "talk_seconds": 8.0},
+    {"destination": "2", "agent_seconds": 1.0, "ring_seconds": 4.0, "outcome": "no_answer"},
+]
+"""What the stand-in of the platform does with calls: slow enough to watch."""
 
 
 async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
     shutil.rmtree(work / "asterisk", ignore_errors=True)
     print(f"up: Asterisk {locate().version}, everything of this run is in {work}", file=sys.stderr)
-    async with AsteriskInstance(work / "asterisk") as asterisk, gateway(site, asterisk, work) as modems:
+    async with (
+        AsteriskInstance(work / "asterisk") as asterisk,
+        gateway(site, asterisk, work) as modems,
+        call_center(site, work, as_written=True, rules=CALLS) as calls,
+    ):
         environment = {
             **os.environ,
             "ASTERISK_AMI_HOST": asterisk.settings.host,
@@ -46,6 +56,7 @@ async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
             *("--config-dir", str(asterisk.etc / "dialplane"), "--state-dir", str(work / "state")),
             *("--restart-command", shlex.join((sys.executable, "-c", order))),
             *(await _shown(modems, work / "secrets") if modems else ()),
+            *(_called(calls, cli) if calls else ()),
         )
         child = await asyncio.create_subprocess_exec(
             *command, *options, *arguments, env=environment, preexec_fn=die_with_parent
@@ -73,6 +84,14 @@ async def _shown(modems: Gateway, folder: Path) -> tuple[str, ...]:
     print("up: there is no modem here, a stand-in answers. A message comes in by", file=sys.stderr)
     print(f"up:   bash -c 'cat >/dev/tcp/{LOOPBACK}/{modems.control}' <<< '{command}'", file=sys.stderr)
     return "--secrets-dir", str(folder)
+
+
+def _called(calls: CallCenter, cli: Path) -> tuple[str, ...]:
+    """Say how to place a call; returns the options that let the platform's records come in."""
+    print("up: there is no Infinity platform here, a stand-in takes the calls. Place one by", file=sys.stderr)
+    print(f"up:   {cli} call {calls.tenants[0]} --agent eve --callback 8003 --to +15550121", file=sys.stderr)
+    print(f"up:   {cli} pool show {calls.tenants[0]}; {cli} get itenant", file=sys.stderr)
+    return "--listen", calls.listen
 
 
 async def _keep(asterisk: AsteriskInstance) -> None:

@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from ruamel.yaml import YAML
 
 from testbed.asterisk import AsteriskInstance
 from testbed.gateway import Gateway, gateway
 from testbed.kube.namespace import Namespace
 from testbed.kube.server import ApiServer
-from testbed.manifests import Manifest, condition, manifest
-from testbed.ports import LOOPBACK
+from testbed.manifests import condition, manifest
 from tests.system.doors import ROOT, Door, Kube, Seen, Standalone, is_false, is_true
+from tests.system.world import example
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,17 +34,6 @@ class Site:
 
 def delivered(seen: Seen) -> bool:
     return bool(seen.get("status", {}).get("phase") == "Delivered")
-
-
-def example(asterisk: AsteriskInstance) -> tuple[list[Manifest], dict[str, dict[str, str]]]:
-    """The example as it is, but for where Asterisk listens."""
-    found = [m for path in sorted(EXAMPLE.glob("*.yaml")) for m in YAML(typ="safe").load_all(path.read_text())]
-    for each in found:
-        if each["kind"] == "Asterisk":
-            each["spec"]["transports"][0]["bind"] = f"{LOOPBACK}:{asterisk.sip_port}"
-            each["spec"]["rtp"] = {"portStart": asterisk.rtp_start, "portEnd": asterisk.rtp_end}
-    secrets = {m["metadata"]["name"]: dict(m["stringData"]) for m in found if m["kind"] == "Secret"}
-    return [m for m in found if m["kind"] != "Secret"], secrets
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -66,7 +54,7 @@ async def site(
         door.environment = dict(around.environment)
         try:
             await door.start()
-            manifests, secrets = example(asterisk)
+            manifests, secrets = example(EXAMPLE, asterisk)
             await door.apply(manifests, secrets | {name: dict(values) for name, values in around.secrets.items()})
             await door.wait_ready()
             yield Site(door, around)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from testbed.ami import AmiClient
 from testbed.asterisk import AsteriskInstance
 from testbed.kube.namespace import Namespace
@@ -141,6 +143,17 @@ def phones(numbers: Iterable[str], **spec: Any) -> tuple[list[Manifest], dict[st
     wanted = tuple(numbers)
     accounts = {f"phone-{n}": {"username": n, "password": password_of(n)} for n in wanted}
     return [extension(n, **spec) for n in wanted], accounts
+
+
+def example(folder: Path, asterisk: AsteriskInstance) -> tuple[list[Manifest], dict[str, dict[str, str]]]:
+    """The manifests and the Secrets of an example as it is, but for where Asterisk listens."""
+    found = [m for path in sorted(folder.glob("*.yaml")) for m in YAML(typ="safe").load_all(path.read_text())]
+    for each in found:
+        if each["kind"] == "Asterisk":
+            each["spec"]["transports"][0]["bind"] = f"{LOOPBACK}:{asterisk.sip_port}"
+            each["spec"]["rtp"] = {"portStart": asterisk.rtp_start, "portEnd": asterisk.rtp_end}
+    secrets = {m["metadata"]["name"]: dict(m["stringData"]) for m in found if m["kind"] == "Secret"}
+    return [m for m in found if m["kind"] != "Secret"], secrets
 
 
 def rings(phone: Peer, after: int) -> list[dict[str, Any]]:

@@ -23,15 +23,16 @@ from dialplane.resources.problem import Reason
 from dialplane.service import Said, Service, SiteView
 
 if TYPE_CHECKING:
+    from dialplane.infinity.service import InfinityService
     from dialplane.sms.service import SmsService
     from dialplane.store import Store
     from dialplane.web import Api
 
 log = structlog.get_logger("dialplane.services")
 
-KINDS: Final = frozenset({"Dongle", "Notifier", "SmsMessage"})
+KINDS: Final = frozenset({"Campaign", "Dongle", "InfinityTenant", "Notifier", "SmsMessage"})
 """Whoever has one of these needs the services."""
-SERVED_HERE: Final = frozenset({"Notifier", "SmsMessage"})
+SERVED_HERE: Final = frozenset({"Campaign", "InfinityTenant", "Notifier", "SmsMessage"})
 """Of these nobody else says whether they are Ready."""
 
 
@@ -102,7 +103,8 @@ class SiteServices:
 
     async def _run(self, changed: Callable[[], None]) -> None:
         await asyncio.to_thread(_import)  # takes a second or two, in which the site loop goes on
-        from dialplane.notify.service import NotifyService  # noqa: PLC0415 -- most sites need none of it
+        from dialplane.infinity.service import InfinityService  # noqa: PLC0415 -- most sites need none of it
+        from dialplane.notify.service import NotifyService  # noqa: PLC0415 -- as above
         from dialplane.sms.service import SmsService  # noqa: PLC0415 -- as above
         from dialplane.store import Store  # noqa: PLC0415 -- as above
 
@@ -113,7 +115,8 @@ class SiteServices:
             log.info("store opened", store=str(store))
             notify = NotifyService(store)
             sms = SmsService(store, view.snapshot.namespace, tell=self._notice, happened=notify.wake)
-            self._services = (sms, notify)
+            infinity = InfinityService(store, view.snapshot.namespace, tell=self._notice)
+            self._services = (sms, infinity, notify)
             for service in self._services:
                 service.see(view)
             self._trouble = ""
@@ -122,11 +125,18 @@ class SiteServices:
                 for service in self._services:
                     tasks.create_task(service.run(changed))
                 if self._options.listen:
-                    tasks.create_task(self._listen(store, view.snapshot.namespace, sms, notify.wake))
+                    tasks.create_task(self._listen(store, view.snapshot.namespace, sms, infinity, notify.wake))
         finally:
             await asyncio.to_thread(store.close)
 
-    async def _listen(self, store: "Store", site: str, sms: "SmsService", wake_notifier: Callable[[], None]) -> None:
+    async def _listen(
+        self,
+        store: "Store",
+        site: str,
+        sms: "SmsService",
+        infinity: "InfinityService",
+        wake_notifier: Callable[[], None],
+    ) -> None:
         """Serve the API; an address that is taken is tried again, the services go on meanwhile."""
         from dialplane import http_server, web  # noqa: PLC0415 -- as above
         from dialplane.sms.outbox import enqueue  # noqa: PLC0415 -- as above
@@ -140,6 +150,7 @@ class SiteServices:
             forward_to=lambda name: spec.sms.forward_to if (spec := self._dongles().get(name)) else (),
             wake_sender=sms.wake,
             wake_notifier=wake_notifier,
+            infinity=infinity,
         )
         while True:
             try:
@@ -164,6 +175,7 @@ class SiteServices:
 
 def _import() -> None:
     from dialplane import web  # noqa: F401, PLC0415 -- as above
+    from dialplane.infinity import service as calls  # noqa: F401, PLC0415 -- as above
     from dialplane.notify.target import prepare  # noqa: PLC0415 -- as above
     from dialplane.sms import service  # noqa: F401, PLC0415 -- as above
 

@@ -15,7 +15,7 @@ StoreUrlFile = Annotated[
     typer.Option(
         "--store-url-file",
         metavar="FILE",
-        help="Holds the URL of the database of messages and notifications, such as postgresql://user:password@host/db."
+        help="Holds the URL of the database of messages, notifications and calls, such as postgresql://user:password@host/db."
         " [default: $DIALPLANE_STORE_URL, else a SQLite file]",
         show_default=False,
     ),
@@ -25,7 +25,8 @@ ApiTokens = Annotated[
     typer.Option(
         "--api-tokens",
         metavar="DIR",
-        help="A folder of API tokens: a file's name is the token's name, its content the token.",
+        help="A folder of API tokens: a file's name is the token's name, its first line the token, each further line"
+        " a scope.",
     ),
 ]
 

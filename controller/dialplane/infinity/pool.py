@@ -82,7 +82,7 @@ class Pools:
             store: where they are.
             site: the namespace.
             leads: whether this process may change what should be; every process leases.
-            changed: called when `standings` or `serves` say something new.
+            changed: called after each look, when `standings` and `serves` may say something new.
             drained: told of a tenant and how many of its extensions went.
             timing: how often it looks.
         """
@@ -147,8 +147,7 @@ class Pools:
                 left = standings[tenant].draining if tenant in standings else 0
                 if left < was.draining:
                     self._drained(tenant, was.draining - left)
-        if not same or standings != before:
-            self._changed()
+        self._changed()
 
     @staticmethod
     def _measure(before: Mapping[str, PoolStanding], standings: Mapping[str, PoolStanding]) -> None:

@@ -1,4 +1,4 @@
-"""Asks the platforms of the tenants whether they answer, one after the other never: one that hangs holds up no other."""
+"""Asks the platforms of the tenants whether they answer, all at once: one that hangs holds up no other."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -35,11 +35,12 @@ class Prober:
         self._reachable.want(tenants)
         self._woken.set()
 
-    def condition(self, tenant: str) -> Condition:
-        """`Reachable` of a tenant that is looked after."""
-        return self._reachable[tenant].condition
+    def condition(self, tenant: str) -> Condition | None:
+        """`Reachable` of a tenant that is looked after; None of others."""
+        standing = self._reachable.of(tenant)
+        return standing.condition if standing else None
 
-    def answered(self, tenant: Tenant, *, answers: bool) -> None:
+    def called(self, tenant: Tenant, *, answers: bool) -> None:
         """A call was answered by the platform, or failed."""
         now = asyncio.get_running_loop().time()
         if answers:

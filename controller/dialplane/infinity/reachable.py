@@ -3,8 +3,9 @@
 A call that the platform took or refused says as much as a probe. Pure, apart from the clock it is given.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final, Literal
 
 from dialplane.infinity.tenant import Tenant
@@ -32,10 +33,12 @@ class Standing:
     detail: str = ""
     failures: int = 0
     """Probes in a row that failed."""
-    asked_at: float = float("-inf")
-    due_at: float = float("-inf")
+    asked_at: float = -inf
+    due_at: float = -inf
     """When to ask next, in seconds of the clock."""
     asking: bool = False
+    before: State = "unknown"
+    """What it was before it came to be this."""
 
     @property
     def condition(self) -> Condition:
@@ -63,7 +66,7 @@ class Reachable:
             if known is None or known.tenant.uid != tenant.uid:
                 known = Standing(tenant)
             elif not _same_platform(known.tenant, tenant):
-                known = replace(known, tenant=tenant, due_at=float("-inf"), failures=0, asking=False)
+                known = replace(known, tenant=tenant, due_at=-inf, failures=0, asking=False)
             else:
                 known = replace(known, tenant=tenant)
             found[tenant.name] = known
@@ -78,7 +81,7 @@ class Reachable:
 
     def next_at(self) -> float:
         """When somebody is due next, as far as it is known."""
-        return min((known.due_at for known in self._standings.values() if not known.asking), default=float("inf"))
+        return min((known.due_at for known in self._standings.values() if not known.asking), default=inf)
 
     def asked(self, tenant: Tenant, now: float, *, answers: bool, detail: str = "") -> Standing | None:
         """Note what a probe found; the standing where its state is another than before.
@@ -86,7 +89,7 @@ class Reachable:
         What was found of a platform that is no longer the tenant's does not count.
         """
         known = self._standings.get(tenant.name)
-        if known is None or not known.asking or not _same_platform(known.tenant, tenant):
+        if known is None or not _same_platform(known.tenant, tenant):
             return None
         failures = 0 if answers else known.failures + 1
         wait = FINE_SECONDS if answers else min(FINE_SECONDS * 2 ** (failures - 1), LONGEST_SECONDS)
@@ -106,19 +109,18 @@ class Reachable:
             soon = max(now, known.asked_at + DOUBT_SECONDS)
             self._standings[tenant.name] = replace(known, due_at=min(known.due_at, soon))
 
-    def __getitem__(self, tenant: str) -> Standing | None:
+    def of(self, tenant: str) -> Standing | None:
+        """What is known of a tenant's; None where it is not looked after."""
         return self._standings.get(tenant)
-
-    def all(self) -> Mapping[str, Standing]:
-        """By tenant."""
-        return self._standings
 
     def _note(
         self, known: Standing, now: float, wait: float, *, answers: bool, detail: str, failures: int
     ) -> Standing | None:
+        state: State = "reachable" if answers else "unreachable"
         after = replace(
             known,
-            state="reachable" if answers else "unreachable",
+            state=state,
+            before=known.state,
             detail="" if answers else detail[:DETAIL_MOST],
             failures=failures,
             asked_at=now,

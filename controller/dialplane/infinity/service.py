@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -11,7 +11,6 @@ import structlog
 
 from dialplane.infinity import metrics
 from dialplane.infinity.calling import Calling
-from dialplane.infinity.campaign.campaigns import Campaigns
 from dialplane.infinity.hub import Hub
 from dialplane.infinity.lease import LeaseDesk
 from dialplane.infinity.pool import KIND, Pools, Wanted, wanted
@@ -44,7 +43,7 @@ FIELDS: Final = ("pool", "activeCalls", "lastError")
 class Timing:
     """How long things take."""
 
-    pools: PoolTiming = PoolTiming()
+    pools: PoolTiming = field(default_factory=PoolTiming)
     keep_calls: timedelta = timedelta(days=90)
     """How long calls that are over are remembered."""
     prune_seconds: float = 3600.0
@@ -82,8 +81,7 @@ class InfinityService:
         self.desk = LeaseDesk(store, site, told=self._told, denied=self._denied)
         self._provider = Provider()
         self._prober = Prober(self._provider.probe, tell=self._tell_of, changed=self._say)
-        self.calling = Calling(self.desk, self._provider, answered=self._answered)
-        self.campaigns = Campaigns(store, site, self.calling)
+        self.calling = Calling(self.desk, self._provider, known=self._known, answered=self._answered)
 
     # --- the site loop
 
@@ -99,7 +97,6 @@ class InfinityService:
         for gone in self._last_errors.keys() - there:
             del self._last_errors[gone]
         self._prober.want([tenant for tenant in self._tenants.values() if tenant.serves])
-        self.campaigns.see(view, self._tenants)
         self._said = self._sayings()
 
     def told(self, reports: Mapping[Key, Report]) -> None:
@@ -107,18 +104,24 @@ class InfinityService:
 
     def said(self) -> Mapping[Key, Said]:
         """See `Service.said`."""
-        return {**self._said, **self.campaigns.said()}
+        return self._said
 
     async def run(self, changed: Callable[[], None]) -> None:
         """See `Service.run`."""
         self._changed = changed
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.desk.run(), name="leases")
-            tasks.create_task(self._patiently(self._pools.look), name="pools")
-            tasks.create_task(self._patiently(self._prune), name="call records")
-            tasks.create_task(self._prober.run(), name="probes")
-            tasks.create_task(self.campaigns.run(changed), name="campaigns")
-            tasks.create_task(self._shortage.run(), name="shortage")
+        async with asyncio.TaskGroup() as serving:
+            desk = serving.create_task(self.desk.run(), name="leases")
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._patiently(self._pools.look), name="pools")
+                    tasks.create_task(self._patiently(self._prune), name="call records")
+                    tasks.create_task(self._prober.run(), name="probes")
+                    tasks.create_task(self._shortage.run(), name="shortage")
+            finally:
+                await self.calling.close()  # while the desk still writes down what becomes of calls
+                desk.cancel()
+                await self._provider.close()
+                metrics.EXTENSIONS.clear()
 
     # --- the API
 
@@ -136,10 +139,12 @@ class InfinityService:
 
     # --- what happens
 
+    async def _known(self, token: str, request_key: str) -> Call | None:
+        return await self._store.call(call_records.of_request, self._site, token, request_key)
+
     def _told(self, call: Call) -> None:
         self._hub.told(call)
         self._pools.happened()
-        self.campaigns.told(call)
         if call.state == "released":
             metrics.CALLS.labels(call.tenant, call.outcome or "").inc()
 
@@ -149,7 +154,9 @@ class InfinityService:
             self._shortage.denied(tenant, denied)
 
     def _answered(self, tenant: Tenant, answer: Answer) -> None:
-        self._prober.answered(tenant, answer.kind)
+        self._prober.called(tenant, answers=answer.kind in {"accepted", "refused"})
+        if not answer.seconds and self.calling.breaker(tenant.name).open:
+            return  # it was not asked, for it failed before: why it did is the better word
         error = None if answer.kind == "accepted" else answer.detail[:ERROR_MOST]
         if error != self._last_errors.get(tenant.name, ""):
             self._last_errors[tenant.name] = error
@@ -210,7 +217,8 @@ class InfinityService:
             yield Condition(ConditionType.READY, Truth.TRUE, Reason.SERVED, "its extensions are in the pool")
         else:
             yield Condition(ConditionType.READY, Truth.UNKNOWN, Reason.UNKNOWN, "not served yet")
-        yield self._prober.condition(name)
+        if reachable := self._prober.condition(name):
+            yield reachable
 
     # --- the rest
 
@@ -237,7 +245,7 @@ class InfinityService:
 
     async def _prune(self) -> None:
         """Forget calls that ended long ago."""
-        now = datetime.now(UTC)
-        while await self._store.call(call_records.prune, self._site, now=now, older_than=self._timing.keep_calls):
-            await asyncio.sleep(0)
-        await asyncio.sleep(self._timing.prune_seconds)
+        older_than = self._timing.keep_calls
+        gone = await self._store.call(call_records.prune, self._site, now=datetime.now(UTC), older_than=older_than)
+        if not gone:  # else there may be more
+            await asyncio.sleep(self._timing.prune_seconds)

@@ -34,6 +34,14 @@ _BESIDE_FIELDS: Mapping[str, Mapping[str, Kept]] = {
         ("phase", "attempts", "dongle", "parts", "sentAt", "deliveredAt", "finishedAt", "error"), Kept.KEPT
     ),
     "Dongle": {"sms": Kept.KEPT},
+    "InfinityTenant": dict.fromkeys(("pool", "activeCalls", "lastError"), Kept.KEPT),
+    "Campaign": dict.fromkeys(
+        (
+            *("phase", "total", "dialed", "answered", "failed", "skipped", "remaining", "activeCalls"),
+            *("answerPercent", "nextCallAt", "completedAt"),
+        ),
+        Kept.KEPT,
+    ),
 }
 """What services found out once stays true while they start, or their store is away."""
 
