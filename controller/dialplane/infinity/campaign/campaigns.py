@@ -1,14 +1,12 @@
 """The campaigns of one site: one task for all of them, in the process that leads."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from dialplane.infinity.campaign.destination_list import BadListError
 from dialplane.infinity.campaign.progress import Progress
 from dialplane.infinity.tenant import Tenant
 from dialplane.resources.key import Key
 from dialplane.service import Said, SiteView
-from dialplane.store import Store
 from dialplane.store.calls import Call
 from dialplane.store.destinations import DestinationState, Page, Synced
 
