@@ -26,7 +26,10 @@ class Course:
     """Of the last calls that rang, the newest first."""
     ingredients: Ingredients | None = None
     """What the list in the store was made from."""
+    read: Ingredients | None = None
+    """What was read last: a list that is bad is not read again."""
     blocked: frozenset[str] = frozenset()
+    """The digits of who must not be called."""
     bad_list: BadListError | None = None
     due: datetime | None = None
     """Nobody is due before then; None: nobody waits."""

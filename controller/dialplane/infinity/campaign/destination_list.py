@@ -49,7 +49,7 @@ class BadLine:
 class BadListError(ValueError):
     """A list that cannot be read: nothing of it is taken. Its author corrects the lines."""
 
-    def __init__(self, lines: Sequence[BadLine], more: int = 0) -> None:
+    def __init__(self, lines: Sequence[BadLine], more: int = 0, field: str = "") -> None:
         rest = len(lines) + more - 3
         text = "; ".join(str(line) for line in lines[:3])
         super().__init__(f"{text}; and {rest} more" if rest > 0 else text)
@@ -57,6 +57,8 @@ class BadListError(ValueError):
         """The first of them."""
         self.more = more
         """How many further ones there are."""
+        self.field = field
+        """Of the manifest that names the list."""
 
 
 @dataclass(frozen=True, slots=True)

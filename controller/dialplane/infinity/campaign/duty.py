@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
 from dialplane.infinity.campaign import destination_list
+from dialplane.infinity.campaign.destination_list import BadListError
 from dialplane.infinity.campaign.window import CallingWindow
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.campaign import CampaignSpec, Destination
@@ -33,7 +35,7 @@ class Ingredients:
         Raises:
             BadListError: a ConfigMap's value is no list.
         """
-        blocked = frozenset(map(digits, (*self.do_not_call, *destination_list.numbers(self.do_not_call_text or ""))))
+        blocked = frozenset(map(digits, (*self.do_not_call, *self._do_not_call())))
         return WantedList(
             campaign=name,
             uid=uid,
@@ -41,16 +43,33 @@ class Ingredients:
             entries=uploaded if self.source == "upload" else self._entries(),
             blocked=blocked,
             max_attempts=self.max_attempts,
-            digest=hashlib.sha256(repr((self.source, self._written(), sorted(blocked), self.max_attempts)).encode()).hexdigest(),
+            digest=self._digest(blocked),
         )
+
+    def _digest(self, blocked: frozenset[str]) -> str:
+        written = repr((self.source, self._written(), sorted(blocked), self.max_attempts))
+        return hashlib.sha256(written.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def _do_not_call(self) -> tuple[str, ...]:
+        with _of("spec.doNotCall.configMapRef"):
+            return destination_list.numbers(self.do_not_call_text or "")
 
     def _entries(self) -> tuple[NewDestination, ...]:
         if self.source == "configMap":
-            return destination_list.destinations(self.text) if self.text is not None else ()
+            with _of("spec.destinations.configMapRef"):
+                return destination_list.destinations(self.text) if self.text is not None else ()
         return tuple(NewDestination(each.number, each.case_id) for each in self.inline)
 
     def _written(self) -> object:
         return [(each.number, each.case_id) for each in self.inline] if self.text is None else self.text
+
+
+@contextmanager
+def _of(field: str) -> Iterator[None]:
+    try:
+        yield
+    except BadListError as error:
+        raise BadListError(error.lines, error.more, field) from None
 
 
 @dataclass(frozen=True)
