@@ -67,7 +67,9 @@ CASES = [
     case("TextMessagesFail", "sms_sent_total", "0+1x60", "4x60", 'result="Failed"', "result"),
     case("NotificationsGivenUp", "notification_attempts_total", "0+1x60", "4x60", 'result="dead"'),
     case("ProviderUnreachable", "problems", "1x60", "0x20 1x3 0x36", AWAY),
-    case("PoolExhausted", "infinity_leases_denied_total", "0+1x60", "4x60", 'tenant="acme",reason="Exhausted"', "tenant"),
+    case(
+        "PoolExhausted", "infinity_leases_denied_total", "0+1x60", "4x60", 'tenant="acme",reason="Exhausted"', "tenant"
+    ),
     case("CallbacksMissing", "infinity_calls_total", "0+1x60", "4x60", 'tenant="acme",outcome="TimedOut"', "tenant"),
     case("MessageStoreAway", "conditions", "1x60", "0x60", 'kind="Notifier",type="Ready",status="Unknown"'),
 ]

@@ -243,8 +243,14 @@ def test_a_late_record_that_somebody_was_reached_ends_the_calls(store: Store) ->
     destination_claims.settle(store, [settled], now=NOW)
     [again] = claim(store, after=HOUR).taken
     assert again.last_call == "call-1"
+    assert destination_claims.told_late(store, SITE) == frozenset()
     end(store, again, "given_back", call=None)
+    with store.write() as connection:
+        late = {**a_call(UID, claimed.request_key), "id": "call-1", "state": "released", "outcome": "Answered"}
+        connection.execute(sa.insert(CALLS).values(**late))
+    assert destination_claims.told_late(store, SITE) == {"call-1"}
     assert destination_claims.reached(store, SITE, "call-1")
+    assert destination_claims.told_late(store, SITE) == frozenset()
     assert states(store) == ["answered"]
     assert not destination_claims.reached(store, "elsewhere", "call-1")
 

@@ -12,15 +12,13 @@ from dialplane.store.destinations import (
     DESTINATIONS,
     DO_NOT_CALL,
     NOT_LISTED,
+    UNTOLD,
     Claimed,
     Claims,
     Settled,
     UnderWay,
 )
 from dialplane.store.engine import Store
-
-UNTOLD: Final = ("TimedOut", "Released")
-"""Outcomes after which the platform's record may still come and say that somebody was reached."""
 
 _D: Final = DESTINATIONS.c
 
@@ -89,6 +87,17 @@ def reached(store: Store, site: str, call: str) -> bool:
         return connection.execute(query).rowcount > 0
 
 
+def told_late(store: Store, site: str) -> frozenset[str]:
+    """The calls of which a record says so late that somebody was reached: their destinations take them for missed."""
+    query = (
+        sa.select(CALLS.c.id)
+        .join(DESTINATIONS, _D.call == CALLS.c.id)
+        .where(_D.site == site, _UNTOLD, _D.state.in_(("waiting", "failed")), CALLS.c.outcome == "Answered")
+    )
+    with store.read() as connection:
+        return frozenset(connection.execute(query).scalars())
+
+
 def under_way(store: Store, site: str) -> tuple[UnderWay, ...]:
     """Every destination of the site in `calling`, with its call."""
     token = sa.literal("campaign/") + _D.campaign_uid
@@ -124,7 +133,9 @@ def _when(*endings: str) -> sa.ColumnElement[bool]:
     return sa.bindparam("ending", type_=sa.String(16)).in_(endings)
 
 
-_CALLING: Final = sa.text("campaign_destinations.state = 'calling'")  # as the index has it
+# As their indexes have it:
+_CALLING: Final = sa.text("campaign_destinations.state = 'calling'")
+_UNTOLD: Final = sa.text("campaign_destinations.outcome IN ('TimedOut', 'Released')")
 _CLAIM: Final = (
     sa.update(DESTINATIONS)
     .where(_D.seq == sa.bindparam("of"))

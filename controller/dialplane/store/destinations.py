@@ -27,6 +27,10 @@ not be asked."""
 NOT_LISTED: Final = "NotListed"
 DO_NOT_CALL: Final = "DoNotCall"
 
+UNTOLD: Final = ("TimedOut", "Released")
+"""Outcomes after which the platform's record may still come and say that somebody was reached."""
+
+_UNTOLD: Final = sa.text("outcome IN ('TimedOut', 'Released')")
 _CALLING: Final = sa.text("state = 'calling'")
 
 DESTINATIONS: Final = sa.Table(
@@ -58,6 +62,7 @@ DESTINATIONS: Final = sa.Table(
         sqlite_where=_CALLING,
         postgresql_where=_CALLING,
     ),
+    sa.Index("ix_campaign_destinations_untold", "site", sqlite_where=_UNTOLD, postgresql_where=_UNTOLD),
     sqlite_autoincrement=True,
 )
 

@@ -52,6 +52,8 @@ class Timing:
     """After each round: what happens meanwhile is one round's."""
     refresh: float = 5.0
     """Between two changes of a number in a status."""
+    learn: float = 30.0
+    """Between two looks for records that came late."""
     tidy: float = 3600.0
     given_up: timedelta = timedelta(seconds=30)
     """How long a claim of a process that is no more may be without a call."""
@@ -91,7 +93,7 @@ class Campaigns:
         self._rounds = 0
         self._trouble = ""
         self._said: dict[Key, Said] = {}
-        self._said_at = self._counted_at = self._tidied_at = float("-inf")
+        self._said_at = self._counted_at = self._learnt_at = self._tidied_at = float("-inf")
         self._changed: Callable[[], None] = lambda: None
 
     def see(self, view: SiteView, tenants: Mapping[str, Tenant]) -> None:
@@ -106,9 +108,8 @@ class Campaigns:
 
     def told(self, call: Call) -> None:
         """A call changed its state: told of every call, on the loop; never waits."""
-        if call.state == "released":  # an agent is free, or an extension
-            if call.campaign is not None and call.outcome == "Answered":
-                self._runner.reached(call.id)
+        # An agent is free, or an extension.
+        if call.state == "released" and (call.campaign is not None or self._runner.waits()):
             self._wake.set()
 
     def said(self) -> Mapping[Key, Said]:
@@ -202,6 +203,7 @@ class Campaigns:
             del runner.courses[gone]
         await runner.settle()
         await runner.begin(self._in_turn())
+        await self._learn()
         await self._count()
         await self._tidy()
         return self._rest()
@@ -256,6 +258,12 @@ class Campaigns:
             if before is not None and before.remaining and course.counts.total and not course.counts.remaining:
                 log.info("campaign completed", campaign=runner.seen.duties[uid].name, answered=course.counts.answered)
 
+    async def _learn(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._learnt_at + self._timing.learn:
+            await self._runner.learn()
+            self._learnt_at = now
+
     async def _tidy(self) -> None:
         now = asyncio.get_running_loop().time()
         if now < self._tidied_at + self._timing.tidy:
@@ -266,11 +274,10 @@ class Campaigns:
         self._tidied_at = now
 
     def _rest(self) -> float:
-        courses = self._runner.courses.values()
-        if self._runner.stale or any(course.active for course in courses):
+        courses, now = self._runner.courses.values(), self._now()
+        if self._runner.stale or self._runner.waits() or any(course.active for course in courses):
             return self._timing.round
-        now = self._now()
-        due = [course.due for course in courses if course.due is not None and not course.why]
+        due = [course.due for course in courses if course.due is not None and course.due > now]
         soon = min(((moment - now).total_seconds() for moment in due), default=self._timing.rest)
         return min(max(soon, self._timing.round), self._timing.rest)
 
@@ -284,7 +291,7 @@ class Campaigns:
         now, found = self._now(), []
         for duty in wanted:
             course = self._runner.courses.get(duty.uid)
-            why = self._runner.obstacle(duty, now) if course else ""
+            why = (self._runner.obstacle(duty, now) or course.why) if course else ""
             if course is None:  # another process leads
                 recent = await self._store.call(
                     campaign_calls.recent,

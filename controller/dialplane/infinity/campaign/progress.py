@@ -62,23 +62,30 @@ def progress(duty: Duty, counts: Counts, *, answered: Sequence[bool], why: str, 
 
 def _stands(duty: Duty, counts: Counts, why: str, now: datetime) -> tuple[Phase, str, datetime | None]:
     """Phase, what it waits for, and until when if that is known."""
+    phase: Phase | None = None
     if duty.spec.paused:
-        return "Paused", "paused", None
-    if counts.calling:
-        return "Running", "", None
+        phase = "Paused"
+    elif counts.calling:
+        phase = "Running"
+    elif counts.total and not counts.remaining:
+        phase = "Completed"
+    if phase is not None:
+        return phase, "", None
+    waits, again = _waits(duty, counts, why, now)
+    return ("Waiting" if waits else "Running"), waits, again
+
+
+def _waits(duty: Duty, counts: Counts, why: str, now: datetime) -> tuple[str, datetime | None]:
+    """What it waits for, empty where it does not; and until when if that is known."""
     if not counts.total:
         uploads = duty.ingredients.source == "upload" and counts.listed_at is None
-        return "Waiting", "nobody has uploaded its list yet" if uploads else "nobody is on its list", None
-    if not counts.remaining:
-        return "Completed", "", None
+        return "nobody has uploaded its list yet" if uploads else "nobody is on its list", None
     due = max(counts.due_at or now, now)
     opens = duty.window.next_open(due)
     if opens is None:
-        return "Waiting", "its calling windows never open", None
+        return "its calling windows never open", None
     if not duty.window.open_at(now):
-        return "Waiting", "outside of its calling windows", opens
-    if why:
-        return "Waiting", why, None
+        return "outside of its calling windows", opens
     if due > now:
-        return "Waiting", "until the next attempt is due", opens
-    return "Running", "", None
+        return "until the next attempt is due", opens
+    return why, None

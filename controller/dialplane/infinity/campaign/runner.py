@@ -23,7 +23,7 @@ from dialplane.infinity.campaign.hold import Hold
 from dialplane.infinity.campaign.pacing import PoolRoom
 from dialplane.infinity.tenant import Tenant
 from dialplane.resources.campaign import CampaignAgent
-from dialplane.store import Store, StoreError, campaign_calls, destination_claims, pools
+from dialplane.store import Store, campaign_calls, destination_claims, pools
 from dialplane.store.campaign_calls import RANG
 from dialplane.store.destinations import Claimed, Ending, Settled, UnderWay
 
@@ -96,14 +96,18 @@ class Runner:
         self._asking: dict[tuple[str, str], tuple[Tenant, CampaignAgent]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._holds: dict[str, Hold] = {}
-        self._late: set[str] = set()
         self._pending: Counter[str] = Counter()
         self.stale = True
         """Something has happened since `stale` was last made False."""
 
-    def reached(self, call: str) -> None:
-        """Somebody was reached by that call: perhaps long after its claim was settled."""
-        self._late.add(call)
+    def waits(self) -> bool:
+        """Whether a campaign would call now, if it had an agent, an extension or the platform."""
+        now = self._now()
+        return any(
+            course.due is not None and course.due <= now and not duty.spec.paused and duty.window.open_at(now)
+            for uid, course in self.courses.items()
+            if (duty := self.seen.duties.get(uid)) is not None
+        )
 
     def forget(self) -> None:
         """Another process has led, or may have: what is remembered here is not what was."""
@@ -123,21 +127,14 @@ class Runner:
             StoreError: not now; the next round does it.
         """
         now = self._now()
-        late, self._late = self._late, set()
-        try:
-            under_way = await self._store.call(destination_claims.under_way, self._site)
-            ended = [(each, self._settled(each, now)) for each in under_way]
-            over = [(each, settled) for each, settled in ended if settled is not None]
-            if over:
-                await self._store.call(destination_claims.settle, [settled for _, settled in over], now=now)
-            for call in sorted(late - {each.call for each in under_way if each.call}):
-                await self._store.call(destination_claims.reached, self._site, call)
-        except StoreError:
-            self._late |= late
-            raise
+        under_way = await self._store.call(destination_claims.under_way, self._site)
+        ended = [(each, self._settled(each, now)) for each in under_way]
+        over = [(each, settled) for each, settled in ended if settled is not None]
+        if over:
+            await self._store.call(destination_claims.settle, [settled for _, settled in over], now=now)
         for each, settled in over:
             self._note(each, settled)
-        self.stale = self.stale or bool(over) or bool(late)
+        self.stale = self.stale or bool(over)
         left = Counter(each.campaign_uid for each, settled in ended if settled is None)
         self._pending = Counter(
             duty.spec.tenant
@@ -146,6 +143,15 @@ class Runner:
         )
         for uid, course in self.courses.items():
             course.active = left[uid]
+
+    async def learn(self) -> None:
+        """Hear of records that came long after their calls were given up.
+
+        Raises:
+            StoreError: not now.
+        """
+        for call in sorted(await self._store.call(destination_claims.told_late, self._site)):
+            self.stale |= await self._store.call(destination_claims.reached, self._site, call)
 
     async def course(self, duty: Duty) -> Course:
         """What is remembered of a campaign; of one that is new here, what the store remembers.

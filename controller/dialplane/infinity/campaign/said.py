@@ -10,8 +10,8 @@ from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Problem, Reason
 from dialplane.service import Said
 
 FIELDS: Final = (
-    "phase", "total", "dialed", "answered", "failed", "skipped", "remaining", "activeCalls", "answerPercent", "nextCallAt",
-    "completedAt",
+    "phase", "total", "dialed", "answered", "failed", "skipped", "remaining", "activeCalls", "answerPercent",
+    "nextCallAt", "completedAt",
 )  # fmt: skip
 _KEPT: Final = dict.fromkeys(FIELDS, Kept.KEPT)
 

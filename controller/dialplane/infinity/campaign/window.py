@@ -50,6 +50,14 @@ class CallingWindow:
         """The first moment from then on at which it is open; None where there is none for more than a year."""
         if self.open_at(moment):
             return moment
+        asked, found = self._found.get("next", (moment, moment))
+        if asked <= moment < (found or asked + _DAY):  # closed all the time since that was asked
+            return found
+        found = self._search(moment)
+        self._found["next"] = (moment, found)
+        return found
+
+    def _search(self, moment: datetime) -> datetime | None:
         first = min(moment, _LAST_NOON).astimezone(self._zone).date()
         for ahead in range(LOOK_AHEAD):
             starts = sorted(start for start in self._starts(first + ahead * _DAY) if start > moment)
@@ -57,6 +65,11 @@ class CallingWindow:
             if found is not None:
                 return found
         return None
+
+    @cached_property
+    def _found(self) -> dict[str, tuple[datetime, datetime | None]]:
+        """The last search: a campaign asks again and again, and one that never opens is searched for a year."""
+        return {}
 
     @cached_property
     def _zone(self) -> ZoneInfo:

@@ -9,6 +9,7 @@ down_revision = "0001"
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _LIVE = sa.text("state <> 'released'")
 _CALLING = sa.text("state = 'calling'")
+_UNTOLD = sa.text("outcome IN ('TimedOut', 'Released')")
 _OF_CAMPAIGNS = sa.text("campaign IS NOT NULL")
 
 
@@ -130,6 +131,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=_CALLING,
         postgresql_where=_CALLING,
+    )
+    op.create_index(
+        "ix_campaign_destinations_untold",
+        "campaign_destinations",
+        ["site"],
+        unique=False,
+        sqlite_where=_UNTOLD,
+        postgresql_where=_UNTOLD,
     )
     op.create_table(
         "campaign_lists",
