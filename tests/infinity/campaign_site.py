@@ -118,11 +118,9 @@ class CampaignSite:
             yield self
         finally:
             assert not serving.done(), serving.result()
-            for task in (serving, desk):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            await ended(serving)
             await self.calling.close()
+            await ended(desk)
             await self.provider.close()
 
     async def progress(self, name: str = "dunning") -> Progress:
@@ -150,6 +148,12 @@ class CampaignSite:
         while not holds(self):
             assert time.monotonic() < end, self.campaigns.said()
             await asyncio.sleep(0.02)
+
+
+async def ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 class Callbacks:

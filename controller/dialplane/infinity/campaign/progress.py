@@ -86,6 +86,6 @@ def _waits(duty: Duty, counts: Counts, why: str, now: datetime) -> tuple[str, da
         return "its calling windows never open", None
     if not duty.window.open_at(now):
         return "outside of its calling windows", opens
-    if due > now:
-        return "until the next attempt is due", opens
-    return why, None
+    if why:
+        return why, None
+    return ("until the next attempt is due", opens) if due > now else ("", None)

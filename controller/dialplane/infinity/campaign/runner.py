@@ -29,8 +29,6 @@ from dialplane.store.destinations import Claimed, Ending, Settled, UnderWay
 
 log = structlog.get_logger(__name__)
 
-AGAIN: Final = timedelta(seconds=5)
-"""When somebody is due again whose call could not be placed."""
 _MOST_ATTEMPTS: Final = 10
 """Of a campaign that is not known any more: what `attempts.max` may be at most."""
 _SPACING: Final = timedelta(hours=1)
@@ -233,11 +231,13 @@ class Runner:
         course.why = allowed.why
         if allowed.calls == 0 or not self.seen.leads():
             return
+        # After calls that could not be placed, one tries.
+        limit = 1 if tenant.name in self._holds else allowed.calls
         most = duty.spec.attempts.max
         claims = await self._store.call(
-            destination_claims.claim, self._site, duty.uid, limit=allowed.calls, max_attempts=most, now=now
+            destination_claims.claim, self._site, duty.uid, limit=limit, max_attempts=most, now=now
         )
-        if len(claims.taken) < allowed.calls:
+        if len(claims.taken) < limit:
             course.due = claims.due_at
         self.stale = self.stale or bool(claims.taken)
         reached = await self._reached(claims.taken)
@@ -343,7 +343,7 @@ class Runner:
         if each.outcome == "Answered":
             ending = "answered"
         elif each.outcome in {"NotSent", "Cancelled"}:
-            ending, spacing = "given_back", AGAIN
+            ending, spacing = "given_back", timedelta(0)  # the tenant is on hold
         return Settled(each.seq, each.request_key, ending, now + spacing, most, each.call, each.outcome)
 
     def _note(self, each: UnderWay, settled: Settled) -> None:
