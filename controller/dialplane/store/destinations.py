@@ -2,18 +2,17 @@
 
 waiting → calling → answered, or waiting again, or failed. A destination is claimed *before* its call is asked for. The
 claim names the call's request key, and keeps that name until a call under it is known to be over: so whoever claims
-after a crash, and whoever sleeps with a claim, ask for the same call, which there is once (`uq_calls_site_token_request_key`).
+after a crash, and whoever sleeps with a claim, ask for the same call, and there is one of each key.
 """
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from datetime import datetime
+from typing import Final, Literal
 
 import sqlalchemy as sa
 
-from dialplane.store.calls import CALLS, Outcome
+from dialplane.store.calls import Outcome
 from dialplane.store.columns import METADATA, Json, Moment, sequence
 from dialplane.store.engine import Store
 
@@ -28,7 +27,11 @@ not be asked."""
 NOT_LISTED: Final = "NotListed"
 DO_NOT_CALL: Final = "DoNotCall"
 
-_WAITING: Final = sa.text("state = 'calling'")
+UNTOLD: Final = ("TimedOut", "Released")
+"""Outcomes after which the platform's record may still come and say that somebody was reached."""
+
+_UNTOLD: Final = sa.text("outcome IN ('TimedOut', 'Released')")
+_CALLING: Final = sa.text("state = 'calling'")
 
 DESTINATIONS: Final = sa.Table(
     "campaign_destinations",
@@ -56,9 +59,10 @@ DESTINATIONS: Final = sa.Table(
     sa.Index(
         "ix_campaign_destinations_calling",
         "site",
-        sqlite_where=sa.text("state = 'calling'"),
-        postgresql_where=sa.text("state = 'calling'"),
+        sqlite_where=_CALLING,
+        postgresql_where=_CALLING,
     ),
+    sa.Index("ix_campaign_destinations_untold", "site", sqlite_where=_UNTOLD, postgresql_where=_UNTOLD),
     sqlite_autoincrement=True,
 )
 
@@ -211,3 +215,75 @@ class Page:
     destinations: tuple[Destination, ...]
     next: int | None
     """The cursor for the page after this; None at the end."""
+
+
+def digits(number: str) -> str:
+    """What two ways to write one number have in common: its digits without the zeros in front.
+
+    `+49 30…` and `0049 30…` are the same, and who is on the do-not-call list in either way is not called.
+    """
+    plain = number.removeprefix("+")
+    return plain.lstrip("0") or plain
+
+
+def counts(store: Store, site: str, uids: Sequence[str]) -> dict[str, Counts]:
+    """How far these campaigns are, by uid; those without a list are not there."""
+    found = {}
+    with store.read() as connection:
+        lists = sa.select(LISTS.c.campaign_uid, LISTS.c.listed_at).where(LISTS.c.site == site)
+        listed_at = {
+            row.campaign_uid: row.listed_at for row in connection.execute(lists.where(LISTS.c.campaign_uid.in_(uids)))
+        }
+        for row in connection.execute(_COUNTS.where(_D.site == site, _D.campaign_uid.in_(uids))):
+            figures = {name: int(getattr(row, name) or 0) for name in _FIGURES}
+            over = row.finished_at if not figures["remaining"] and not figures["calling"] else None
+            found[row.campaign_uid] = Counts(
+                **figures, due_at=row.due_at, finished_at=over, listed_at=listed_at.get(row.campaign_uid)
+            )
+    return {uid: found.get(uid, Counts(listed_at=at)) for uid, at in listed_at.items()}
+
+
+def page(
+    store: Store,
+    site: str,
+    uid: str,
+    *,
+    limit: int,
+    after: int | None = None,
+    state: DestinationState | None = None,
+) -> Page:
+    """Destinations of a campaign, in the order of its list; `after` is the cursor that the page before gave."""
+    query = (
+        sa.select(*(_D[name] for name in _FIELDS))
+        .where(_D.site == site, _D.campaign_uid == uid)
+        .order_by(_D.seq)
+        .limit(limit + 1)
+    )
+    if after is not None:
+        query = query.where(_D.seq > after)
+    if state is not None:
+        query = query.where(_D.state == state)
+    with store.read() as connection:
+        found = [Destination(*row) for row in connection.execute(query)]
+    kept = tuple(found[:limit])
+    return Page(kept, kept[-1].seq if len(found) > limit else None)
+
+
+def _number_of(which: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.count(sa.case((which, 1)))
+
+
+_D: Final = DESTINATIONS.c
+_FIELDS: Final = tuple(Destination.__dataclass_fields__)
+_FIGURES: Final = ("total", "dialed", "answered", "failed", "skipped", "remaining", "calling")
+_LISTED: Final = _D.listed.is_(True)
+_COUNTS: Final = sa.select(
+    _D.campaign_uid,
+    _number_of(_LISTED).label("total"),
+    sa.func.sum(_D.attempts).label("dialed"),
+    *(_number_of(_LISTED & (_D.state == state)).label(state) for state in ("answered", "failed", "skipped")),
+    _number_of(_LISTED & _D.state.in_(("waiting", "calling"))).label("remaining"),
+    _number_of(_D.state == "calling").label("calling"),
+    sa.func.min(sa.case((_D.state == "waiting", _D.next_at)), type_=Moment()).label("due_at"),
+    sa.func.max(_D.finished_at, type_=Moment()).label("finished_at"),
+).group_by(_D.campaign_uid)

@@ -1,18 +1,35 @@
 """The campaigns of one site: one task for all of them, in the process that leads."""
 
+import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
+import structlog
+
+from dialplane.infinity.campaign import destination_list, pacing, said
+from dialplane.infinity.campaign.course import MINUTE, Course
 from dialplane.infinity.campaign.destination_list import BadListError
-from dialplane.infinity.campaign.progress import Progress
+from dialplane.infinity.campaign.duty import Duty, duties
+from dialplane.infinity.campaign.progress import Progress, progress
+from dialplane.infinity.campaign.runner import PlacesCalls, Runner, Site
 from dialplane.infinity.tenant import Tenant
 from dialplane.resources.key import Key
+from dialplane.resources.problem import Problem, Reason
 from dialplane.service import Said, SiteView
-from dialplane.store import Store
+from dialplane.store import Store, StoreError, campaign_calls, destination_lists, destinations
 from dialplane.store.calls import Call
-from dialplane.store.destinations import DestinationState, Page, Synced
+from dialplane.store.destinations import Counts, DestinationState, NewDestination, Page, Synced, WantedList
 
-__all__ = ["BadListError", "Campaigns", "NoSuchCampaignError", "NotUploadedError"]
+__all__ = ["BadListError", "Campaigns", "NoSuchCampaignError", "NotUploadedError", "Timing"]
+
+log = structlog.get_logger(__name__)
+
+FIRST_RETRY: Final = 1.0
+LAST_RETRY: Final = 30.0
+_KIND: Final = "Campaign"
 
 
 class NoSuchCampaignError(Exception):
@@ -23,20 +40,107 @@ class NotUploadedError(Exception):
     """The Campaign's list comes from its manifest: `destinations.upload: true` lets it be uploaded."""
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long things take, in seconds but for the timedeltas."""
+
+    round: float = 1.0
+    """Between two rounds, while anything goes on."""
+    rest: float = 15.0
+    """Between two rounds, while nothing does."""
+    pause: float = 0.05
+    """After each round: what happens meanwhile is one round's."""
+    refresh: float = 5.0
+    """Between two changes of a number in a status."""
+    learn: float = 30.0
+    """Between two looks for records that came late."""
+    tidy: float = 3600.0
+    given_up: timedelta = timedelta(seconds=30)
+    """How long a claim of a process that is no more may be without a call."""
+    kept: timedelta = timedelta(days=30)
+    """How long it is remembered whom a deleted campaign called."""
+
+
 class Campaigns:
     """Calls whom the Campaigns of a site name."""
 
+    def __init__(
+        self,
+        store: Store,
+        site: str,
+        calling: PlacesCalls,
+        *,
+        timing: Timing = Timing(),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Name the site.
+
+        Args:
+            store: the store.
+            site: the site's namespace.
+            calling: places the calls.
+            timing: how long things take.
+            now: the time.
+        """
+        self._store = store
+        self._site = site
+        self._timing = timing
+        self._now = now
+        self._wake = asyncio.Event()
+        self._runner = Runner(store, site, calling, now=now, given_up=timing.given_up, changed=self._wake.set)
+        self._keys: dict[Key, str] = {}
+        self._led = False
+        self._rounds = 0
+        self._trouble = ""
+        self._said: dict[Key, Said] = {}
+        self._said_at = self._counted_at = self._learnt_at = self._tidied_at = float("-inf")
+        self._changed: Callable[[], None] = lambda: None
+
     def see(self, view: SiteView, tenants: Mapping[str, Tenant]) -> None:
         """Work on this view from now on; from the loop's thread, never waits."""
+        self._runner.seen = Site(duties(view), tenants, view.leads)
+        self._keys = {key: resource.uid for key, resource in view.snapshot.resources.items() if key.kind == _KIND}
+        known = self._said
+        self._said = self._sayings()
+        if self._said != known:
+            self._changed()
+        self._wake.set()
 
     def told(self, call: Call) -> None:
         """A call changed its state: told of every call, on the loop; never waits."""
+        # An agent is free, or an extension.
+        if call.state == "released" and (call.campaign is not None or self._runner.waits()):
+            self._wake.set()
 
     def said(self) -> Mapping[Key, Said]:
         """What is known of each Campaign: conditions and fields of its status."""
+        return self._said
 
     async def run(self, changed: Callable[[], None]) -> None:
         """Call until cancelled; `changed` is called when `said` says something new."""
+        self._changed = changed
+        retry = FIRST_RETRY
+        try:
+            while True:
+                self._wake.clear()
+                try:
+                    rest = await self._round()
+                except StoreError as error:
+                    if not self._trouble:
+                        log.warning("campaigns wait for the store", error=str(error))
+                    self._trouble = str(error)
+                    self._say()
+                    await asyncio.sleep(retry)
+                    retry = min(2 * retry, LAST_RETRY)
+                    continue
+                self._trouble, retry = "", FIRST_RETRY
+                self._say()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(rest):
+                        await self._wake.wait()
+                await asyncio.sleep(self._timing.pause)
+        finally:
+            await self._runner.close()
 
     async def upload(self, name: str, text: str) -> Synced:
         """Replace a campaign's list with this CSV, all of it or nothing.
@@ -47,14 +151,203 @@ class Campaigns:
             BadListError: the CSV cannot be read; `lines` says what is wrong where.
             StoreError: it is not kept.
         """
+        duty = self._duty(name)
+        if duty is None:
+            raise NoSuchCampaignError(f"there is no Campaign {name} whose manifest is valid")
+        if duty.ingredients.source != "upload":
+            raise NotUploadedError(
+                f"the list of the Campaign {name} is in its manifest: change it there, or set destinations.upload: true"
+            )
+        wanted = await asyncio.to_thread(_uploaded, duty, text)
+        synced = await self._store.call(destination_lists.sync, self._site, wanted, now=self._now())
+        if synced is None:  # an upload is never passed over
+            raise RuntimeError("an uploaded list was not taken")
+        log.info(
+            "campaign list uploaded", campaign=name, total=synced.total, added=synced.added, removed=synced.removed
+        )
+        self._listed(duty.uid)
+        return synced
 
     async def progress(self, name: str) -> Progress | None:
         """How far one campaign is; None where there is none."""
+        duty = self._duty(name)
+        return None if duty is None else (await self._progress([duty]))[0]
 
     async def all_progress(self) -> tuple[Progress, ...]:
         """How far every campaign is, by name."""
+        return tuple(await self._progress(sorted(self._runner.seen.duties.values(), key=lambda duty: duty.name)))
 
     async def destinations(
         self, name: str, *, limit: int, after: int | None = None, state: DestinationState | None = None
     ) -> Page | None:
         """Whom a campaign calls, in the order of its list; None where there is no such campaign."""
+        duty = self._duty(name)
+        if duty is None:
+            return None
+        return await self._store.call(destinations.page, self._site, duty.uid, limit=limit, after=after, state=state)
+
+    # --- rounds
+
+    async def _round(self) -> float:
+        """One round; seconds until the next, if nothing happens before."""
+        runner = self._runner
+        if not runner.seen.leads():
+            if self._led:
+                runner.forget()
+            self._led = False
+            return self._timing.round
+        self._led = True
+        for duty in [*runner.seen.duties.values()]:
+            await self._read(duty, await runner.course(duty))
+        for gone in runner.courses.keys() - runner.seen.duties.keys():
+            del runner.courses[gone]
+        await runner.settle()
+        await runner.begin(self._in_turn())
+        await self._learn()
+        await self._count()
+        await self._tidy()
+        return self._rest()
+
+    def _in_turn(self) -> list[Duty]:
+        """The campaigns; another one is first each time, for those of one tenant share its pool."""
+        found = [duty for uid, duty in sorted(self._runner.seen.duties.items()) if uid in self._runner.courses]
+        self._rounds += 1
+        start = self._rounds % len(found) if found else 0
+        return found[start:] + found[:start]
+
+    async def _read(self, duty: Duty, course: Course) -> None:
+        """Have the list in the store be the one that is asked for."""
+        if course.read == duty.ingredients:
+            return
+        try:
+            wanted = await asyncio.to_thread(duty.ingredients.wanted, duty.name, duty.uid)
+        except BadListError as error:
+            log.warning("campaign list cannot be read", campaign=duty.name, error=str(error))
+            course.bad_list, course.read = error, duty.ingredients
+            return
+        synced = await self._store.call(destination_lists.sync, self._site, wanted, now=self._now())
+        if synced is not None:
+            log.info(
+                "campaign list", campaign=duty.name, total=synced.total, added=synced.added, removed=synced.removed
+            )
+        course.bad_list, course.blocked = None, wanted.blocked
+        course.read = course.ingredients = duty.ingredients
+        self._listed(duty.uid)
+
+    def _listed(self, uid: str) -> None:
+        """Its list is another."""
+        if (course := self._runner.courses.get(uid)) is not None:
+            course.due_by(self._now())
+        self._runner.stale = True
+        self._counted_at = float("-inf")
+        self._wake.set()
+
+    async def _count(self) -> None:
+        runner, now = self._runner, asyncio.get_running_loop().time()
+        done = any(
+            course.active == 0 and course.due is None and (course.counts is None or course.counts.remaining)
+            for course in runner.courses.values()
+        )
+        if not runner.stale or (now < self._counted_at + self._timing.refresh and not done):
+            return
+        runner.stale = False
+        self._counted_at = now
+        found = await self._store.call(destinations.counts, self._site, [*runner.courses])
+        for uid, course in runner.courses.items():
+            before, course.counts = course.counts, found.get(uid, Counts())
+            if before is not None and before.remaining and course.counts.total and not course.counts.remaining:
+                log.info("campaign completed", campaign=runner.seen.duties[uid].name, answered=course.counts.answered)
+
+    async def _learn(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._learnt_at + self._timing.learn:
+            await self._runner.learn()
+            self._learnt_at = now
+
+    async def _tidy(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._tidied_at + self._timing.tidy:
+            return
+        # Also of those whose manifest cannot be read: only who is gone is forgotten.
+        await self._store.call(destination_lists.seen, self._site, {*self._keys.values()}, now=self._now())
+        await self._store.call(destination_lists.prune, self._site, now=self._now(), older_than=self._timing.kept)
+        self._tidied_at = now
+
+    def _rest(self) -> float:
+        courses, now = self._runner.courses.values(), self._now()
+        if self._runner.stale or self._runner.waits() or any(course.active for course in courses):
+            return self._timing.round
+        due = [course.due for course in courses if course.due is not None and course.due > now]
+        soon = min(((moment - now).total_seconds() for moment in due), default=self._timing.rest)
+        return min(max(soon, self._timing.round), self._timing.rest)
+
+    # --- what is known
+
+    def _duty(self, name: str) -> Duty | None:
+        return next((duty for duty in self._runner.seen.duties.values() if duty.name == name), None)
+
+    async def _progress(self, wanted: list[Duty]) -> list[Progress]:
+        counts = await self._store.call(destinations.counts, self._site, [duty.uid for duty in wanted])
+        now, found = self._now(), []
+        for duty in wanted:
+            course = self._runner.courses.get(duty.uid)
+            why = (self._runner.obstacle(duty, now) or course.why) if course else ""
+            if course is None:  # another process leads
+                recent = await self._store.call(
+                    campaign_calls.recent,
+                    *(self._site, duty.name, duty.uid),
+                    since=now - MINUTE,
+                    most=1,
+                    window=pacing.WINDOW,
+                )
+                course = Course.start(recent, now)
+            known = counts.get(duty.uid, Counts())
+            found.append(progress(duty, known, answered=tuple(course.answered), why=why, now=now))
+        return found
+
+    def _say(self) -> None:
+        """Tell of what is new: of figures not more often than every few seconds."""
+        said_now, now = self._sayings(), asyncio.get_running_loop().time()
+        if said_now == self._said:
+            return
+        hurry = {key: said.urgent(each) for key, each in said_now.items()} != {
+            key: said.urgent(each) for key, each in self._said.items()
+        }
+        if hurry or now >= self._said_at + self._timing.refresh:
+            self._said, self._said_at = said_now, now
+            self._changed()
+        else:
+            self._runner.stale = True  # so that the next round is soon
+
+    def _sayings(self) -> dict[Key, Said]:
+        seen = self._runner.seen.duties
+        return {
+            key: self._saying(seen[uid]) if uid in seen and seen[uid].key == key else said.unread()
+            for key, uid in self._keys.items()
+        }
+
+    def _saying(self, duty: Duty) -> Said:
+        course, now = self._runner.courses.get(duty.uid), self._now()
+        known = None
+        if course is not None and course.counts is not None:
+            why = self._runner.obstacle(duty, now) or course.why
+            known = progress(duty, course.counts, answered=tuple(course.answered), why=why, now=now)
+        return said.of(known, accepted=duty.accepted, trouble=self._trouble, problem=self._problem(duty, course))
+
+    def _problem(self, duty: Duty, course: Course | None) -> Problem | None:
+        tenant = self._runner.seen.tenants.get(duty.spec.tenant)
+        if course is not None and course.bad_list is not None:
+            return Problem(Reason.INVALID, str(course.bad_list), course.bad_list.field)
+        if tenant is None or not tenant.serves:
+            message = f"the InfinityTenant {duty.spec.tenant} takes no calls: see its own conditions"
+            return Problem(Reason.REFERENCE_MISSING, message, "spec.tenant")
+        return None
+
+
+def _uploaded(duty: Duty, text: str) -> WantedList:
+    """The list that somebody uploads. Takes long for a long one."""
+    entries: tuple[NewDestination, ...] = destination_list.destinations(text)
+    try:
+        return duty.ingredients.wanted(duty.name, duty.uid, entries)
+    except BadListError:  # of who must not be called: the campaign waits until that is right, and then sorts them out
+        return replace(duty.ingredients, do_not_call_text=None).wanted(duty.name, duty.uid, entries)

@@ -8,6 +8,9 @@ down_revision = "0001"
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _LIVE = sa.text("state <> 'released'")
+_CALLING = sa.text("state = 'calling'")
+_UNTOLD = sa.text("outcome IN ('TimedOut', 'Released')")
+_OF_CAMPAIGNS = sa.text("campaign IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -69,6 +72,14 @@ def upgrade() -> None:
         "ix_calls_live_deadline", "calls", ["deadline"], unique=False, sqlite_where=_LIVE, postgresql_where=_LIVE
     )
     op.create_index(
+        "ix_calls_campaign",
+        "calls",
+        ["site", "campaign", "seq"],
+        unique=False,
+        sqlite_where=_OF_CAMPAIGNS,
+        postgresql_where=_OF_CAMPAIGNS,
+    )
+    op.create_index(
         "ix_calls_live_tenant",
         "calls",
         ["site", "tenant", "state"],
@@ -88,26 +99,57 @@ def upgrade() -> None:
         sa.Column("campaign", sa.String(length=63), nullable=False),
         sa.Column("campaign_uid", sa.String(length=64), nullable=False),
         sa.Column("number", sa.String(length=32), nullable=False),
+        sa.Column("digits", sa.String(length=32), nullable=False),
         sa.Column("case_id", sa.String(length=64), nullable=True),
         sa.Column("custom", sa.Text(), nullable=False),
         sa.Column("listed", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("calls", sa.Integer(), nullable=False),
+        sa.Column("request_key", sa.String(length=160), nullable=True),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("call", sa.String(length=40), nullable=True),
         sa.Column("outcome", sa.String(length=16), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_campaign_destinations")),
         sa.UniqueConstraint(
-            "site", "campaign_uid", "number", name=op.f("uq_campaign_destinations_site_campaign_uid_number")
+            "site", "campaign_uid", "digits", name=op.f("uq_campaign_destinations_site_campaign_uid_digits")
         ),
         sqlite_autoincrement=True,
     )
     op.create_index(
-        op.f("ix_campaign_destinations_site_campaign_uid_state_next_at"),
+        op.f("ix_campaign_destinations_site_campaign_uid_state_next_at_seq"),
         "campaign_destinations",
-        ["site", "campaign_uid", "state", "next_at"],
+        ["site", "campaign_uid", "state", "next_at", "seq"],
         unique=False,
+    )
+    op.create_index(
+        "ix_campaign_destinations_calling",
+        "campaign_destinations",
+        ["site"],
+        unique=False,
+        sqlite_where=_CALLING,
+        postgresql_where=_CALLING,
+    )
+    op.create_index(
+        "ix_campaign_destinations_untold",
+        "campaign_destinations",
+        ["site"],
+        unique=False,
+        sqlite_where=_UNTOLD,
+        postgresql_where=_UNTOLD,
+    )
+    op.create_table(
+        "campaign_lists",
+        sa.Column("site", sa.String(length=63), nullable=False),
+        sa.Column("campaign_uid", sa.String(length=64), nullable=False),
+        sa.Column("campaign", sa.String(length=63), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("listed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("site", "campaign_uid", name=op.f("pk_campaign_lists")),
     )
     op.create_table(
         "pool_extensions",

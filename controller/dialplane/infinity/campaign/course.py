@@ -1,0 +1,92 @@
+"""What the leader remembers of one campaign while it serves it; another leader finds all of it in the store."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from dialplane.infinity.campaign import pacing
+from dialplane.infinity.campaign.destination_list import BadListError
+from dialplane.infinity.campaign.duty import Ingredients
+from dialplane.resources.campaign import CampaignAgent
+from dialplane.store.campaign_calls import Recent
+from dialplane.store.destinations import Counts
+
+MINUTE: Final = timedelta(minutes=1)
+
+
+@dataclass
+class Course:
+    """One campaign's."""
+
+    begun: deque[datetime] = field(default_factory=deque)
+    """When calls began, the last minute's."""
+    answered: deque[bool] = field(default_factory=lambda: deque(maxlen=pacing.WINDOW))
+    """Of the last calls that rang, the newest first."""
+    ingredients: Ingredients | None = None
+    """What the list in the store was made from."""
+    read: Ingredients | None = None
+    """What was read last: a list that is bad is not read again."""
+    blocked: frozenset[str] = frozenset()
+    """The digits of who must not be called."""
+    bad_list: BadListError | None = None
+    due: datetime | None = None
+    """Nobody is due before then; None: nobody waits."""
+    turn: int = 0
+    """Whose turn it is among the agents."""
+    why: str = ""
+    """What keeps it from calling now."""
+    counts: Counts | None = None
+    active: int = 0
+
+    @classmethod
+    def start(cls, recent: Recent, now: datetime) -> "Course":
+        """Go on where another process stopped."""
+        course = cls(due=now)
+        course.begun.extend(sorted(recent.begun))
+        course.answered.extend(recent.answered)
+        return course
+
+    def begun_lately(self, now: datetime) -> int:
+        """Calls begun within the last minute."""
+        while self.begun and self.begun[0] <= now - MINUTE:
+            self.begun.popleft()
+        return len(self.begun)
+
+    def due_by(self, moment: datetime) -> None:
+        """Somebody waits, and is due then."""
+        self.due = moment if self.due is None else min(self.due, moment)
+
+    def rang(self, answered: bool) -> None:
+        """A call ended that may have rung."""
+        self.answered.appendleft(answered)
+
+
+@dataclass
+class Busy:
+    """Who is in a call, or is about to be."""
+
+    agents: set[tuple[str, str]] = field(default_factory=set)
+    """Tenant and agent."""
+    numbers: set[str] = field(default_factory=set)
+    """Telephones: nobody answers two calls on one."""
+
+    def add(self, tenant: str, agent: str, number: str) -> None:
+        """This agent is busy."""
+        self.agents.add((tenant, agent))
+        self.numbers.add(number)
+
+    def free(self, tenant: str, agents: Iterable[CampaignAgent]) -> tuple[CampaignAgent, ...]:
+        """Those of them who may be rung, one for each telephone."""
+        found: dict[str, CampaignAgent] = {}
+        for agent in agents:
+            if (tenant, agent.id) not in self.agents and agent.callback_number not in self.numbers:
+                found.setdefault(agent.callback_number, agent)
+        return tuple({agent.id: agent for agent in reversed(found.values())}.values())[::-1]
+
+
+def in_turn(agents: Sequence[CampaignAgent], turn: int) -> tuple[CampaignAgent, ...]:
+    """The agents, whose turn it is first."""
+    start = turn % len(agents)
+    return (*agents[start:], *agents[:start])

@@ -1,0 +1,295 @@
+"""Campaigns: whom they call, when they do not, and what they say of it, on both databases with a platform beside them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from dialplane.infinity.calling import Asked
+from dialplane.infinity.campaign.campaigns import BadListError, NoSuchCampaignError, NotUploadedError
+from dialplane.infinity.tenant import tenants
+from dialplane.resources.key import Key
+from dialplane.store import Store, campaign_calls
+from dialplane.store.destinations import Synced
+from testbed.infinity.peer import InfinityPeer
+from tests.infinity.campaign_site import CampaignSite, called, campaign, most_live, number, served, tenant, view
+
+Served = tuple[CampaignSite, InfinityPeer]
+
+
+@pytest.fixture
+async def both(store: Store, tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(store, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    """What is true on both databases is tested in `test_destinations` and `test_campaign_killed`."""
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+async def test_everybody_is_called_until_they_answer_or_the_attempts_are_used_up(both: Served) -> None:
+    site, peer = both
+    await peer.behave(outcome="no_answer")
+    await peer.behave(destination="3", outcome="answered")
+    await peer.behave(destination="5", outcome="busy")
+    await site.show(tenant(peer.url), campaign(people=12))
+    found = await site.until(lambda p: p.phase == "Completed")
+    assert (found.total, found.dialed, found.answered, found.failed, found.remaining) == (12, 23, 1, 11, 0)
+    assert found.completed_at is not None
+    assert await called(peer) == {number(index): 1 if index == 3 else 2 for index in range(12)}
+    asked = {(r["fields"]["destnumber"], r["fields"]["customuuid"]) for r in await peer.requests()}
+    assert asked == {(number(index), f"case-{index}") for index in range(12)}
+    await site.until_said(lambda s: s.fields().get("phase") == "Completed")
+    assert site.ready() == ("True", "Served", "")
+
+
+async def test_an_agent_has_one_call_at_a_time_and_they_take_turns(both: Served) -> None:
+    site, peer = both
+    await site.show(tenant(peer.url), campaign(people=30, agents=3))
+    await site.until(lambda p: p.phase == "Completed")
+    counts = await peer.counts()
+    assert 0 < counts["most_live"] <= 3
+    by_agent = Counter(request["fields"]["userid"] for request in await peer.requests())
+    assert by_agent.keys() == {"a0", "a1", "a2"}
+
+
+async def test_an_agent_in_a_call_that_somebody_asked_for_is_left_alone(both: Served) -> None:
+    site, peer = both
+    await peer.behave(destination="0000999", talk_seconds=None)
+    resources = tenant(peer.url), campaign(people=4, agents=1)
+    await site.show(resources[0])
+    asked = Asked("a0", "+15550200000", "+15550000999", None, {}, None, "desk", "key-1")
+    placed = await site.calling.make_call(tenants(view(*resources))["acme"], asked)
+    assert placed.call is not None
+    await site.show(*resources)
+    await site.until(lambda p: p.why == "every agent is in a call")
+    assert (await called(peer)).keys() == {"+15550000999"}
+    await peer.hang_up(placed.call.id)
+    await site.until(lambda p: p.phase == "Completed")
+
+
+async def test_a_pause_begins_no_call_and_lets_those_that_go_on_end(both: Served) -> None:
+    site, peer = both
+    await peer.behave(talk_seconds=None)
+    await site.show(tenant(peer.url), campaign(people=10, agents=2))
+    await site.until(lambda p: p.active_calls == 2)
+    while len(live := [call for call in await peer.calls() if call["state"] == "answered"]) < 2:
+        await asyncio.sleep(0.02)
+    await site.show(tenant(peer.url), campaign(people=10, agents=2, paused=True))
+    for call in live:
+        await peer.hang_up(call["memberid"])
+    found = await site.until(lambda p: p.active_calls == 0)
+    assert (found.phase, found.answered, found.dialed) == ("Paused", 2, 2)
+    await peer.behave()
+    await site.show(tenant(peer.url), campaign(people=10, agents=2))
+    await site.until(lambda p: p.phase == "Completed")
+    assert set((await called(peer)).values()) == {1}
+
+
+async def test_outside_of_its_windows_nobody_is_called(both: Served) -> None:
+    site, peer = both
+    tomorrow = datetime.now(UTC) + timedelta(days=2)
+    day = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[tomorrow.weekday()]
+    hours = [{"days": [day], "from": "00:00", "to": "24:00"}]
+    await site.show(tenant(peer.url), campaign(people=2, callingWindows=hours, timeZone="UTC"))
+    found = await site.until(lambda p: p.total == 2)
+    assert (found.phase, found.why) == ("Waiting", "outside of its calling windows")
+    assert found.next_call_at == tomorrow.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert await called(peer) == {}
+
+
+async def test_who_must_not_be_called_is_not_in_whatever_way_the_number_is_written(both: Served) -> None:
+    site, peer = both
+    unwanted = {"numbers": ["00" + number(1)[1:]], "configMapRef": {"name": "robinson", "key": "list"}}
+    maps = {"robinson": {"list": f"# since May\n\n{number(2)[1:]}\n"}}
+    await site.show(tenant(peer.url), campaign(people=4, doNotCall=unwanted), config_maps=maps)
+    found = await site.until(lambda p: p.phase == "Completed")
+    assert (found.skipped, found.answered) == (2, 2)
+    assert (await called(peer)).keys() == {number(0), number(3)}
+
+
+async def test_a_list_that_grows_makes_a_completed_campaign_run_again(both: Served) -> None:
+    site, peer = both
+    await site.show(tenant(peer.url), campaign(people=2))
+    await site.until(lambda p: p.phase == "Completed")
+    await site.show(tenant(peer.url), campaign(people=3))
+    found = await site.until(lambda p: p.phase == "Completed" and p.total == 3)
+    assert found.answered == 3
+    assert await called(peer) == {number(index): 1 for index in range(3)}
+
+
+async def test_a_list_comes_from_a_config_map_with_what_belongs_to_each_call(both: Served) -> None:
+    site, peer = both
+    listed = {"configMapRef": {"name": "list", "key": "may.csv"}}
+    maps = {"list": {"may.csv": f"name;number;caseId\r\nAda;{number(1)};c-1\r\n"}}
+    await peer.behave(talk_seconds=None)
+    await site.show(tenant(peer.url), campaign(destinations=listed), config_maps=maps)
+    await site.until(lambda p: p.active_calls == 1)
+    page = await site.campaigns.destinations("dunning", limit=9)
+    assert page is not None
+    assert [(each.number, each.case_id, each.custom) for each in page.destinations] == [
+        (number(1), "c-1", {"name": "Ada"})
+    ]
+
+
+async def test_a_bad_list_calls_nobody_and_says_which_line(both: Served) -> None:
+    site, peer = both
+    listed = {"configMapRef": {"name": "list", "key": "may.csv"}}
+    maps = {"list": {"may.csv": f"number\n{number(1)}\n+1 555\n"}}
+    await site.show(tenant(peer.url), campaign(destinations=listed), config_maps=maps)
+    await site.until_said(lambda s: s.ready() is not None and s.ready()[1] == "Invalid")  # type: ignore[index]
+    ready = site.ready()
+    assert ready is not None
+    assert ready[2].startswith("spec.destinations.configMapRef: line 3, number: '+1 555' is not a telephone number")
+    await site.show(
+        tenant(peer.url), campaign(destinations=listed), config_maps={"list": {"may.csv": f"number\n{number(1)}\n"}}
+    )
+    await site.until(lambda p: p.phase == "Completed")
+    assert await called(peer) == {number(1): 1}
+
+
+async def test_an_uploaded_list_is_taken_whole_or_not_at_all(both: Served) -> None:
+    site, peer = both
+    await site.show(tenant(peer.url), campaign())
+    found = await site.until(lambda p: p.phase == "Waiting")
+    assert found.why == "nobody has uploaded its list yet"
+    with pytest.raises(BadListError, match="line 3, number"):
+        await site.campaigns.upload("dunning", f"number\n{number(0)}\nAda\n")
+    made = await site.campaigns.upload("dunning", f"\ufeffnumber,caseId\n{number(0)},c-1\n{number(1)},\n{number(0)},\n")
+    assert made == Synced(total=2, added=2, removed=0, repeated=1, skipped=0)
+    await site.until(lambda p: p.phase == "Completed")
+    assert await called(peer) == {number(0): 1, number(1): 1}
+
+
+async def test_a_list_is_uploaded_where_the_manifest_says_so(both: Served) -> None:
+    site, peer = both
+    await site.show(tenant(peer.url), campaign(people=1, paused=True))
+    with pytest.raises(NotUploadedError, match=r"destinations\.upload"):
+        await site.campaigns.upload("dunning", "number\n")
+    with pytest.raises(NoSuchCampaignError):
+        await site.campaigns.upload("other", "number\n")
+    assert await site.campaigns.progress("other") is None
+    assert await site.campaigns.destinations("other", limit=1) is None
+
+
+async def test_a_pool_keeps_its_rest_for_people_and_its_maximum(both: Served) -> None:
+    site, peer = both
+    pacing = {"callsPerMinute": 6000, "poolPercent": 50, "maxConcurrentCalls": 100}
+    await peer.behave(talk_seconds=0.3)
+    await site.show(
+        tenant(peer.url, ["8001-8010"], maxConcurrentCalls=8), campaign(people=20, agents=20, pacing=pacing)
+    )
+    await site.until(lambda p: p.phase == "Completed")
+    assert (await peer.counts())["most_live"] == 4
+
+
+async def test_no_more_calls_go_on_than_the_campaign_may_have(both: Served) -> None:
+    site, peer = both
+    pacing = {"callsPerMinute": 6000, "poolPercent": 100, "maxConcurrentCalls": 3}
+    await peer.behave(talk_seconds=0.2)
+    await site.show(tenant(peer.url), campaign(people=12, agents=20, pacing=pacing))
+    await site.until(lambda p: p.phase == "Completed")
+    assert (await peer.counts())["most_live"] == 3
+
+
+async def test_a_minute_has_no_more_calls_than_it_may_also_after_a_restart(both: Served, store: Store) -> None:
+    site, peer = both
+    pacing = {"callsPerMinute": 5, "poolPercent": 100}
+    await site.show(tenant(peer.url), campaign(people=20, agents=20, pacing=pacing))
+    await site.until(lambda p: p.answered == 5)
+    other = CampaignSite(store)
+    async with other.running():
+        site.leads = False
+        await other.show(tenant(peer.url), campaign(people=20, agents=20, pacing=pacing))
+        await other.until_said(lambda s: s.fields().get("answered") == 5)
+        await other.until_said(lambda s: s.campaigns._rounds > 5)
+    assert (await peer.counts())["requests"] == 5
+
+
+async def test_where_few_answer_it_goes_on_with_one_call_at_a_time(both: Served) -> None:
+    site, peer = both
+    await peer.behave(outcome="no_answer")
+    await site.show(tenant(peer.url), campaign(people=20, agents=10, attempts={"max": 1}))
+    await site.until(lambda p: p.phase == "Completed")
+    before = len(peer.events)
+    slow = {"callsPerMinute": 6000, "poolPercent": 100, "minAnswerPercent": 10}
+    await site.show(tenant(peer.url), campaign(people=30, agents=10, attempts={"max": 1}, pacing=slow))
+    found = await site.until(lambda p: p.phase == "Completed" and p.total == 30)
+    assert found.answer_percent == 0
+    assert most_live(peer, since=before) == 1
+
+
+async def test_a_platform_that_is_away_costs_no_attempt_and_is_tried_again(both: Served) -> None:
+    site, peer = both
+    await peer.ask("listening", on=False)
+    await site.show(tenant(peer.url), campaign(people=3, attempts={"max": 1}))
+    found = await site.until(lambda p: p.why == "the tenant's platform does not answer")
+    assert (found.phase, found.failed) == ("Waiting", 0)
+    await peer.ask("listening", on=True)
+    found = await site.until(lambda p: p.phase == "Completed", within=60)
+    assert (found.answered, found.dialed) == (3, 3)
+    assert await called(peer) == {number(index): 1 for index in range(3)}
+
+
+async def test_a_refusal_and_a_lost_answer_count_as_attempts(both: Served) -> None:
+    site, peer = both
+    await peer.behave(destination="0", answer="refuse")
+    await peer.behave(destination="1", answer="cut", takes=True, outcome="no_answer")
+    await site.show(tenant(peer.url), campaign(people=2))
+    found = await site.until(lambda p: p.phase == "Completed")
+    assert (found.failed, found.dialed) == (2, 4)
+    assert await called(peer) == {number(0): 2, number(1): 2}
+
+
+async def test_a_tenant_that_takes_no_calls_makes_its_campaign_wait(both: Served) -> None:
+    site, peer = both
+    await site.show(tenant(peer.url, enabled=False), campaign(people=1))
+    await site.until(lambda p: p.why == "the InfinityTenant acme takes no calls")
+    await site.until_said(lambda s: s.ready() is not None)
+    assert (site.ready() or ())[:2] == ("False", "ReferenceMissing")
+    await site.show(tenant(peer.url), campaign(people=1))
+    await site.until(lambda p: p.phase == "Completed")
+
+
+async def test_who_does_not_lead_calls_nobody(both: Served) -> None:
+    site, peer = both
+    site.leads = False
+    await site.show(tenant(peer.url), campaign(people=1))
+    other = CampaignSite(site.store)
+    async with other.running():
+        await other.show(tenant(peer.url), campaign(people=1))
+        await other.until(lambda p: p.phase == "Completed")
+    assert await called(peer) == {number(0): 1}
+
+
+async def test_a_campaign_that_cannot_be_read_keeps_what_its_status_says(both: Served) -> None:
+    site, peer = both
+    await site.show(tenant(peer.url))
+    resource = campaign(people=1)
+    broken = type(resource)(resource.key, None, (), uid=resource.uid, generation=2)
+    await site.show(tenant(peer.url), broken)
+    assert site.campaigns.said().keys() == {Key("Campaign", "dunning")}
+    assert site.ready() is None
+    assert await site.campaigns.all_progress() == ()
+
+
+async def test_a_late_record_ends_the_calls_to_somebody(both: Served) -> None:
+    """Nobody told of the call in time; then the record says that it was answered."""
+    site, peer = both
+    await peer.behave(callback="never")
+    attempts = {"max": 2, "spacingSeconds": 3600}
+    await site.show(tenant(peer.url), campaign(people=1, attempts=attempts))
+    await site.until(lambda p: p.active_calls == 1)
+    while not (live := await site.store.call(campaign_calls.live, "office")):
+        await asyncio.sleep(0.02)
+    while (await peer.counts())["live"]:
+        await asyncio.sleep(0.02)
+    found = await site.until(lambda p: p.active_calls == 0)
+    assert found.remaining == 1
+    await peer.ask("call_back", memberid=live[0].id)
+    await site.until(lambda p: p.answered == 1)
