@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from bench import message_soak, plot, table
+from bench import lease_soak, message_soak, plot, table
 from bench import run as whole
 from bench import soak as soaking
 from bench.results import Results
@@ -25,6 +25,7 @@ class SoakTopic(StrEnum):
 
     CHANGES = "changes"
     MESSAGES = "messages"
+    LEASES = "leases"
 
 
 T = TypeVar("T", bound=StrEnum)
@@ -73,10 +74,12 @@ def soak(
     size: Annotated[int, typer.Option(min=10, help="Of how many phones the site is.")] = 1_000,
     door: Annotated[list[soaking.DoorName], typer.Option(help="At which door.")] = [soaking.DoorName.KUBE],  # noqa: B006
     messages: Annotated[int, typer.Option(min=200, help="How many are received; a tenth as many are sent.")] = 10_000,
+    leases: Annotated[int, typer.Option(min=1_000, help="Leases and releases, on each database.")] = 1_000_000,
 ) -> None:
     """Make many changes; fail if memory grows, or if anything is left over or untrue in the end.
 
     Then receive and send many messages while the controller is killed and cut off; fail if one is lost, or there twice.
+    Then lease and release many extensions while processes are killed; fail if one has two calls, or is never free again.
     """
     topics = _chosen(SoakTopic, only)
     if SoakTopic.CHANGES in topics:
@@ -84,6 +87,8 @@ def soak(
             _soak(partial(soaking.soak, each, changes=changes, size=size, say=_say))
     if SoakTopic.MESSAGES in topics:
         _soak(partial(message_soak.soak, message_soak.full(messages), say=_say))
+    if SoakTopic.LEASES in topics:
+        _soak(partial(lease_soak.soak, lease_soak.full(leases), say=_say))
 
 
 def _soak(running: Callable[..., Coroutine[None, None, None]]) -> None:

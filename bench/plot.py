@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from bench.results import ColdStart, Messages, OneChange, Results, Storm, percentile
+from bench.results import ColdStart, Leases, Messages, OneChange, Results, Storm, percentile
 
 OURS, NAIVE, FLOOR = "#0a6c74", "#c4551a", "#6b7280"
 _GRID, _INK = "#e2e5e9", "#1f2430"
@@ -45,6 +45,7 @@ def draw(results: Results, path: Path) -> None:
             (_change, sorted(results.change, key=lambda each: each.n)),
             (_storm, results.storm),
             (_messages, results.messages),
+            (_leases, results.leases),
         ]
         filled = [(panel, data) for panel, data in panels if data]
         if not filled:
@@ -100,6 +101,22 @@ def _messages(axes: Axes, measured: Sequence[Messages]) -> None:
     axes.set_title(f"Messages received, {messages.per_second} a second")
     axes.set_xlabel("until it was told, seconds")
     axes.set_ylabel("share of the messages")
+    axes.legend(loc="best", fontsize=9)
+
+
+def _leases(axes: Axes, measured: Sequence[Leases]) -> None:
+    largest = max(each.pool for each in measured)
+    for each in measured:
+        style = "-" if each.database == "SQLite" else "--"
+        if each.pool == largest:
+            for samples, label, colour in ((each.naive, "naive allocator", NAIVE), (each.samples, "Dialplane", OURS)):
+                milliseconds = [1_000 * seconds for seconds in samples]
+                axes.ecdf(milliseconds, label=f"{label}, {each.database}", color=colour, linestyle=style, linewidth=1.8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_title(f"Leases of {largest:,} extensions, {measured[-1].callers} callers")
+    axes.set_xlabel("until it was had, milliseconds")
+    axes.set_ylabel("share of the leases")
     axes.legend(loc="best", fontsize=9)
 
 

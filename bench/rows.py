@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.results import (
     ColdStart,
     Command,
+    Leases,
     Messages,
     OneChange,
     Results,
@@ -51,6 +52,7 @@ def rows(results: Results) -> list[Row]:
         *_all(_standalone(each) for each in results.standalone),
         *(_command(each) for each in results.commands),
         *_all(_messages(each) for each in results.messages),
+        *_all(_leases(each) for each in results.leases),
     ]
 
 
@@ -129,6 +131,19 @@ def _messages(messages: Messages) -> Iterator[Row]:
         ours, its = writes.per_second, writes.bare_per_second
         pace = f"{ours:,.0f}/s", "bare INSERTs", f"{its:,.0f}/s", _ratio(its, ours)
         yield Row(f"inbox writes, {writes.database}", writes.batch, *pace)
+
+
+def _leases(leases: Leases) -> Iterator[Row]:
+    n, what, sqlite = leases.pool, f"{leases.callers} callers, {leases.database}", leases.database == "SQLite"
+    for percent, goal in ((50, ""), (99, "< 10 ms" if sqlite else "< 20 ms")):
+        ours, its = percentile(leases.samples, percent), percentile(leases.naive, percent)
+        yield _times(f"lease, {what}, p{percent}", n, ours, "naive allocator", its, goal=goal)
+    ours, goal = leases.per_second, "≥ 1,500/s" if sqlite else ""
+    for name, its in (("naive allocator", leases.naive_per_second), ("bare UPDATE", leases.updates_per_second)):
+        yield Row(
+            f"lease and release, {leases.database}", n, f"{ours:,.0f}/s", name, f"{its:,.0f}/s", _ratio(its, ours), goal
+        )
+        goal = ""
 
 
 def _times(what: str, n: int, ours: float, yardstick: str, its: float, *, goal: str = "") -> Row:

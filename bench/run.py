@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from bench import cold_start, machine, messages, one_change, standalone, steady_state, storm, world, yardsticks
+from bench import (
+    cold_start,
+    lease_desk,
+    machine,
+    messages,
+    one_change,
+    standalone,
+    steady_state,
+    storm,
+    world,
+    yardsticks,
+)
 from bench.results import OneChange, Results, Storm
 
 Say = Callable[[str], None]
@@ -24,6 +35,7 @@ class Topic(StrEnum):
     STANDALONE = "standalone"
     COMMANDS = "commands"
     MESSAGES = "messages"
+    LEASES = "leases"
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,8 @@ class Scale:
     per_second: int = messages.PER_SECOND
     message_seconds: float = messages.SECONDS
     write_seconds: float = messages.WRITE_SECONDS
+    callers: int = lease_desk.CALLERS
+    lease_seconds: float = lease_desk.SECONDS
 
     @property
     def sizes(self) -> list[int]:
@@ -67,6 +81,8 @@ QUICK = Scale(
     per_second=10,
     message_seconds=2,
     write_seconds=0.2,
+    callers=20,
+    lease_seconds=0.2,
 )
 """Proves that all of it works; its figures mean nothing."""
 
@@ -106,6 +122,11 @@ class Run:
                     write_seconds=self.scale.write_seconds,
                 )
                 self.results.messages.append(await taken)
+        if Topic.LEASES in self.topics:
+            self._step(f"leases by {self.scale.callers} callers at once")
+            with _place() as place:
+                seconds, callers = self.scale.lease_seconds, self.scale.callers
+                self.results.leases.extend(await lease_desk.measure(place / "leases", seconds=seconds, callers=callers))
         return self.results.model_copy(update={"seconds": time.monotonic() - self.started})
 
     def _at(self, size: int) -> frozenset[Topic]:

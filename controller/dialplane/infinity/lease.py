@@ -246,9 +246,10 @@ class LeaseDesk:
                 log.warning("overdue calls cannot be ended now", error=str(error))
                 continue
             for call in ended:
-                log.warning("a call is overdue", call=call.id, tenant=call.tenant, state=call.state)
+                log.info("a call is overdue", call=call.id, tenant=call.tenant, state=call.state)
                 self._hear(self._told, call)
             if ended:
+                log.warning("calls were overdue", calls=len(ended), first=ended[0].id)
                 self._again()
 
     async def _look(self) -> None:

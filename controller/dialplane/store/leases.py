@@ -17,6 +17,7 @@ from dialplane.store.call_life import CallRecord, Change, after, overdue
 from dialplane.store.calls import CALLS, LIVE, Call, NewCall, call, new_id
 from dialplane.store.engine import Store
 from dialplane.store.errors import StoreConflict, StoreUnavailable
+from dialplane.store.given import EachGiven
 from dialplane.store.pools import EXTENSIONS, POOLS, counted, live_calls
 from dialplane.store.strategies import POOL_FIELDS, Pool, take
 
@@ -228,14 +229,18 @@ class _Batch:
         return tuple(found)
 
     def _had(self, requests: Sequence[Request]) -> dict[tuple[str, str], Leased]:
-        """The calls that these have already; of others too, where tokens share keys."""
-        if not requests:
+        """The calls that these have already."""
+        keys: dict[str, list[str]] = defaultdict(list)
+        for each in requests:
+            keys[each.new.token].append(each.new.request_key)
+        seqs: list[int] = []
+        for token, mine in keys.items():
+            found = _HAD.find(self.connection, mine, site=self.site, token=token)
+            seqs += [seq for seq in found.values() if seq is not None]
+        if not seqs:
             return {}
-        tokens = {each.new.token for each in requests}
-        keys = {each.new.request_key for each in requests}
-        asked = {"site": self.site, "tokens": sorted(tokens), "keys": sorted(keys)}
-        found = [call(row) for row in self.connection.execute(_HAD, asked)]
-        return {(each.token, each.request_key): Leased(each) for each in found}
+        calls = [call(row) for row in self.connection.execute(_NUMBERED, {"seqs": seqs})]
+        return {(each.token, each.request_key): Leased(each) for each in calls}
 
     def _decide(self, requests: Sequence[Request]) -> list[Leased]:
         if not requests:
@@ -330,10 +335,11 @@ _LOCK: Final = (
 _NAMED: Final = (
     sa.select(CALLS).where(CALLS.c.id.in_(sa.bindparam("ids", expanding=True))).order_by(CALLS.c.seq).with_for_update()
 )
-_HAD: Final = sa.select(CALLS).where(
-    CALLS.c.site == sa.bindparam("site"),
-    CALLS.c.token.in_(sa.bindparam("tokens", expanding=True)),
-    CALLS.c.request_key.in_(sa.bindparam("keys", expanding=True)),
+_NUMBERED: Final = sa.select(CALLS).where(CALLS.c.seq.in_(sa.bindparam("seqs", expanding=True)))
+_HAD: Final = EachGiven(
+    lambda key: sa.select(CALLS.c.seq).where(
+        CALLS.c.site == sa.bindparam("site"), CALLS.c.token == sa.bindparam("token"), CALLS.c.request_key == key
+    )
 )
 _THIS: Final = (EXTENSIONS.c.site == sa.bindparam("site_is")) & (EXTENSIONS.c.number == sa.bindparam("number_is"))
 _HOLD: Final = (

@@ -7,6 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from dialplane.store.calls import CALLS
+from dialplane.store.given import EachGiven
 from dialplane.store.pools import EXTENSIONS, FREE
 
 
@@ -64,8 +65,7 @@ def _next_ones(connection: sa.Connection, pool: Pool, count: int) -> Taken:
 
 def _own_ones(connection: sa.Connection, pool: Pool, agents: Sequence[str]) -> tuple[str, ...]:
     """The one that the agent's last call had, where it is free; else the least recently used."""
-    query = _last_numbers(pool, sorted(set(agents)))
-    last: dict[str, str | None] = dict(iter(connection.execute(query)))
+    last: dict[str, str | None] = _LAST.find(connection, sorted(set(agents)), site=pool.site, tenant=pool.tenant)
     own = sorted({number for number in last.values() if number is not None})
     asked = {"site": pool.site, "tenant": pool.tenant, "numbers": own}
     free = set(connection.execute(_THESE, asked).scalars()) if own else set()
@@ -84,14 +84,6 @@ def _own_ones(connection: sa.Connection, pool: Pool, agents: Sequence[str]) -> t
     return tuple(given)
 
 
-def _last_numbers(pool: Pool, agents: Sequence[str]) -> sa.Select[str, str | None]:
-    asked = sa.values(sa.column("agent", sa.String), name="asked").data([(agent,) for agent in agents]).cte()
-    mine = (CALLS.c.site == pool.site) & (CALLS.c.tenant == pool.tenant) & (CALLS.c.agent == asked.c.agent)
-    # One look into the index for each agent, however many calls they have made.
-    last = sa.select(CALLS.c.number).where(mine).order_by(CALLS.c.seq.desc()).limit(1).correlate(asked)
-    return sa.select(asked.c.agent, last.scalar_subquery())
-
-
 _FREE_ONES: Final = (
     sa.select(EXTENSIONS.c.number, EXTENSIONS.c.position)
     .where(EXTENSIONS.c.site == sa.bindparam("site"), EXTENSIONS.c.tenant == sa.bindparam("tenant"), FREE)
@@ -106,4 +98,13 @@ _EARLIER: Final = _IN_TURN.where(EXTENSIONS.c.position <= sa.bindparam("turn"))
 _THESE: Final = _FREE_ONES.where(EXTENSIONS.c.number.in_(sa.bindparam("numbers", expanding=True)))
 
 
+_LAST: Final = EachGiven(
+    lambda agent: (
+        sa.select(CALLS.c.number)
+        .where(CALLS.c.site == sa.bindparam("site"), CALLS.c.tenant == sa.bindparam("tenant"), CALLS.c.agent == agent)
+        .order_by(CALLS.c.seq.desc())
+        .limit(1)
+    )
+)
+"""The number that an agent's last call had."""
 POOL_FIELDS: Final = tuple(Pool.__dataclass_fields__)
