@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bench.results import (
+    Calls,
     ColdStart,
     Command,
     Messages,
@@ -51,6 +52,7 @@ def rows(results: Results) -> list[Row]:
         *_all(_standalone(each) for each in results.standalone),
         *(_command(each) for each in results.commands),
         *_all(_messages(each) for each in results.messages),
+        *_all(_calls(each) for each in results.calls),
     ]
 
 
@@ -129,6 +131,17 @@ def _messages(messages: Messages) -> Iterator[Row]:
         ours, its = writes.per_second, writes.bare_per_second
         pace = f"{ours:,.0f}/s", "bare INSERTs", f"{its:,.0f}/s", _ratio(its, ours)
         yield Row(f"inbox writes, {writes.database}", writes.batch, *pace)
+
+
+def _calls(calls: Calls) -> Iterator[Row]:
+    n, when = len(calls.samples), f"after {_time(calls.after)}" if calls.after else "at once"
+    what = f"make-call, {calls.database}, {calls.per_second}/s, platform answers {when}"
+    for percent in (50, 99):
+        ours, its = percentile(calls.samples, percent), percentile(calls.bare, percent)
+        yield _times(f"{what}, p{percent}", n, ours, "bare POST", its)
+    added = percentile(calls.samples, 99) - statistics.median(calls.bare)
+    yield Row(f"{what}, added to it, p99", n, _time(added), goal="≤ 100 ms")
+    yield Row(f"{what}, CPU of one core", n, f"{100 * calls.cpu_seconds / calls.seconds:.0f} %")
 
 
 def _times(what: str, n: int, ours: float, yardstick: str, its: float, *, goal: str = "") -> Row:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from bench import cold_start, machine, messages, one_change, standalone, steady_state, storm, world, yardsticks
+from bench import calls, cold_start, machine, messages, one_change, standalone, steady_state, storm, world, yardsticks
 from bench.results import OneChange, Results, Storm
 
 Say = Callable[[str], None]
@@ -24,6 +24,7 @@ class Topic(StrEnum):
     STANDALONE = "standalone"
     COMMANDS = "commands"
     MESSAGES = "messages"
+    CALLS = "calls"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Scale:
     per_second: int = messages.PER_SECOND
     message_seconds: float = messages.SECONDS
     write_seconds: float = messages.WRITE_SECONDS
+    calls_per_second: int = calls.PER_SECOND
+    call_seconds: float = calls.SECONDS
 
     @property
     def sizes(self) -> list[int]:
@@ -67,6 +70,7 @@ QUICK = Scale(
     per_second=10,
     message_seconds=2,
     write_seconds=0.2,
+    call_seconds=0.5,
 )
 """Proves that all of it works; its figures mean nothing."""
 
@@ -106,6 +110,11 @@ class Run:
                     write_seconds=self.scale.write_seconds,
                 )
                 self.results.messages.append(await taken)
+        if Topic.CALLS in self.topics:
+            self._step(f"{self.scale.calls_per_second} calls a second for {self.scale.call_seconds:g} s, four times")
+            with _place() as place:
+                placed = calls.measure(place, per_second=self.scale.calls_per_second, seconds=self.scale.call_seconds)
+                self.results.calls.extend(await placed)
         return self.results.model_copy(update={"seconds": time.monotonic() - self.started})
 
     def _at(self, size: int) -> frozenset[Topic]:
