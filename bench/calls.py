@@ -14,7 +14,7 @@ from bench.usage import usage
 from testbed.postgres import Postgres
 
 PER_SECOND: Final = 20
-SECONDS: Final = 10.0
+SECONDS: Final = 6.0
 AFTER: Final = (0.0, 0.05)
 """How long the platform takes to answer, in seconds."""
 _BARE_SHARE: Final = 2
