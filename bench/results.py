@@ -154,6 +154,23 @@ class Leases(Figures):
     """Bare transactions of one UPDATE."""
 
 
+class Calls(Figures):
+    """Calls placed over HTTP at an even pace, all of them taken by the platform."""
+
+    database: str
+    per_second: int
+    after: float
+    """How long the platform takes to answer."""
+    samples: list[float]
+    """From asking for each call to the answer that it is placed, in order."""
+    bare: list[float]
+    """The same of a bare client that asks the platform itself."""
+    seconds: float
+    cpu_seconds: float
+    """Of the controller."""
+    peak_rss: int
+
+
 class Machine(Figures):
     """Where it was measured, and with which versions."""
 
@@ -177,6 +194,7 @@ class Results(Figures):
     commands: list[Command] = []
     messages: list[Messages] = []
     leases: list[Leases] = []
+    calls: list[Calls] = []
     apart: dict[str, Machine] = {}
     """Topics that were measured in a run of their own, and where."""
 

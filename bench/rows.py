@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bench.results import (
+    Calls,
     ColdStart,
     Command,
     Leases,
@@ -53,6 +54,7 @@ def rows(results: Results) -> list[Row]:
         *(_command(each) for each in results.commands),
         *_all(_messages(each) for each in results.messages),
         *_all(_leases(each) for each in results.leases),
+        *_all(_calls(each) for each in results.calls),
     ]
 
 
@@ -144,6 +146,17 @@ def _leases(leases: Leases) -> Iterator[Row]:
             f"lease and release, {leases.database}", n, f"{ours:,.0f}/s", name, f"{its:,.0f}/s", _ratio(its, ours), goal
         )
         goal = ""
+
+
+def _calls(calls: Calls) -> Iterator[Row]:
+    n, when = len(calls.samples), f"after {_time(calls.after)}" if calls.after else "at once"
+    what = f"make-call, {calls.database}, {calls.per_second}/s, platform answers {when}"
+    for percent in (50, 99):
+        ours, its = percentile(calls.samples, percent), percentile(calls.bare, percent)
+        yield _times(f"{what}, p{percent}", n, ours, "bare POST", its)
+    added = percentile(calls.samples, 99) - statistics.median(calls.bare)
+    yield Row(f"{what}, added to it, p99", n, _time(added), goal="≤ 100 ms")
+    yield Row(f"{what}, CPU of one core", n, f"{100 * calls.cpu_seconds / calls.seconds:.0f} %")
 
 
 def _times(what: str, n: int, ours: float, yardstick: str, its: float, *, goal: str = "") -> Row:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bench import (
+    calls,
     cold_start,
     lease_desk,
     machine,
@@ -36,6 +37,7 @@ class Topic(StrEnum):
     COMMANDS = "commands"
     MESSAGES = "messages"
     LEASES = "leases"
+    CALLS = "calls"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Scale:
     write_seconds: float = messages.WRITE_SECONDS
     callers: int = lease_desk.CALLERS
     lease_seconds: float = lease_desk.SECONDS
+    calls_per_second: int = calls.PER_SECOND
+    call_seconds: float = calls.SECONDS
 
     @property
     def sizes(self) -> list[int]:
@@ -83,6 +87,7 @@ QUICK = Scale(
     write_seconds=0.2,
     callers=20,
     lease_seconds=0.2,
+    call_seconds=0.5,
 )
 """Proves that all of it works; its figures mean nothing."""
 
@@ -127,6 +132,11 @@ class Run:
             with _place() as place:
                 seconds, callers = self.scale.lease_seconds, self.scale.callers
                 self.results.leases.extend(await lease_desk.measure(place / "leases", seconds=seconds, callers=callers))
+        if Topic.CALLS in self.topics:
+            self._step(f"{self.scale.calls_per_second} calls a second for {self.scale.call_seconds:g} s, four times")
+            with _place() as place:
+                placed = calls.measure(place, per_second=self.scale.calls_per_second, seconds=self.scale.call_seconds)
+                self.results.calls.extend(await placed)
         return self.results.model_copy(update={"seconds": time.monotonic() - self.started})
 
     def _at(self, size: int) -> frozenset[Topic]:

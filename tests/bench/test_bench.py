@@ -88,6 +88,16 @@ def test_messages_are_told_and_kept(results: Results) -> None:
     assert all(each.per_second > 0 and each.bare_per_second > 0 for each in messages.writes)
 
 
+def test_calls_are_placed_on_both_databases(results: Results) -> None:
+    assert [(calls.database, calls.after) for calls in results.calls] == [
+        ("SQLite", 0.0), ("SQLite", 0.05), ("PostgreSQL", 0.0), ("PostgreSQL", 0.05)
+    ]  # fmt: skip
+    for calls in results.calls:
+        assert len(calls.samples) == 2 * len(calls.bare) == 10
+        assert min(calls.samples) > calls.after
+        assert calls.cpu_seconds > 0
+
+
 def test_every_row_with_a_yardstick_has_a_ratio(results: Results) -> None:
     idle = [row.what for row in rows(results) if row.yardstick and not row.ratio]
     assert all(what.startswith("steady state") for what in idle), idle  # an idle process may have taken nothing

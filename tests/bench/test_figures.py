@@ -7,7 +7,7 @@ import pytest
 from bench import table
 from bench.mix import Mix, Phone
 from bench.observer import Observer, judged, verified
-from bench.results import ColdStart, Command, InboxWrites, Messages, NaiveRun, Results, percentile
+from bench.results import Calls, ColdStart, Command, InboxWrites, Messages, NaiveRun, Results, percentile
 from bench.rows import rows
 from bench.soak import Memory
 from testbed.manifests import Manifest
@@ -64,6 +64,21 @@ def test_more_inbox_writes_than_the_yardsticks_are_a_ratio_below_1() -> None:
         "message received, 50/s, CPU of one core": ("10 %", ""),
         "message received, 50/s, peak memory": ("128 MiB", ""),
         "inbox writes, SQLite": ("2,000/s", "0.50"),
+    }
+
+
+def test_what_a_call_adds_to_the_platforms_own_time_is_said() -> None:
+    calls = Calls(
+        database="SQLite", per_second=20, after=0.05, samples=[0.08, 0.1, 0.12], bare=[0.06, 0.05, 0.08],
+        seconds=10, cpu_seconds=2, peak_rss=2**27,
+    )  # fmt: skip
+    found = {row.what: (row.ours, row.figure, row.goal) for row in rows(Results(machine=MACHINE, calls=[calls]))}
+    what = "make-call, SQLite, 20/s, platform answers after 50 ms"
+    assert found == {
+        f"{what}, p50": ("100 ms", "60 ms", ""),
+        f"{what}, p99": ("120 ms", "80 ms", ""),
+        f"{what}, added to it, p99": ("60 ms", "", "≤ 100 ms"),
+        f"{what}, CPU of one core": ("20 %", "", ""),
     }
 
 
