@@ -111,7 +111,9 @@ async def test_numbers_alone_are_written_once_a_minute() -> None:
     assert bench.patches == 2
 
 
-async def test_numbers_of_kinds_that_people_watch_are_written_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_numbers_of_kinds_that_people_watch_are_written_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "WATCHED", {EXTENSION})
     bench = Bench()
     for calls in range(5):
