@@ -111,6 +111,19 @@ async def test_numbers_alone_are_written_once_a_minute() -> None:
     assert bench.patches == 2
 
 
+async def test_numbers_of_kinds_that_people_watch_are_written_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "WATCHED", {EXTENSION})
+    bench = Bench()
+    for calls in range(5):
+        await bench.writer.publish(bench.report(calls=calls))
+    assert bench.patches == 1
+    bench.clock.now += module.WATCHED_EVERY
+    await bench.writer.publish(bench.report(calls=9))
+    assert bench.patches == 2
+
+
 async def test_a_number_rides_along_with_a_transition() -> None:
     bench = Bench()
     await bench.writer.publish(bench.report(calls=1))

@@ -11,6 +11,7 @@ import structlog
 
 from dialplane.infinity import metrics
 from dialplane.infinity.calling import Calling
+from dialplane.infinity.campaign.campaigns import Campaigns
 from dialplane.infinity.hub import Hub
 from dialplane.infinity.lease import LeaseDesk
 from dialplane.infinity.pool import KIND, Pools, Wanted, wanted
@@ -82,6 +83,7 @@ class InfinityService:
         self._provider = Provider()
         self._prober = Prober(self._provider.probe, tell=self._tell_of, changed=self._say)
         self.calling = Calling(self.desk, self._provider, known=self._known, answered=self._answered)
+        self.campaigns = Campaigns(store, site, self.calling)
 
     # --- the site loop
 
@@ -97,6 +99,7 @@ class InfinityService:
         for gone in self._last_errors.keys() - there:
             del self._last_errors[gone]
         self._prober.want([tenant for tenant in self._tenants.values() if tenant.serves])
+        self.campaigns.see(view, self._tenants)
         self._said = self._sayings()
 
     def told(self, reports: Mapping[Key, Report]) -> None:
@@ -104,7 +107,7 @@ class InfinityService:
 
     def said(self) -> Mapping[Key, Said]:
         """See `Service.said`."""
-        return self._said
+        return {**self._said, **self.campaigns.said()}
 
     async def run(self, changed: Callable[[], None]) -> None:
         """See `Service.run`."""
@@ -116,6 +119,7 @@ class InfinityService:
                     tasks.create_task(self._patiently(self._pools.look), name="pools")
                     tasks.create_task(self._patiently(self._prune), name="call records")
                     tasks.create_task(self._prober.run(), name="probes")
+                    tasks.create_task(self.campaigns.run(changed), name="campaigns")
                     tasks.create_task(self._shortage.run(), name="shortage")
             finally:
                 await self.calling.close()  # while the desk still writes down what becomes of calls
@@ -145,6 +149,7 @@ class InfinityService:
     def _told(self, call: Call) -> None:
         self._hub.told(call)
         self._pools.happened()
+        self.campaigns.told(call)
         if call.state == "released":
             metrics.CALLS.labels(call.tenant, call.outcome or "").inc()
 

@@ -3,7 +3,8 @@
 Guarantees:
 
 - a status is written only if it says something new: a restart on an unchanged site writes nothing. Numbers alone (and
-  `VOLATILE_TIMES`) are written at most once in `numbers_every` seconds, and ride along with anything else;
+  `VOLATILE_TIMES`) are written at most once in `numbers_every` seconds, those of `WATCHED` kinds in `WATCHED_EVERY`,
+  and ride along with anything else;
 - every patch carries metadata.resourceVersion: whoever changed the object meanwhile wins (409), it is read again and
   the site marked changed; no patch is repeated blindly;
 - each patch asks the leadership first, and its time limit is shorter than the gap before a successor starts;
@@ -40,6 +41,9 @@ IN_FLIGHT = 24
 TIME_LIMIT = 2.0
 """Seconds for one patch; below the lease's `duration - renew_deadline`."""
 FIRST_RETRY, LAST_RETRY = 1.0, 30.0
+WATCHED = frozenset({"Campaign", "InfinityTenant"})
+"""A site has few of these, and people watch their numbers: calls that are going on."""
+WATCHED_EVERY = 2.0
 VERDICTS = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
 
 
@@ -103,7 +107,7 @@ class StatusWriter:
     async def keep_numbers_fresh(self) -> None:
         """For ever: write the numbers that had to wait, when they may be written."""
         while True:
-            await asyncio.sleep(min(5.0, self.numbers_every))
+            await asyncio.sleep(min(WATCHED_EVERY, self.numbers_every))
             now = self.clock()
             due = [key for key in self._deferred if self._numbers_due(key, now)]
             if due and self.leadership.held():
@@ -157,7 +161,8 @@ class StatusWriter:
         return held, before, after
 
     def _numbers_due(self, key: Key, now: float) -> bool:
-        return now - self._written.get(key, float("-inf")) >= self.numbers_every
+        every = min(WATCHED_EVERY, self.numbers_every) if key.kind in WATCHED else self.numbers_every
+        return now - self._written.get(key, float("-inf")) >= every
 
     async def _write(self, report: Report, held: Held, before: Status, after: Status) -> bool:
         """Send one patch; False where it should be tried again later."""
