@@ -4,6 +4,7 @@ A list with a bad line is no list: nothing of it is taken, and each bad line is 
 """
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -110,7 +111,7 @@ def numbers(text: str) -> tuple[str, ...]:
     """
     found: list[str] = []
     bad: list[BadLine] = []
-    for line, each in enumerate(text.removeprefix(_MARK).splitlines(), start=1):
+    for line, each in enumerate(io.StringIO(text.removeprefix(_MARK)), start=1):
         number = each.strip()
         if not number or number.startswith("#"):
             continue
@@ -127,9 +128,9 @@ def numbers(text: str) -> tuple[str, ...]:
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Each line that is not empty, with its number; a value in quotes may go over several."""
     plain = text.removeprefix(_MARK)
-    first = next(iter(plain.splitlines()), "")
+    first = plain.partition("\n")[0]
     separator = ";" if ";" in first and "," not in first else ","
-    reader = csv.reader(plain.splitlines(keepends=True), delimiter=separator, strict=True)
+    reader = csv.reader(io.StringIO(plain, newline=""), delimiter=separator, strict=True)
     begins = 1
     try:
         for cells in reader:
