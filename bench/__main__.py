@@ -79,7 +79,7 @@ def soak(
     """Make many changes; fail if memory grows, or if anything is left over or untrue in the end.
 
     Then receive and send many messages while the controller is killed and cut off; fail if one is lost, or there twice.
-    Then lease and release many extensions while processes are killed; fail if one has two calls, or is never free again.
+    Then lease and release many extensions while processes are killed; fail if one has two calls, or is never free.
     """
     topics = _chosen(SoakTopic, only)
     if SoakTopic.CHANGES in topics:
