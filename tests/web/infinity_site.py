@@ -249,7 +249,9 @@ async def site(store: Store, folder: Path, *tenants: Tenant, **api: Any) -> Asyn
         for each in port.tenants().values()
     ]
     pools.sync(store, SITE, wanted)
-    made = Api(store, SITE, Tokens(tokens), enqueue, dict, forward_to=lambda _: (), infinity=port, **api)
+    made = Api(
+        store, SITE, Tokens(tokens), enqueue, lambda: {"gsm1": "all"}, forward_to=lambda _: (), infinity=port, **api
+    )
     app = application(made)
     sock = http_server.listen("127.0.0.1:0")
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"

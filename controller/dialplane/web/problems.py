@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
 from dialplane.resources.diagnosis import diagnose_details, dotted
 from dialplane.store import StoreError, StoreUnavailable
@@ -88,6 +90,7 @@ _ALWAYS: Final = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -149,6 +152,8 @@ def install(app: FastAPI, bodies: Mapping[str, type[BaseModel]]) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        if isinstance(error.body, bytes):
+            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be sent as application/json")
         errors = [_field(detail) for detail in error.errors() if detail["loc"][0] != "body"]
         of_body: list[ErrorDetails] = [
             {**detail, "loc": detail["loc"][1:]}  # type: ignore[typeddict-item]
@@ -160,8 +165,13 @@ def install(app: FastAPI, bodies: Mapping[str, type[BaseModel]]) -> None:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", errors)
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = _allowed(app, request.scope)
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's word for a body that is no UTF-8
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the body is no JSON in UTF-8")
+        return problem(error.status_code, str(error.detail), headers=headers)
 
     @app.exception_handler(StoreUnavailable)
     async def unavailable(_: Request, error: StoreUnavailable) -> JSONResponse:
@@ -174,6 +184,12 @@ def install(app: FastAPI, bodies: Mapping[str, type[BaseModel]]) -> None:
     async def broken(_: Request, error: StoreError) -> JSONResponse:
         _LOG.error("the store refused", reason=str(error))
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug of ours: the log says more")
+
+
+def _allowed(app: FastAPI, scope: Scope) -> str:
+    """Every method of a path: Starlette names those of the first of its routes."""
+    matching = [route for route in app.routes if route.matches(scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))
 
 
 def _field(detail: ErrorDetails) -> FieldError:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -34,6 +34,16 @@ STREAMS: Final = 200
 """Of all of them."""
 
 _RANK: Final[dict[CallState, int]] = {"reserved": 0, "dialing": 1, "active": 2, "released": 3}
+
+
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "event": {"const": "state"},
+        "id": {"enum": list(_RANK), "description": "The state."},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "The call."},
+    },
+}
 
 
 class Streams:
@@ -84,7 +94,7 @@ class _Stream(EventSourceResponse):
     responses={
         200: {
             "description": "Events `state`: `id` is the state, `data` the call as JSON. Ends after `released`.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": _EVENT}},
         },
         204: {"description": "`Last-Event-ID` is `released`: nothing will follow."},
         **described(HTTPStatus.NOT_FOUND),

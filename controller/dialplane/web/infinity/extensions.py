@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from starlette.convertors import Convertor, register_url_convertor
 
 from dialplane.resources.campaign import AgentId
 from dialplane.store import call_records, pools
@@ -13,6 +14,23 @@ from dialplane.web.infinity import models
 from dialplane.web.infinity.access import Held, OfTenant, Served, extension_of
 from dialplane.web.infinity.port import Infinity
 from dialplane.web.problems import Refusal, described
+
+
+class _Number(Convertor[str]):
+    """An extension's number in a path: `statistics` is none, whatever the method."""
+
+    regex = "[0-9]{2,10}"
+
+    def convert(self, value: str) -> str:
+        """From the path."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Into a path."""
+        return value
+
+
+register_url_convertor("extension", _Number())
 
 router = APIRouter(prefix="/extensions")
 
@@ -59,7 +77,9 @@ async def statistics(api: Site, infinity: Served, holder: Held, tenant: OfTenant
     )
 
 
-@router.put("/{number}", summary="Take one out of service, or put it back", responses=described(HTTPStatus.NOT_FOUND))
+@router.put(
+    "/{number:extension}", summary="Take one out of service or put it back", responses=described(HTTPStatus.NOT_FOUND)
+)
 async def put(api: Site, holder: Held, number: Number, wanted: models.ExtensionState) -> models.Extension:
     """A call that holds it goes on; `state` says `in_use` until it is over."""
     await extension_of(api, holder, number, "manage")
@@ -94,7 +114,7 @@ async def force_release(
     return models.Released(items=[call for call in released if call is not None])
 
 
-@router.post("/{number}/release", summary="Release one", responses=described(HTTPStatus.NOT_FOUND))
+@router.post("/{number:extension}/release", summary="Release one", responses=described(HTTPStatus.NOT_FOUND))
 async def release(api: Site, infinity: Served, holder: Held, number: Number) -> models.Extension:
     """End the call that holds it on our side, so that it is free; the platform is not told. A free one stays free.
 
