@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dialplane.infinity.campaign import destination_list
 from dialplane.infinity.campaign.destination_list import BadLine, BadListError, destinations, numbers
 from dialplane.store.destinations import NewDestination
+from tests.docs.pages import ROOT, blocks
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,11 @@ def test_ways_to_write_one_list(text: str) -> None:
 
 def test_a_number_alone_is_enough_and_is_taken_as_it_is_written() -> None:
     assert destinations("number\n0049301\n+49302\n") == (NewDestination("0049301"), NewDestination("+49302"))
+
+
+def test_the_list_that_the_documents_show_is_one() -> None:
+    [shown] = [block.text for block in blocks(ROOT / "docs/kinds/campaign.md") if block.words == ("csv",)]
+    assert destinations(shown)[0] == NewDestination("+15550110", "case-4711", {"name": "Ada", "amount": "12,50"})
 
 
 def test_what_is_empty_is_not_there() -> None:
