@@ -170,7 +170,7 @@ class LeaseDesk:
         except StoreUnavailable as error:
             self._failed(batch, error)
             await asyncio.sleep(AGAIN_SECONDS)
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 -- whatever one of them is made of, the others are served
             await self._apart(batch, error)
         else:
             self._answer(batch, settled)
@@ -224,13 +224,15 @@ class LeaseDesk:
         self._work.set()
         log.warning("the store does not answer", error=str(error), waiting=len(kept) + len(batch.asking))
 
-    async def _apart(self, batch: _Batch, error: StoreError) -> None:
+    async def _apart(self, batch: _Batch, error: Exception) -> None:
         """The store refuses one of them, for good: nobody else is to suffer."""
         if len(batch.telling) + len(batch.asking) == 1:
             for answer in (*(each.answer for each in batch.telling), *(each.answer for each in batch.asking)):
                 if answer is not None:
                     _fail(answer, error)
-            log.error("the store refuses a call", error=str(error))
+            log.error(
+                "the store refuses a call", error=str(error) if isinstance(error, StoreError) else repr(type(error))
+            )
             return
         for telling in batch.telling:
             await self._settle(_Batch([telling]))
@@ -298,7 +300,7 @@ def _unused(call: str) -> Change:
     return Change(call, "released", rung="no", outcome="Cancelled", reason="its caller went before it was placed")
 
 
-def _fail(answer: "asyncio.Future[Leased] | asyncio.Future[Call | None]", error: StoreError) -> None:
+def _fail(answer: "asyncio.Future[Leased] | asyncio.Future[Call | None]", error: Exception) -> None:
     if not answer.done():
         answer.set_exception(error)
 
