@@ -250,6 +250,19 @@ async def test_who_still_asks_when_the_desk_closes_is_turned_away(store: Store) 
         await waiting
 
 
+async def test_what_was_being_written_when_the_desk_closed_is_told_or_given_back(store: Store) -> None:
+    pool(store, "8001")
+    async with serving(store) as desk:
+        waits, goes = (asyncio.create_task(desk.lease(asked(name), wait_seconds=50)) for name in ("a", "b"))
+        await until_asked(desk, 2)
+        while desk._work.is_set():  # until the transaction has begun
+            await asyncio.sleep(0)
+        goes.cancel()
+    found = await waits
+    assert found.call is not None
+    assert (await store.call(pools.standings, SITE))["acme"].active_calls == 1
+
+
 async def test_a_listener_that_fails_takes_nobodys_lease(store: Store) -> None:
     pool(store, "8001")
 

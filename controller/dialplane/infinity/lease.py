@@ -7,7 +7,7 @@ process's own; that no extension has two calls, and no tenant too many, holds ov
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, ParamSpec
@@ -114,7 +114,10 @@ class LeaseDesk:
                 self._work.set()
             return await answer
         except asyncio.CancelledError:
-            if not answer.cancel() and not answer.cancelled() and answer.exception() is None:
+            if answer.cancel() or answer.cancelled():
+                if mine.failing is not None:  # and what was tried may have been done
+                    self._tell(_Telling(_unused(mine.request.id)))
+            elif answer.exception() is None:
                 self._give_back(mine, answer.result())
             raise
 
@@ -165,8 +168,15 @@ class LeaseDesk:
         requests = [each.request for each in batch.asking]
         for each in batch.asking:
             each.due = False
+        settling = asyncio.ensure_future(
+            self._store.call(leases.settle, self._site, changes, requests, now=self._now())
+        )
         try:
-            settled = await self._in_thread(changes, requests)
+            settled = await asyncio.shield(settling)
+        except asyncio.CancelledError:  # it goes on in its thread: whoever got something is told all the same
+            with contextlib.suppress(Exception):
+                self._answer(batch, await settling)
+            raise
         except StoreUnavailable as error:
             self._failed(batch, error)
             await asyncio.sleep(AGAIN_SECONDS)
@@ -174,18 +184,6 @@ class LeaseDesk:
             await self._apart(batch, error)
         else:
             self._answer(batch, settled)
-
-    async def _in_thread(self, changes: Sequence[Change], requests: Sequence[Request]) -> Settled:
-        """In a transaction; cancelled, what becomes of it is waited for."""
-        settling = asyncio.ensure_future(
-            self._store.call(leases.settle, self._site, changes, requests, now=self._now())
-        )
-        try:
-            return await asyncio.shield(settling)
-        except asyncio.CancelledError:
-            with contextlib.suppress(StoreError):
-                await settling
-            raise
 
     def _answer(self, batch: _Batch, settled: Settled) -> None:
         for telling, changed in zip(batch.telling, settled.changes, strict=True):
@@ -288,8 +286,10 @@ class LeaseDesk:
         for asking in batch.asking:
             _fail(asking.answer, gone)
         if batch.telling:
+            left = [each.change for each in batch.telling]
             with contextlib.suppress(StoreError):
-                self._answer(_Batch(batch.telling), await self._in_thread([e.change for e in batch.telling], ()))
+                settled = await self._store.call(leases.settle, self._site, left, (), now=self._now())
+                self._answer(_Batch(batch.telling), settled)
         for telling in batch.telling:
             if telling.answer is not None:
                 _fail(telling.answer, gone)
