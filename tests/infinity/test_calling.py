@@ -321,6 +321,7 @@ async def test_a_process_that_ends_says_what_it_knows(
         assert (call.state, call.outcome, call.rung) == ("released", "Cancelled", "no")
         call, answer = got(await sent)
     assert (answer.kind, call.state, call.answer_lost, call.rung) == ("lost", "dialing", True, "maybe")
+    assert "the controller was stopped before the platform answered" in answer.detail
 
 
 # --- the breaker
