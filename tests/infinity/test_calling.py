@@ -1,6 +1,7 @@
 """Calls over the real desk and a platform that fails in every way, on both databases: what becomes of the lease."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -320,6 +321,7 @@ async def test_a_process_that_ends_says_what_it_knows(
         assert (call.state, call.outcome, call.rung) == ("released", "Cancelled", "no")
         call, answer = got(await sent)
     assert (answer.kind, call.state, call.answer_lost, call.rung) == ("lost", "dialing", True, "maybe")
+    assert "the controller was stopped before the platform answered" in answer.detail
 
 
 # --- the breaker
@@ -433,3 +435,53 @@ async def test_a_lease_that_came_too_late_asks_nobody(rig: Rig, peer: InfinityPe
     call, answer = got(await late.make_call(tenant(peer.url), asked()))
     assert (answer.kind, call.outcome, call.rung) == ("not_sent", "NotSent", "no")
     assert (await peer.counts())["requests"] == 0
+
+
+# --- everything at once
+
+MISCHIEF: dict[str, dict[str, Any]] = {
+    "1": {"answer": "refuse"},
+    "2": {"answer": "status"},
+    "3": {"answer": "error", "takes": True},
+    "4": {"answer": "cut", "takes": True},
+    "5": {"answer": "half", "takes": True},
+    "6": {"answer": "garbage"},
+    "7": {"after": 0.05},
+}
+
+
+async def test_nobody_is_said_not_to_be_rung_who_may_be(store: Store, peer: InfinityPeer) -> None:
+    """Calls of every kind, callers who go at any moment: what is said of each is true at the platform."""
+    chance = random.Random(5)  # noqa: S311 -- the same every time
+    for suffix, script in MISCHIEF.items():
+        await peer.behave(destination=suffix, **script)
+
+    async def one(rig: Rig, number: int) -> None:
+        wanted = asked(str(number), destination=f"+15550{number:03}")
+        placing = asyncio.create_task(rig.calling.make_call(tenant(peer.url), wanted, wait_seconds=60))
+        if number % 3 == 0:
+            await asyncio.wait({placing}, timeout=chance.random() * 0.3)
+            placing.cancel()
+        if number % 20 == 0:
+            await peer.ask("cut", connections=1)
+        await asyncio.wait({placing})
+        for call in await rig.calls():
+            if call.state != "reserved" and call.request_key == str(number):
+                await rig.desk.change(Change(call.id, "released", outcome="Released"))
+
+    async with serving(store) as rig:
+        async with asyncio.TaskGroup() as callers:
+            for number in range(120):
+                callers.create_task(one(rig, number))
+                await asyncio.sleep(chance.random() * 0.02)
+        async with asyncio.timeout(20):
+            while any(call.state == "reserved" for call in await rig.calls()):
+                await asyncio.sleep(0.05)
+        calls = await rig.calls()
+    taken = {call["memberid"] for call in await peer.calls()}
+    asked_for = {request["fields"]["memberid"] for request in await peer.requests()}
+    assert taken
+    assert not taken & {call.id for call in calls if call.rung == "no"}
+    assert not asked_for & {call.id for call in calls if call.outcome in {"NotSent", "Cancelled"}}
+    assert {call.outcome for call in calls} >= {"Refused", "Released"}
+    assert (await peer.counts())["asked_twice"] == 0
