@@ -183,6 +183,38 @@ async def test_numbers_that_are_added_are_usable_at_once_and_those_removed_drain
     await site.until_pool("globex", total=2, available=2, draining=0)
 
 
+async def test_a_pool_may_change_while_many_call(site: Site) -> None:
+    in_force: set[str] = set()
+    judged, refused, strange = 0, [], []
+    done = asyncio.Event()
+
+    async def agent(name: str) -> None:
+        nonlocal judged
+        while not done.is_set():
+            before = in_force
+            answer = await site.call(agent=name, wait_seconds=10)
+            if answer.status_code != 202:
+                refused.append(answer.text)
+            elif before and before is in_force:  # asked for and answered while the pool was known
+                judged += 1
+                strange.extend({answer.json()["extension_number"]} - in_force)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(6):
+            tasks.create_task(agent(f"agent-{number}"))
+        for first, last in ((8005, 8006), (8003, 8008), (8001, 8008)):
+            in_force, judged = set(), 0
+            await site.change("acme", numbers=[f"{first}-{last}"])
+            await site.until_pool("acme", total=last - first + 1, draining=0)
+            in_force = {str(n) for n in range(first, last + 1)}
+            async with asyncio.timeout(SETTLE_WITHIN):
+                while judged < 6:
+                    await asyncio.sleep(0.02)
+        done.set()
+    assert (refused, strange) == ([], [])
+    await site.until_pool("acme", total=8, available=8)
+
+
 async def test_a_platform_that_is_away_is_said_and_found_again(site: Site) -> None:
     await site.platform.ask("listening", on=False)
     answer = await site.call()

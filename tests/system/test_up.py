@@ -21,7 +21,7 @@ from tests.system.doors import ROOT
 pytestmark = pytest.mark.xdist_group("door-standalone")
 
 MARK = "DIALPLANE_TEST_RUN"
-OFFICE = ROOT / "examples/office"
+OFFICE, CALL_CENTER = ROOT / "examples/office", ROOT / "examples/call-center"
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +77,9 @@ def run(tmp_path: Path) -> Up:
     return Up(tmp_path)
 
 
-async def test_once_ends_well_when_all_is_ready(run: Up) -> None:
-    process = await run.start(OFFICE, "--once")
+@pytest.mark.parametrize("site", [OFFICE, CALL_CENTER], ids=["office", "call-center"])
+async def test_once_ends_well_when_all_is_ready(run: Up, site: Path) -> None:
+    process = await run.start(site, "--once")
     assert await asyncio.wait_for(process.wait(), 60) == 0, run.output
     assert "all resources are Ready" in run.output
     assert run.left() == []
