@@ -5,15 +5,16 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dialplane.infinity.calling import Asked
+from dialplane.infinity.calling import Asked, Calling, Placed
 from dialplane.infinity.campaign.campaigns import BadListError, NoSuchCampaignError, NotUploadedError
-from dialplane.infinity.tenant import tenants
+from dialplane.infinity.tenant import Tenant, tenants
 from dialplane.resources.key import Key
-from dialplane.store import Store, campaign_calls
-from dialplane.store.destinations import Synced
+from dialplane.store import Store, campaign_calls, destination_claims
+from dialplane.store.destinations import Claims, Synced
 from testbed.infinity.peer import InfinityPeer
 from tests.infinity.campaign_site import CampaignSite, called, campaign, most_live, number, served, tenant, view
 
@@ -254,6 +255,59 @@ async def test_a_tenant_that_takes_no_calls_makes_its_campaign_wait(both: Served
     assert (site.ready() or ())[:2] == ("False", "ReferenceMissing")
     await site.show(tenant(peer.url), campaign(people=1))
     await site.until(lambda p: p.phase == "Completed")
+
+
+class Sleeping:
+    """Places calls, after a sleep that a test ends."""
+
+    def __init__(self, calling: Calling) -> None:
+        self._calling = calling
+        self.asleep, self.wake = asyncio.Event(), asyncio.Event()
+        self.placed: list[Placed] = []
+
+    async def make_call(self, tenant: Tenant, asked: Asked, *, wait_seconds: float = 0) -> Placed:
+        self.asleep.set()
+        await self.wake.wait()
+        self.placed.append(await self._calling.make_call(tenant, asked, wait_seconds=wait_seconds))
+        return self.placed[-1]
+
+
+async def test_a_leader_that_wakes_up_late_and_the_one_that_took_over_place_one_call(both: Served) -> None:
+    site, peer = both
+    sleeping = Sleeping(site.calling)
+    site.campaigns._runner._calling = sleeping
+    await site.show(tenant(peer.url), campaign(people=1))
+    await sleeping.asleep.wait()
+    other = CampaignSite(site.store)
+    async with other.running():
+        await other.show(tenant(peer.url), campaign(people=1))
+        await other.until(lambda p: p.phase == "Completed")
+        sleeping.wake.set()
+        while not sleeping.placed:
+            await asyncio.sleep(0.02)
+    assert not sleeping.placed[0].fresh
+    assert await called(peer) == {number(0): 1}
+    found = await site.progress()
+    assert (found.phase, found.dialed) == ("Completed", 1)
+
+
+async def test_somebody_who_is_removed_while_their_call_is_about_to_be_placed_is_not_called(both: Served) -> None:
+    site, peer = both
+    first = tenant(peer.url), campaign(people=1, agents=1, pacing={"callsPerMinute": 1})
+    second = campaign(destinations={"inline": [{"number": number(1)}]}, agents=1)
+    claim = destination_claims.claim
+
+    def and_then(*args: Any, **kwargs: Any) -> Claims:
+        found = claim(*args, **kwargs)
+        asyncio.run_coroutine_threadsafe(site.show(first[0], second), loop).result(10)
+        return found
+
+    loop = asyncio.get_running_loop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(destination_claims, "claim", and_then)
+        await site.show(*first)
+        await site.until(lambda p: p.total == 1 and p.phase == "Completed")
+    assert await called(peer) == {number(1): 1}
 
 
 async def test_who_does_not_lead_calls_nobody(both: Served) -> None:
