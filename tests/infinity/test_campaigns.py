@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from dialplane.infinity.calling import Asked, Calling, Placed
-from dialplane.infinity.campaign.campaigns import BadListError, NoSuchCampaignError, NotUploadedError
+from dialplane.infinity.campaign.campaigns import BadListError, NoSuchCampaignError, NotUploadedError, Timing
 from dialplane.infinity.tenant import Tenant, tenants
 from dialplane.resources.key import Key
 from dialplane.store import Store, campaign_calls, destination_claims
@@ -347,3 +348,37 @@ async def test_a_late_record_ends_the_calls_to_somebody(both: Served) -> None:
     assert found.remaining == 1
     await peer.ask("call_back", memberid=live[0].id)
     await site.until(lambda p: p.answered == 1)
+
+
+async def statements_of(site: CampaignSite) -> list[str]:
+    """What one round asks the database about destinations."""
+    found: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        if "campaign_destinations" in statement:
+            found.append(statement.split(maxsplit=1)[0])
+
+    sa.event.listen(site.store.engine, "before_cursor_execute", note)
+    await site.campaigns._round()
+    sa.event.remove(site.store.engine, "before_cursor_execute", note)
+    return found
+
+
+@pytest.mark.parametrize("people", [10, 3000])
+async def test_a_round_costs_the_same_few_statements_however_long_the_list(store: Store, people: int) -> None:
+    seldom = Timing(refresh=3600, learn=3600, tidy=3600)
+    site = CampaignSite(store, seldom)
+    site.campaigns._runner._calling = Sleeping(site.calling)
+    resources = tenant("http://192.0.2.1/api"), campaign(agents=2)
+    await site.show(*resources)
+    listed = "number\n" + "".join(f"{number(index)}\n" for index in range(people))
+    await site.campaigns.upload("dunning", listed)
+    await site.campaigns._round()
+    assert (await site.progress()).active_calls == 2
+    assert await statements_of(site) == ["SELECT"]  # who is being called
+    await site.show(tenant("http://192.0.2.1/api"), campaign(agents=3))
+    assert await statements_of(site) == ["SELECT", "SELECT", "UPDATE"]  # and the claim
+    await site.show(tenant("http://192.0.2.1/api"), campaign(agents=2, paused=True))
+    assert await statements_of(site) == ["SELECT"]
+    await site.campaigns._runner.close()
+    await site.provider.close()
