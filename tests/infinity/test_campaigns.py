@@ -5,15 +5,17 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from dialplane.infinity.calling import Asked
-from dialplane.infinity.campaign.campaigns import BadListError, NoSuchCampaignError, NotUploadedError
-from dialplane.infinity.tenant import tenants
+from dialplane.infinity.calling import Asked, Calling, Placed
+from dialplane.infinity.campaign.campaigns import BadListError, NoSuchCampaignError, NotUploadedError, Timing
+from dialplane.infinity.tenant import Tenant, tenants
 from dialplane.resources.key import Key
-from dialplane.store import Store, campaign_calls
-from dialplane.store.destinations import Synced
+from dialplane.store import Store, campaign_calls, destination_claims
+from dialplane.store.destinations import Claims, Synced
 from testbed.infinity.peer import InfinityPeer
 from tests.infinity.campaign_site import CampaignSite, called, campaign, most_live, number, served, tenant, view
 
@@ -256,6 +258,59 @@ async def test_a_tenant_that_takes_no_calls_makes_its_campaign_wait(both: Served
     await site.until(lambda p: p.phase == "Completed")
 
 
+class Sleeping:
+    """Places calls, after a sleep that a test ends."""
+
+    def __init__(self, calling: Calling) -> None:
+        self._calling = calling
+        self.asleep, self.wake = asyncio.Event(), asyncio.Event()
+        self.placed: list[Placed] = []
+
+    async def make_call(self, tenant: Tenant, asked: Asked, *, wait_seconds: float = 0) -> Placed:
+        self.asleep.set()
+        await self.wake.wait()
+        self.placed.append(await self._calling.make_call(tenant, asked, wait_seconds=wait_seconds))
+        return self.placed[-1]
+
+
+async def test_a_leader_that_wakes_up_late_and_the_one_that_took_over_place_one_call(both: Served) -> None:
+    site, peer = both
+    sleeping = Sleeping(site.calling)
+    site.campaigns._runner._calling = sleeping
+    await site.show(tenant(peer.url), campaign(people=1))
+    await sleeping.asleep.wait()
+    other = CampaignSite(site.store)
+    async with other.running():
+        await other.show(tenant(peer.url), campaign(people=1))
+        await other.until(lambda p: p.phase == "Completed")
+        sleeping.wake.set()
+        while not sleeping.placed:
+            await asyncio.sleep(0.02)
+    assert not sleeping.placed[0].fresh
+    assert await called(peer) == {number(0): 1}
+    found = await site.progress()
+    assert (found.phase, found.dialed) == ("Completed", 1)
+
+
+async def test_somebody_who_is_removed_while_their_call_is_about_to_be_placed_is_not_called(both: Served) -> None:
+    site, peer = both
+    first = tenant(peer.url), campaign(people=1, agents=1, pacing={"callsPerMinute": 1})
+    second = campaign(destinations={"inline": [{"number": number(1)}]}, agents=1)
+    claim = destination_claims.claim
+
+    def and_then(*args: Any, **kwargs: Any) -> Claims:
+        found = claim(*args, **kwargs)
+        asyncio.run_coroutine_threadsafe(site.show(first[0], second), loop).result(10)
+        return found
+
+    loop = asyncio.get_running_loop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(destination_claims, "claim", and_then)
+        await site.show(*first)
+        await site.until(lambda p: p.total == 1 and p.phase == "Completed")
+    assert await called(peer) == {number(1): 1}
+
+
 async def test_who_does_not_lead_calls_nobody(both: Served) -> None:
     site, peer = both
     site.leads = False
@@ -293,3 +348,37 @@ async def test_a_late_record_ends_the_calls_to_somebody(both: Served) -> None:
     assert found.remaining == 1
     await peer.ask("call_back", memberid=live[0].id)
     await site.until(lambda p: p.answered == 1)
+
+
+async def statements_of(site: CampaignSite) -> list[str]:
+    """What one round asks the database about destinations."""
+    found: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        if "campaign_destinations" in statement:
+            found.append(statement.split(maxsplit=1)[0])
+
+    sa.event.listen(site.store.engine, "before_cursor_execute", note)
+    await site.campaigns._round()
+    sa.event.remove(site.store.engine, "before_cursor_execute", note)
+    return found
+
+
+@pytest.mark.parametrize("people", [10, 3000])
+async def test_a_round_costs_the_same_few_statements_however_long_the_list(store: Store, people: int) -> None:
+    seldom = Timing(refresh=3600, learn=3600, tidy=3600)
+    site = CampaignSite(store, seldom)
+    site.campaigns._runner._calling = Sleeping(site.calling)
+    resources = tenant("http://192.0.2.1/api"), campaign(agents=2)
+    await site.show(*resources)
+    listed = "number\n" + "".join(f"{number(index)}\n" for index in range(people))
+    await site.campaigns.upload("dunning", listed)
+    await site.campaigns._round()
+    assert (await site.progress()).active_calls == 2
+    assert await statements_of(site) == ["SELECT"]  # who is being called
+    await site.show(tenant("http://192.0.2.1/api"), campaign(agents=3))
+    assert await statements_of(site) == ["SELECT", "SELECT", "UPDATE"]  # and the claim
+    await site.show(tenant("http://192.0.2.1/api"), campaign(agents=2, paused=True))
+    assert await statements_of(site) == ["SELECT"]
+    await site.campaigns._runner.close()
+    await site.provider.close()

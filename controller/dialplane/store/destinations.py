@@ -74,6 +74,7 @@ LISTS: Final = sa.Table(
     sa.Column("campaign", sa.String(63), nullable=False),
     sa.Column("source", sa.String(16), nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),  # of all that the states of its destinations were made from
+    sa.Column("version", sa.Integer, nullable=False),  # one more with each change
     sa.Column("listed_at", Moment),  # when it was uploaded; NULL: it never was
     sa.Column("seen_at", Moment, nullable=False),  # when the campaign was there last
     sa.PrimaryKeyConstraint("site", "campaign_uid"),

@@ -255,8 +255,10 @@ class Campaigns:
         found = await self._store.call(destinations.counts, self._site, [*runner.courses])
         for uid, course in runner.courses.items():
             before, course.counts = course.counts, found.get(uid, Counts())
-            if before is not None and before.remaining and course.counts.total and not course.counts.remaining:
-                log.info("campaign completed", campaign=runner.seen.duties[uid].name, answered=course.counts.answered)
+            duty = runner.seen.duties.get(uid)
+            over = before is not None and before.remaining and course.counts.total and not course.counts.remaining
+            if over and duty is not None:
+                log.info("campaign completed", campaign=duty.name, answered=course.counts.answered)
 
     async def _learn(self) -> None:
         now = asyncio.get_running_loop().time()

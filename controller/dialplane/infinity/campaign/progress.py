@@ -63,12 +63,12 @@ def progress(duty: Duty, counts: Counts, *, answered: Sequence[bool], why: str, 
 def _stands(duty: Duty, counts: Counts, why: str, now: datetime) -> tuple[Phase, str, datetime | None]:
     """Phase, what it waits for, and until when if that is known."""
     phase: Phase | None = None
-    if duty.spec.paused:
+    if counts.total and not counts.remaining and not counts.calling:
+        phase = "Completed"
+    elif duty.spec.paused:
         phase = "Paused"
     elif counts.calling:
         phase = "Running"
-    elif counts.total and not counts.remaining:
-        phase = "Completed"
     if phase is not None:
         return phase, "", None
     waits, again = _waits(duty, counts, why, now)

@@ -277,7 +277,7 @@ class Runner:
 
     def _asked(self, key: tuple[str, str], task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        del self._asking[key]
+        self._asking.pop(key, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             # The claim stays: a later round finds out whether there is a call.
             log.warning("a call could not be placed", campaign=key[0], error=type(error).__name__, exc_info=error)

@@ -147,6 +147,7 @@ def upgrade() -> None:
         sa.Column("campaign", sa.String(length=63), nullable=False),
         sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("listed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("site", "campaign_uid", name=op.f("pk_campaign_lists")),
