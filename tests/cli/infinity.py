@@ -64,9 +64,13 @@ class Commands:
     peer: InfinityPeer | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def url(self) -> str:
+        return str(self.world.client.base_url).rstrip("/")
+
     async def begin(self, *arguments: str, token: str = "everything") -> Process:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("DIALPLANE")}
-        env = {"DIALPLANE_URL": self.world.url, "DIALPLANE_TOKEN": word(token), "TZ": "UTC", **self.environment}
+        env = {"DIALPLANE_URL": self.url, "DIALPLANE_TOKEN": word(token), "TZ": "UTC", **self.environment}
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -133,6 +137,6 @@ async def calling(folder: Path, **changes: Any) -> AsyncIterator[Commands]:
     async with await InfinityPeer.start(folder, account) as peer:
         told = {"secretRef": {"name": "acme", "key": "callback"}, "progress": True}
         async with commands(folder, apiUrl=peer.url, callback=told, **changes) as made:
-            await peer.account(url=f"{made.world.url}{CALLBACK}", progress=True)
+            await peer.account(url=f"{made.url}{CALLBACK}", progress=True)
             made.peer = peer
             yield made

@@ -117,6 +117,9 @@ async def test_where_no_extension_is_free_it_says_what_is_in_use(site: Commands)
     assert ended.code == 6
     assert "2 in use, 1 free, 2 calls at most: --wait SECONDS waits for one" in ended.err
     waiting = await site.begin(*placing(), "--no-follow", "--wait", "50")
+    async with asyncio.timeout(30):
+        while not site.world.port.waiting():
+            await asyncio.sleep(0.05)
     await hang_up(site, held.pop())
     seen = await until(waiting, "call-")
     assert await waiting.wait() == 0
@@ -142,7 +145,7 @@ async def look(site: Commands, call_id: str) -> dict[str, Any]:
 
 async def test_a_terminal_shows_a_panel_that_lives(site: Commands, tmp_path: Path) -> None:
     await behave(site, talk_seconds=1.0)
-    env = {"DIALPLANE_URL": site.world.url, "DIALPLANE_TOKEN": word("everything"), "COLUMNS": "120"}
+    env = {"DIALPLANE_URL": site.url, "DIALPLANE_TOKEN": word("everything"), "COLUMNS": "120"}
     seen = await asyncio.to_thread(on_a_terminal, *placing(), cwd=tmp_path, **env)
     plain = re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", seen)
     for words in ("acme/800", "ada (+15550101) → +15550111", "somebody answered", "released", "Answered"):

@@ -61,7 +61,7 @@ async def test_a_campaign_that_is_watched_tells_what_changes_and_ends_with_it(
 
 async def test_on_a_terminal_it_is_a_bar(served: Commands, spring: Campaign, tmp_path: Path) -> None:
     spring.looks = [HALF, DONE]
-    env = {"DIALPLANE_URL": served.world.url, "DIALPLANE_TOKEN": word("everything"), "COLUMNS": "100"}
+    env = {"DIALPLANE_URL": served.url, "DIALPLANE_TOKEN": word("everything"), "COLUMNS": "100"}
     seen = await asyncio.to_thread(on_a_terminal, "campaign", "watch", "spring", cwd=tmp_path, **env)
     plain = re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", seen)
     for words in ("spring  Running  50%", "3 dialed", "50 % of the last ones answered", "Completed  100%", "━━━━"):
