@@ -1,7 +1,7 @@
 """The API, for the commands that ask it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dialplane.cli.api_place import place
 from dialplane.cli.extras import missing_extra
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from dialplane.cli.api_client import ApiClient
 
 
-def connect(url: str | None, token_file: Path | None, state_dir: Path | None) -> "ApiClient":
-    """The API, as `place` finds it.
+def connect(url: str | None, token_file: Path | None, state_dir: Path | None, **limits: Any) -> "ApiClient":
+    """The API, as `place` finds it; `limits` are those of `ApiClient`.
 
     Raises:
         Unusable: it is not to be found, or the extra `services` is missing.
@@ -20,4 +20,4 @@ def connect(url: str | None, token_file: Path | None, state_dir: Path | None) ->
         from dialplane.cli.api_client import ApiClient  # noqa: PLC0415 -- the extra is optional, and slow to import
     except ImportError as error:
         raise missing_extra(error, "services") from None
-    return ApiClient(place(url, token_file, state_dir))
+    return ApiClient(place(url, token_file, state_dir), **limits)

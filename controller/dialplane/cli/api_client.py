@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from dialplane.cli.api_place import Place
-from dialplane.cli.errors import Refused, Unusable
+from dialplane.cli.errors import NoAnswer, Refused, Unusable
+from dialplane.cli.event_stream import BadStream, Event, Events
 from dialplane.cli.plain_text import harmless
 
 PAGE: Final = 200
@@ -18,31 +20,70 @@ _PLACE: Final = re.compile(r"^(body|query|path)\.")
 """Of a field; who types a command knows nothing of it."""
 ANSWER_WITHIN: Final = 40.0
 """Seconds: somewhat more than the API gives itself."""
+SILENCE: Final = 45.0
+"""Seconds without a word on a stream; the API sends one every 15."""
+ASK_AGAIN: Final = 10.0
+"""Seconds to wait at most where the API says when to ask again."""
+_UNHEARD: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.LocalProtocolError,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+"""Errors after which the API cannot have got the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API said."""
+
+    status: int
+    body: Any
+    """The JSON; None where there is none."""
+    detail: str = ""
+    """What is wrong, in the problem's own words."""
+    errors: tuple[tuple[str, str], ...] = ()
+    """Fields, and what is wrong with each."""
+    after: float = 0.0
+    """Seconds after which to ask again, where it says so."""
+
+    def member(self, name: str) -> Any:
+        """A member of a problem; None where it has none of that name."""
+        return self.body.get(name) if isinstance(self.body, dict) else None
 
 
 class ApiClient:
     """The API, as the commands use it. What may be sent twice is tried again where no answer came."""
 
-    def __init__(self, where: Place) -> None:
+    def __init__(self, where: Place, *, attempts: int = ATTEMPTS, within: float = ANSWER_WITHIN) -> None:
+        """Ask at `where`: so often at most, and each time for `within` seconds."""
         self._where = where
+        self._attempts = attempts
         headers = {"Authorization": f"Bearer {where.token}", "Accept": "application/json"}
         try:
             self._client = httpx.Client(
-                base_url=f"{where.url}/api/v1", headers=headers, timeout=ANSWER_WITHIN, trust_env=not where.here
+                base_url=f"{where.url}/api/v1", headers=headers, timeout=within, trust_env=not where.here
             )
         except (httpx.InvalidURL, ImportError, ValueError) as error:  # the URL, or a proxy of the environment
             raise Unusable(f"{where.url}, or a proxy for it, cannot be used: {error}") from None
 
     def get(self, path: str, **params: Any) -> Any:
         """What is there. Raises Refused or Unusable."""
-        return self._ask("GET", path, params={name: value for name, value in params.items() if value is not None})
+        return self.result(self.ask("GET", path, params=_given(params)))
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, *, key: str | None = None) -> Any:
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, key: str | None = None, **params: Any) -> Any:
         """Have something done; `key` names the request, so that it is done once. Raises Refused or Unusable."""
-        return self._ask("POST", path, json=body, headers={"Idempotency-Key": key} if key else {})
+        headers = {"Idempotency-Key": key} if key else {}
+        return self.result(self.ask("POST", path, json=body, headers=headers, params=_given(params)))
+
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Have something be so. Raises Refused or Unusable."""
+        return self.result(self.ask("PUT", path, json=body))
 
     def items(self, path: str, limit: int, **params: Any) -> Iterator[dict[str, Any]]:
-        """The newest `limit` of a list, page by page."""
+        """The first `limit` of a list, page by page."""
         cursor = None
         while limit > 0:
             page = self.get(path, limit=min(limit, PAGE), cursor=cursor, **params)
@@ -51,51 +92,115 @@ class ApiClient:
             if cursor is None:
                 return
 
-    def _ask(self, method: str, path: str, **arguments: Any) -> Any:
+    def ask(self, method: str, path: str, **arguments: Any) -> Answer:
+        """What the API answers, whatever it is; for those who know more of it than `get` and `post` do.
+
+        Raises:
+            NoAnswer: none came, also when asked again.
+        """
+        heard = False
         attempts = Retrying(
             retry=retry_if_exception_type((httpx.TransportError, _Busy)),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(0.2, 2),
+            stop=stop_after_attempt(self._attempts),
+            wait=_wait,
+            reraise=True,
         )
         try:
-            answer = attempts(self._once, method, path, **arguments)
-        except RetryError as error:
-            reason = _reason(error.last_attempt.exception())
-            raise Unusable(f"{self._where.url}: {reason} (does `dialplane run` serve there?)") from None
-        return _result(answer, self._where.url)
+            for attempt in attempts:
+                with attempt:
+                    try:
+                        return self._once(method, path, **arguments)
+                    except httpx.TransportError as error:
+                        heard = heard or not isinstance(error, _UNHEARD)
+                        raise
+        except (httpx.TransportError, _Busy) as error:
+            message = f"{self._where.url}: {_reason(error)} (does `dialplane run` serve there?)"
+            raise NoAnswer(message, heard=heard) from None
+        raise AssertionError("tenacity ends otherwise")
 
-    def _once(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        answer = self._client.request(method, path, **arguments)
-        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-            raise _Busy(_detail(answer))
+    def events(self, path: str, last: str = "") -> Iterator[Event]:
+        """The events of a stream, from after the event with the id `last` on, until it ends.
+
+        Raises:
+            NoAnswer: there is no stream now, or it broke off.
+            Refused, Unusable: as `get`.
+        """
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
+        events = Events()
+        try:
+            with self._client.stream("GET", path, headers=headers, timeout=httpx.Timeout(10, read=SILENCE)) as answer:
+                if answer.status_code == HTTPStatus.NO_CONTENT:
+                    return
+                if not answer.is_success:
+                    answer.read()
+                    self.result(_read(answer))
+                if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
+                    raise NoAnswer(f"{self._where.url}: there is no stream of events")
+                for chunk in answer.iter_bytes():
+                    yield from events.feed(chunk)
+        except (httpx.TransportError, BadStream) as error:
+            raise NoAnswer(f"{self._where.url}: {_reason(error)}") from None
+
+    def _once(self, method: str, path: str, **arguments: Any) -> Answer:
+        answer = _read(self._client.request(method, path, **arguments))
+        busy = answer.status == HTTPStatus.SERVICE_UNAVAILABLE and answer.member("call_id") is None
+        too_fast = answer.status == HTTPStatus.TOO_MANY_REQUESTS and answer.member("maximum") is None
+        if busy or too_fast:
+            raise _Busy(answer)
         return answer
+
+    def result(self, answer: Answer) -> Any:
+        """What was asked for, out of the answer. Raises Refused or Unusable."""
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            raise Unusable(f"{self._where.url}: the token is not known there")
+        if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise Refused(answer.detail)
+        if answer.body is None or answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise Unusable(f"{self._where.url}: HTTP {answer.status}: {answer.detail}")
+        return answer.body
 
 
 class _Busy(Exception):
-    pass
+    """The API asks to be asked again."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.detail)
+        self.after = answer.after
 
 
-def _reason(error: BaseException | None) -> str:
+_JITTER: Final = wait_exponential_jitter(0.2, 2)
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.after if isinstance(error, _Busy) else 0.0
+    return max(_JITTER(state), min(asked, ASK_AGAIN))
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _reason(error: BaseException) -> str:
     """Why there is no answer; what is said of a request that could not be made may hold the token."""
-    return "no answer" if isinstance(error, httpx.LocalProtocolError) else str(error or "") or "no answer"
+    return "no answer" if isinstance(error, httpx.LocalProtocolError) else str(error) or "no answer"
 
 
-def _result(answer: httpx.Response, url: str) -> Any:
-    if answer.status_code == HTTPStatus.UNAUTHORIZED:
-        raise Unusable(f"{url}: the token is not known there")
-    if answer.is_client_error:
-        raise Refused(_detail(answer))
+def _read(answer: httpx.Response) -> Answer:
+    """The answer as it is; nothing of the text of one that is none of ours."""
     try:
-        return answer.raise_for_status().json()
-    except (httpx.HTTPStatusError, ValueError):
-        raise Unusable(f"{url}: HTTP {answer.status_code}: {_detail(answer)}") from None
-
-
-def _detail(answer: httpx.Response) -> str:
-    """The problem's own words; nothing of an answer that is none of ours."""
+        body = answer.json()
+    except ValueError:
+        body = None
+    if answer.is_success:
+        return Answer(answer.status_code, body, "" if body is not None else _STRANGE)
     try:
-        said = answer.json()
-        wrong = [f"{_PLACE.sub('', error['field'])}: {error['message']}" for error in said.get("errors", [])]
-        return harmless("; ".join(wrong) or str(said["detail"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return "this is not Dialplane's API"
+        errors = tuple((_PLACE.sub("", e["field"]), harmless(str(e["message"]))) for e in body.get("errors", []))
+        detail = harmless("; ".join(f"{field}: {message}" for field, message in errors) or str(body["detail"]))
+    except (KeyError, TypeError, AttributeError):
+        return Answer(answer.status_code, None, _STRANGE)
+    after = answer.headers.get("Retry-After", "")
+    return Answer(answer.status_code, body, detail, errors, float(after) if after.isdecimal() else 0.0)
+
+
+_STRANGE: Final = "this is not Dialplane's API"

@@ -1,7 +1,8 @@
-"""Where `sms` and `notifications` find the API: by options, the environment, or the state directory of `run`."""
+"""Where the commands that ask the API find it: by options, the environment, or the state directory of `run`."""
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from dialplane.cli.errors import Unusable
-from dialplane.cli.output import warn
+from dialplane.cli.output import Format, warn
 from dialplane.cli.state import API_TOKENS, API_URL, is_running, state_directory
 from dialplane.standalone.files import read_file
 
@@ -34,6 +35,14 @@ TokenFile = Annotated[
         show_default=False,
     ),
 ]
+Output = Annotated[Format, typer.Option("--output", "-o", help="text, json or yaml.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="So many at most.")]
+Since = Annotated[
+    datetime | None, typer.Option("--since", metavar="TIME", help="Only those since then, such as 2026-04-03.")
+]
+Until = Annotated[
+    datetime | None, typer.Option("--until", metavar="TIME", help="Only those before then, such as 2026-04-04.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,18 @@ class Place:
 
     def __repr__(self) -> str:
         return f"Place({self.url!r})"
+
+
+def moment_given(given: datetime | None, option: str) -> str | None:
+    """A moment as it was typed, in the zone of this machine, for the API.
+
+    Raises:
+        Unusable: there is no such moment.
+    """
+    try:
+        return given.astimezone().isoformat() if given else None
+    except (ValueError, OverflowError):
+        raise Unusable(f"{option}: it must be between the years 2 and 9998") from None
 
 
 def place(url: str | None, token_file: Path | None, state_dir: Path | None) -> Place:

@@ -10,6 +10,8 @@ from typer.exceptions import Abort, TyperException
 
 from dialplane.cli.ami import ami
 from dialplane.cli.bootstrap import bootstrap
+from dialplane.cli.call import app as call
+from dialplane.cli.campaign import app as campaign
 from dialplane.cli.crds import crds
 from dialplane.cli.diff import diff
 from dialplane.cli.docs import docs
@@ -21,6 +23,7 @@ from dialplane.cli.help import kept
 from dialplane.cli.notifications import app as notifications
 from dialplane.cli.operator import operator
 from dialplane.cli.output import say, warn
+from dialplane.cli.pool import app as pool
 from dialplane.cli.render import render
 from dialplane.cli.run import run
 from dialplane.cli.sms import app as sms
@@ -71,6 +74,9 @@ for _command in (validate, render, diff, explain, run, operator, get, bootstrap,
     app.command(help=kept(_command.__doc__))(_command)
 app.add_typer(sms, name="sms")
 app.add_typer(notifications, name="notifications")
+app.add_typer(pool, name="pool")
+app.add_typer(call, name="call")
+app.add_typer(campaign, name="campaign")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -6,12 +6,12 @@ from typing import Annotated, Final
 import typer
 
 from dialplane.cli.api import connect
-from dialplane.cli.api_place import TokenFile, Url
+from dialplane.cli.api_place import Limit, Output, TokenFile, Url
 from dialplane.cli.errors import Unusable
 from dialplane.cli.help import kept
+from dialplane.cli.moments import at
 from dialplane.cli.output import Format, emit, say, show_table
 from dialplane.cli.plain_text import harmless
-from dialplane.cli.sms import Limit, Output, at
 from dialplane.cli.state import StateDir
 
 _ID: Final = re.compile(r"[0-9a-f]{32}\Z")

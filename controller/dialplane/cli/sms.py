@@ -4,15 +4,15 @@ import re
 import secrets
 import sys
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from dialplane.cli.api import connect
-from dialplane.cli.api_place import TokenFile, Url
+from dialplane.cli.api_place import Limit, Output, Since, TokenFile, Url, moment_given
 from dialplane.cli.errors import Refused, Unusable
 from dialplane.cli.help import kept
+from dialplane.cli.moments import at
 from dialplane.cli.output import Format, emit, say, show_table
 from dialplane.cli.plain_text import harmless
 from dialplane.cli.state import StateDir
@@ -24,8 +24,6 @@ POLL_SECONDS: Final = 1.0
 _MESSAGE_ID: Final = re.compile(r"(in|out)-[0-9a-f]{32}\Z")
 COLOURS: Final = {"Delivered": "green", "Sent": "green", "Failed": "red", "Expired": "red", "Unknown": "yellow"}
 
-Output = Annotated[Format, typer.Option("--output", "-o", help="text, json or yaml.")]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="The newest so many.")]
 MessageId = Annotated[str, typer.Argument(metavar="ID", help="Of a message, as `list` shows it.")]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Show what becomes of it, until it is over.")]
 WaitSeconds = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long --wait waits.")]
@@ -54,9 +52,7 @@ def list_(
     phase: Annotated[
         str | None, typer.Option("--phase", metavar="PHASE", help="Outgoing: only those, such as Failed.")
     ] = None,
-    since: Annotated[
-        datetime | None, typer.Option("--since", metavar="TIME", help="Only those since then, such as 2026-04-03.")
-    ] = None,
+    since: Since = None,
     limit: Limit = 50,
     output: Output = Format.TEXT,
     url: Url = None,
@@ -75,10 +71,7 @@ def list_(
     if not outgoing and (to is not None or phase is not None):
         raise Unusable("--to and --phase are about messages to send: add --outgoing")
     api = connect(url, token_file, state_dir)
-    try:
-        after = since.astimezone().isoformat() if since else None
-    except (ValueError, OverflowError):
-        raise Unusable("--since: it must be between the years 2 and 9998") from None
+    after = moment_given(since, "--since")
     if outgoing:
         found = list(api.items("/sms/outgoing", limit, dongle=dongle, to=to, phase=phase, since=after))
     else:
@@ -222,11 +215,6 @@ def _id(given: str) -> str:
     if not _MESSAGE_ID.match(given):
         raise Unusable(f"{given!r} is no id of a message: `dialplane sms list` shows them")
     return given
-
-
-def at(moment: str) -> str:
-    """A moment as people here read it."""
-    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _harmless(rows: list[list[str]]) -> list[list[str]]:

@@ -1,0 +1,121 @@
+"""Following calls and campaigns: events in whatever pieces, streams that break off, an API that is away, the pace."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dialplane.cli import call_life
+from dialplane.cli.call_life import life
+from dialplane.cli.campaign_pace import Pace
+from dialplane.cli.errors import NoAnswer, OutcomeUnknown
+from dialplane.cli.event_stream import LONGEST, BadStream, Event, Events
+
+STREAM = (
+    '\ufeff: a comment\r\nevent: state\r\nid: dialing\r\ndata: {"a":\r\ndata: "\u2028ü"}\r\n\r\n'
+    "retry: 3000\n\ndata:no blank\rid\r\revent: lost\n\ndata: half"
+)  # fmt: skip
+EVENTS = [Event("state", '{"a":\n"\u2028ü"}', "dialing"), Event("message", "no blank", "")]
+
+
+def test_events_are_the_same_wherever_they_are_cut() -> None:
+    data = STREAM.encode()
+    for cut in range(len(data)):
+        events = Events()
+        found = [event for part in (data[:cut], data[cut:]) for event in events.feed(part)]
+        assert found == EVENTS, cut
+    events = Events()
+    assert [event for at in range(len(data)) for event in events.feed(data[at : at + 1])] == EVENTS
+
+
+def test_an_event_without_an_end_is_not_kept_for_ever() -> None:
+    events = Events()
+    with pytest.raises(BadStream):
+        list(events.feed(b"data: " + b"x" * LONGEST))
+
+
+class Script:
+    """An API that plays what it is told: of each stream and each look, states or an error."""
+
+    def __init__(self, streams: list[list[Any]], looks: list[Any]) -> None:
+        self.streams, self.looks = streams, looks
+        self.since: list[str] = []
+
+    def events(self, path: str, last: str) -> Iterator[Event]:
+        assert path == "/infinity/calls/call-1/events"
+        self.since.append(last)
+        for state in self.streams.pop(0) if self.streams else [NoAnswer("no stream")]:
+            if isinstance(state, Exception):
+                raise state
+            yield Event("state", json.dumps(call(state)), state)
+
+    def get(self, _: str) -> dict[str, Any]:
+        look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        if isinstance(look, Exception):
+            raise look
+        return call(look)
+
+
+def call(state: str) -> dict[str, Any]:
+    return {"id": "call-1", "state": state}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_life, "LOOK_SECONDS", 0.0)
+
+
+def states(script: Script, begun: str = "reserved") -> list[str]:
+    return [found["state"] for found in life(script, call(begun))]  # type: ignore[arg-type]
+
+
+def test_a_stream_tells_the_whole_life() -> None:
+    script = Script([["reserved", "dialing", "active", "released"]], ["released"])
+    assert states(script) == ["reserved", "dialing", "active", "released"]
+
+
+def test_a_stream_that_breaks_off_goes_on_after_the_last_event() -> None:
+    broken = NoAnswer("reset")
+    script = Script([["dialing", broken], [broken], ["active", "released"]], ["dialing"])
+    assert states(script) == ["reserved", "dialing", "active", "released"]
+    assert script.since == ["reserved", "dialing", "dialing"]
+
+
+def test_where_no_stream_comes_it_is_looked_at() -> None:
+    script = Script([], ["reserved", "dialing", "dialing", "reserved", "active", "active", "active", "released"])
+    assert states(script) == ["reserved", "dialing", "active", "released"]
+    assert len(script.since) < 7
+
+
+def test_a_call_that_is_over_is_told_once() -> None:
+    assert states(Script([], ["released"]), "released") == ["released"]
+
+
+def test_an_api_that_is_away_is_waited_for_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = NoAnswer("http://192.0.2.1: no answer")
+    assert states(Script([], [away, away, "released"])) == ["reserved", "released"]
+    monkeypatch.setattr(call_life, "PATIENCE", 0.0)
+    with pytest.raises(OutcomeUnknown, match="the call goes on: `dialplane call show call-1` tells later"):
+        states(Script([], [away]))
+
+
+def test_a_stream_of_nonsense_is_no_stream() -> None:
+    class Odd(Script):
+        def events(self, path: str, last: str) -> Iterator[Event]:
+            del path
+            self.since.append(last)
+            yield Event("state", "{", "")
+
+    assert states(Odd([], ["released"])) == ["reserved", "released"]
+
+
+def test_the_pace_is_that_of_lately() -> None:
+    pace = Pace()
+    pace.look(0, {"dialed": 0, "remaining": 100})
+    assert (pace.calls_a_minute, pace.seconds_left) == (None, None)
+    pace.look(60, {"dialed": 30, "remaining": 80})
+    assert (pace.calls_a_minute, pace.seconds_left) == (30.0, 240.0)
+    for second in range(120, 600, 60):
+        pace.look(second, {"dialed": 30, "remaining": 80})
+    assert (pace.calls_a_minute, pace.seconds_left) == (0.0, None)
