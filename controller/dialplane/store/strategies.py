@@ -79,7 +79,6 @@ def _own_ones(connection: sa.Connection, pool: Pool, agents: Sequence[str]) -> t
         if number is None:
             break
         free.remove(number)
-        last[agent] = number
         given.append(number)
     return tuple(given)
 
