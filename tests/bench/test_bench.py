@@ -98,6 +98,15 @@ def test_calls_are_placed_on_both_databases(results: Results) -> None:
         assert calls.cpu_seconds > 0
 
 
+def test_leases_are_timed_on_both_databases_beside_their_yardsticks(results: Results) -> None:
+    assert [(leases.database, leases.pool) for leases in results.leases] == [
+        ("SQLite", 50), ("SQLite", 5_000), ("PostgreSQL", 50), ("PostgreSQL", 5_000)
+    ]  # fmt: skip
+    for leases in results.leases:
+        assert min(len(leases.samples), len(leases.naive)) >= leases.callers == 20
+        assert min(leases.per_second, leases.naive_per_second, leases.updates_per_second) > 0
+
+
 def test_every_row_with_a_yardstick_has_a_ratio(results: Results) -> None:
     idle = [row.what for row in rows(results) if row.yardstick and not row.ratio]
     assert all(what.startswith("steady state") for what in idle), idle  # an idle process may have taken nothing

@@ -7,7 +7,7 @@ import pytest
 from bench import table
 from bench.mix import Mix, Phone
 from bench.observer import Observer, judged, verified
-from bench.results import Calls, ColdStart, Command, InboxWrites, Messages, NaiveRun, Results, percentile
+from bench.results import Calls, ColdStart, Command, InboxWrites, Leases, Messages, NaiveRun, Results, percentile
 from bench.rows import rows
 from bench.soak import Memory
 from testbed.manifests import Manifest
@@ -80,6 +80,22 @@ def test_what_a_call_adds_to_the_platforms_own_time_is_said() -> None:
         f"{what}, added to it, p99": ("60 ms", "", "≤ 100 ms"),
         f"{what}, CPU of one core": ("20 %", "", ""),
     }
+
+
+def test_leases_are_beside_an_allocator_as_one_writes_it_first() -> None:
+    leases = Leases(
+        database="PostgreSQL", pool=50, callers=200, samples=[0.004, 0.008], per_second=2_000,
+        naive=[0.008, 0.08], naive_per_second=500, updates_per_second=4_000,
+    )  # fmt: skip
+    found = [
+        (row.what, row.ours, row.figure, row.ratio, row.goal) for row in rows(Results(machine=MACHINE, leases=[leases]))
+    ]
+    assert found == [
+        ("lease, 200 callers, PostgreSQL, p50", "4.0 ms", "8.0 ms", "0.50", ""),
+        ("lease, 200 callers, PostgreSQL, p99", "8.0 ms", "80 ms", "0.10", "< 20 ms"),
+        ("lease and release, PostgreSQL", "2,000/s", "500/s", "0.25", ""),
+        ("lease and release, PostgreSQL", "2,000/s", "4,000/s", "2.00", ""),
+    ]
 
 
 def extension(generation: int, ready: str, of: int) -> Manifest:
