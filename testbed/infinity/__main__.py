@@ -56,7 +56,7 @@ async def _run(given: argparse.Namespace) -> None:
     try:
         await (asyncio.Event().wait() if given.serve else serve(commands))
     finally:
-        wire.close()
+        await wire.close()
         if control is not None:
             control.close()
         await platform.forget()

@@ -63,7 +63,7 @@ class PlatformCommands:
 
     async def listening(self, on: bool) -> Answer:
         """Whether anybody is there."""
-        self._wire.close()
+        await self._wire.close()
         if on:
             await self._wire.open(*self._address)
         return {}

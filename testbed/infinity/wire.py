@@ -40,12 +40,13 @@ class Wire:
         self._server = await asyncio.start_server(self._connected, host, port, ssl=self._tls, backlog=1024)
         return int(self._server.sockets[0].getsockname()[1])
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Listen no more, and cut every connection."""
         if self._server is not None:
             self._server.close()
         for writer in self._lines:
             writer.transport.abort()
+        await asyncio.sleep(0)  # by now the loop has closed the sockets: nobody can send on one any more
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._platform.counts["connections"] += 1

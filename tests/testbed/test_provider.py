@@ -188,7 +188,7 @@ async def test_an_answer_that_does_not_come_may_have_called_somebody(
 ) -> None:
     await peer.behave(times=1, answer=answer, takes=True)
     with pytest.raises(error):
-        await client.post(peer.url, data=form(), timeout=0.5)
+        await client.post(peer.url, data=form(), timeout=httpx.Timeout(10, read=0.5 if answer == "silent" else 10))
     assert (await listener.arrived(1))[0]["memberid"] == form()["memberid"]
     assert (await ask(client, peer, memberid="call-2"))["ret"] == 200
 
