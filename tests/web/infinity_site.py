@@ -1,40 +1,30 @@
-"""A site with two tenants, as the API serves it: real store, leases and calling, over real sockets."""
+"""A site with two tenants, as the API serves it: the real service on a real store, over real sockets."""
 
 import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
-from pydantic import SecretStr
 
 from dialplane import http_server
-from dialplane.infinity.calling import Calling
-from dialplane.infinity.campaign.campaigns import NotUploadedError
-from dialplane.infinity.campaign.destination_list import BadLine, BadListError
-from dialplane.infinity.campaign.progress import Progress
-from dialplane.infinity.hub import Hub
-from dialplane.infinity.lease import LeaseDesk
-from dialplane.infinity.provider import Probe, Provider
-from dialplane.infinity.tenant import Tenant
-from dialplane.resources.infinity_tenant import InfinityTenantSpec
-from dialplane.resources.key import Key
-from dialplane.resources.pool_numbers import numbers_of
+from dialplane.infinity.service import InfinityService
+from dialplane.infinity.tenant import Tenant, tenants
+from dialplane.service import SiteView
 from dialplane.sms.outbox import enqueue
-from dialplane.store import Store, destinations, pools
+from dialplane.store import Store, pools
 from dialplane.store.calls import Call, NewCall
-from dialplane.store.destinations import DestinationState, Page, Synced
 from dialplane.store.leases import Change
-from dialplane.store.pools import PoolWanted
 from dialplane.web import Api, Tokens, application
+from testbed.manifests import Manifest, manifest
+from tests.infinity.site import SITE, tenant_manifest, view
 
-SITE = "office"
 INFINITY = "/api/v1/infinity"
 CALLBACK = f"{INFINITY}/callback/call-record"
 NOBODY = "http://127.0.0.1:1/api"
@@ -49,98 +39,40 @@ SCOPES = {
 }
 
 
-def tenant(name: str, **changes: Any) -> Tenant:
+def of_tenant(name: str, **changes: Any) -> Manifest:
     """`acme` signs its callbacks, `globex` shows a secret from loopback."""
     told: dict[str, Any] = {"secretRef": {"name": name, "key": "callback"}}
     if name == "globex":
         told |= {"authentication": "SharedSecret", "allowedNetworks": ["127.0.0.0/8"]}
-    spec = InfinityTenantSpec.model_validate_json(
-        json.dumps(
-            {
-                "tenantId": {"acme": "1", "globex": "2"}[name],
-                "supplierId": {"acme": "1001", "globex": "1002"}[name],
-                "apiUrl": NOBODY,
-                "tokenSecretRef": {"name": name, "key": "token"},
-                "callerNumbers": ["+15550100"],
-                "maxConcurrentCalls": 2,
-                "extensionPool": {"numbers": [{"acme": "8001-8003", "globex": "9001-9002"}[name]]},
-                "callback": told,
-            }
-            | changes
-        )
-    )
-    return Tenant(
-        Key("InfinityTenant", name), f"uid-{name}", spec, True, SecretStr("access-token"), SecretStr(SECRETS[name])
-    )
+    fields: dict[str, Any] = {
+        "tenantId": {"acme": "1", "globex": "2"}[name],
+        "supplierId": {"acme": "1001", "globex": "1002"}[name],
+        "tokenSecretRef": {"name": name, "key": "token"},
+        "callerNumbers": ["+15550100"],
+        "maxConcurrentCalls": 2,
+        "extensionPool": {"numbers": [{"acme": "8001-8003", "globex": "9001-9002"}[name]], "strategy": "RoundRobin"},
+        "callback": told,
+        "apiUrl": NOBODY,
+    }
+    return tenant_manifest(name, **(fields | changes))
 
 
-class Lists:
-    """Campaigns of which one is uploaded."""
-
-    def __init__(self) -> None:
-        self.uploaded = ""
-
-    async def progress(self, name: str) -> Progress | None:
-        return next((found for found in await self.all_progress() if found.name == name), None)
-
-    async def all_progress(self) -> tuple[Progress, ...]:
-        figures = {"total": 1, "dialed": 0, "answered": 0, "failed": 0, "skipped": 0, "remaining": 1, "active_calls": 0}
-        nothing = {"answer_percent": None, "next_call_at": None, "completed_at": None}
-        return tuple(
-            Progress(name=name, tenant=of, phase="Running", why="", **figures, **nothing)
-            for name, of in (("spring", "acme"), ("winter", "globex"))
-        )
-
-    async def destinations(
-        self, name: str, *, limit: int, after: int | None = None, state: DestinationState | None = None
-    ) -> Page | None:
-        del name, limit, after, state
-        return destinations.Page((), None)
-
-    async def upload(self, name: str, text: str) -> Synced:
-        if name != "spring":
-            raise NotUploadedError
-        if not text.startswith("number"):
-            raise BadListError((BadLine(1, "", "the first line names the columns"),))
-        self.uploaded = text
-        return Synced(text.count("\n") - 1, 1, 0, 0, 0)
+def tenant(name: str, **changes: Any) -> Tenant:
+    """The same, as services see it."""
+    return tenants(_view([of_tenant(name, **changes)]))[name]
 
 
-class Port:
-    """What the API needs of the service, of its real parts."""
+def of_campaign(name: str, of: str, **destinations: Any) -> Manifest:
+    """One that calls nobody yet."""
+    agents = [{"id": "ada", "callbackNumber": "+15550101"}]
+    made = manifest("Campaign", name, tenant=of, paused=True, agents=agents, destinations=destinations)
+    made["metadata"]["uid"] = f"uid-of-{name}"
+    return made
 
-    def __init__(self, store: Store, *tenants: Tenant) -> None:
-        self._tenants = {each.name: each for each in tenants}
-        self._hub = Hub()
-        self._provider = Provider()
-        self.desk = LeaseDesk(store, SITE, told=self._hub.told)
-        self.calling = Calling(self.desk, self._provider)
-        self.campaigns = Lists()
 
-    def tenants(self) -> Mapping[str, Tenant]:
-        return self._tenants
-
-    def change(self, name: str, **changes: Any) -> None:
-        self._tenants = {**self._tenants, name: replace(self._tenants[name], **changes)}
-
-    def follow(self, call: str) -> AbstractContextManager[asyncio.Queue[Call]]:
-        return self._hub.follow(call)
-
-    @property
-    def followed(self) -> int:
-        """Calls that somebody follows."""
-        return len(self._hub._followers)
-
-    def waiting(self) -> int:
-        """Callers who wait for an extension."""
-        return sum(len(queue) for queue in self.desk._queues.values())
-
-    async def test_connection(self, tenant: Tenant) -> Probe:
-        return await self._provider.probe(tenant)
-
-    async def close(self) -> None:
-        await self.calling.close()
-        await self._provider.close()
+def _view(manifests: Sequence[Manifest], *refused: str) -> SiteView:
+    secrets = {name: {"token": "access-token", "callback": secret} for name, secret in SECRETS.items()}
+    return view(manifests, refused=refused, secrets=secrets)
 
 
 @dataclass
@@ -148,7 +80,8 @@ class World:
     """The site, and what tests do with it."""
 
     store: Store
-    port: Port
+    port: InfinityService
+    manifests: Sequence[Manifest]
     api: Api
     app: FastAPI
     client: httpx.AsyncClient
@@ -158,6 +91,20 @@ class World:
     def streams(self) -> int:
         """Event streams that are open."""
         return int(self.app.state.streams.open)
+
+    @property
+    def followed(self) -> int:
+        """Calls that somebody follows."""
+        return len(self.port._hub._followers)
+
+    @property
+    def waiting(self) -> int:
+        """Callers who wait for an extension."""
+        return sum(len(queue) for queue in self.port.desk._queues.values())
+
+    def refuse(self, *names: str) -> None:
+        """Have the plan not accept these."""
+        self.port.see(_view(self.manifests, *names))
 
     def headers(self, name: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {word(name)}"}
@@ -235,32 +182,34 @@ def text(body: Any) -> bytes:
 
 
 @asynccontextmanager
-async def site(store: Store, folder: Path, *tenants: Tenant, **api: Any) -> AsyncIterator[World]:
+async def site(store: Store, folder: Path, *tenants: Manifest, **api: Any) -> AsyncIterator[World]:
     """A site that serves."""
     tokens = folder / "tokens"
     tokens.mkdir()
     for name, scopes in SCOPES.items():
         (tokens / name).write_text(f"{word(name)}\n{scopes}\n")
-    port = Port(store, *(tenants or (tenant("acme"), tenant("globex"))))
-    wanted = [
-        PoolWanted(
-            each.name, "RoundRobin", each.spec.max_concurrent_calls, True, numbers_of(each.spec.extension_pool.numbers)
-        )
-        for each in port.tenants().values()
-    ]
-    pools.sync(store, SITE, wanted)
-    made = Api(
-        store, SITE, Tokens(tokens), enqueue, lambda: {"gsm1": "all"}, forward_to=lambda _: (), infinity=port, **api
-    )
+    manifests = [*(tenants or (of_tenant("acme"), of_tenant("globex")))]
+    for name, of, whom in (
+        ("spring", "acme", {"upload": True}),
+        ("winter", "globex", {"inline": [{"number": "+15550112"}]}),
+    ):
+        if any(each["metadata"]["name"] == of for each in manifests):
+            manifests.append(of_campaign(name, of, **whom))
+    port = InfinityService(store, SITE, tell=lambda *_: None)
+    port.see(_view(manifests))
+    dongles = {"gsm1": "all"}
+    made = Api(store, SITE, Tokens(tokens), enqueue, lambda: dongles, forward_to=lambda _: (), infinity=port, **api)
     app = application(made)
     sock = http_server.listen("127.0.0.1:0")
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    tasks = [asyncio.create_task(port.desk.run()), asyncio.create_task(http_server.serve(app, sock))]
+    tasks = [asyncio.create_task(port.run(lambda: None)), asyncio.create_task(http_server.serve(app, sock))]
     try:
+        async with asyncio.timeout(30):
+            while not (served := await store.call(pools.standings, SITE)) or not all(s.total for s in served.values()):
+                await asyncio.sleep(0.01)
         async with httpx.AsyncClient(base_url=url, timeout=30) as client:
-            yield World(store, port, made, app, client)
+            yield World(store, port, manifests, made, app, client)
     finally:
-        await port.close()
         for task in reversed(tasks):
             task.cancel()
-            await asyncio.wait([task], timeout=5)
+            await asyncio.wait([task], timeout=10)

@@ -19,7 +19,7 @@ from dialplane.web.rates import Rate
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
 from tests.databases import NOW
-from tests.web.infinity_site import INFINITY, SITE, World, site, tenant
+from tests.web.infinity_site import INFINITY, SITE, World, of_tenant, site
 from tests.web.test_api import is_problem
 
 ASKED = {
@@ -56,7 +56,7 @@ async def peer(tmp_path: Path) -> AsyncIterator[InfinityPeer]:
 @pytest_asyncio.fixture
 async def platform(store: Store, tmp_path: Path, peer: InfinityPeer) -> AsyncIterator[World]:
     """A site whose platform answers."""
-    async with site(store, tmp_path, tenant("acme", apiUrl=peer.url), tenant("globex")) as made:
+    async with site(store, tmp_path, of_tenant("acme", apiUrl=peer.url), of_tenant("globex")) as made:
         yield made
 
 
@@ -146,14 +146,13 @@ async def test_who_waits_gets_the_extension_that_is_freed(platform: World, peer:
 
 async def test_nobody_is_rung_for_a_caller_who_went(platform: World, peer: InfinityPeer) -> None:
     first, _ = await platform.dial(), await platform.dial()
-    seen = platform.port.waiting
     waiting = asyncio.create_task(call(platform, wait_seconds=60))
     async with asyncio.timeout(20):
-        while not seen():
+        while not platform.waiting:
             await asyncio.sleep(0.01)
     waiting.cancel()
     async with asyncio.timeout(20):
-        while seen():
+        while platform.waiting:
             await asyncio.sleep(0.01)
     await platform.ask("manager", "POST", f"/extensions/{first.number}/release")
     assert (await call(platform)).status_code == 202
@@ -161,7 +160,7 @@ async def test_nobody_is_rung_for_a_caller_who_went(platform: World, peer: Infin
 
 
 async def test_a_tenant_that_is_disabled_or_unknown_takes_no_call(world: World) -> None:
-    world.port.change("acme", serves=False)
+    world.refuse("acme")
     is_problem(await call(world), 409)
     is_problem(await call(world, "everything", tenant="nobody"), 404)
 
@@ -310,11 +309,17 @@ async def test_a_list_is_uploaded(world: World) -> None:
     path, csv = "/campaigns/spring/destinations", "\ufeffnumber\n+15550111\n"
     answer = await world.ask("manager", "PUT", path, content=csv.encode())
     assert (answer.status_code, answer.json()["total"]) == (200, 1)
-    assert world.port.campaigns.uploaded == csv.lstrip("\ufeff")
+    listed = (await world.ask("reader", "GET", path)).json()
+    assert [(each["number"], each["state"]) for each in listed["items"]] == [("+15550111", "waiting")]
     for content, status in ((b"\xff", 422), (b"nothing", 422), (b"", 422), (b"x" * (10 * 1024 * 1024 + 1), 413)):
         is_problem(await world.ask("manager", "PUT", path, content=content), status)
-    large = b"number\n" + b"+15550111\n" * 500_000
-    assert (await world.ask("manager", "PUT", path, content=large)).json()["total"] == 500_000
+    large = b"number,note\n" + b"".join(b"+1555%04d,%s\n" % (n, b"x" * 256) for n in range(1000))
+    assert (await world.ask("manager", "PUT", path, content=large)).json() == {
+        "total": 1000, "added": 999, "removed": 0, "repeated": 0, "skipped": 0,
+    }  # fmt: skip
+    page = (await world.ask("reader", "GET", path, params={"limit": 200})).json()
+    assert len(page["items"]) == 200
+    assert (await world.ask("reader", "GET", path, params={"cursor": page["next"], "limit": 1})).json()["items"]
     for name in ("reader", "caller", "texts"):
         is_problem(await world.ask(name, "PUT", path, content=large), 403)
     is_problem(await world.ask("other", "PUT", path, content=csv.encode()), 404)
@@ -445,7 +450,7 @@ async def test_a_stream_ends_after_its_time_in_good_order(world: World, monkeypa
 async def quiet(world: World) -> bool:
     """Nobody follows any more, and no stream counts."""
     async with asyncio.timeout(20):
-        while world.port.followed or world.streams:
+        while world.followed or world.streams:
             await asyncio.sleep(0.01)
     return True
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from dialplane.store import Store, asides, pools
 from dialplane.store.calls import Call
 from dialplane.web.rates import Rate
-from tests.web.infinity_site import CALLBACK, SECRETS, SITE, World, record, signed, site, tenant, text
+from tests.web.infinity_site import CALLBACK, SECRETS, SITE, World, of_tenant, record, signed, site, text
 from tests.web.test_api import is_problem
 
 FEW = Rate(3, 3600)
@@ -152,7 +152,7 @@ async def test_what_was_signed_at_another_time_is_refused(world: World) -> None:
 
 async def test_a_callback_from_the_wrong_network_is_refused(store: Store, tmp_path: Path) -> None:
     told = {"secretRef": {"name": "acme", "key": "callback"}, "allowedNetworks": ["192.0.2.0/24", "2001:db8::/32"]}
-    async with site(store, tmp_path, tenant("acme", callback=told), tenant("globex")) as world:
+    async with site(store, tmp_path, of_tenant("acme", callback=told), of_tenant("globex")) as world:
         call = await world.dial()
         assert "other networks" in is_problem(await tell(world, record(call)), 403)
         is_problem(await tell(world, record(call), headers={"X-Forwarded-For": "192.0.2.7"}), 401)
@@ -161,14 +161,14 @@ async def test_a_callback_from_the_wrong_network_is_refused(store: Store, tmp_pa
 
 async def test_nothing_is_read_from_where_no_tenant_is_called_from(store: Store, tmp_path: Path) -> None:
     told = {"secretRef": {"name": "acme", "key": "callback"}, "allowedNetworks": ["192.0.2.0/24"]}
-    async with site(store, tmp_path, tenant("acme", callback=told), failure_rate=FEW) as world:
+    async with site(store, tmp_path, of_tenant("acme", callback=told), failure_rate=FEW) as world:
         is_problem(await tell(world, b"x" * 1_000_000), 403)
         is_problem(await tell(world, b"{", headers={"X-Forwarded-For": "192.0.2.7"}), 403)
 
 
 async def test_a_trusted_proxy_says_where_a_callback_comes_from(store: Store, tmp_path: Path) -> None:
     told = {"secretRef": {"name": "acme", "key": "callback"}, "allowedNetworks": ["192.0.2.0/24"]}
-    async with site(store, tmp_path, tenant("acme", callback=told), trusted_proxies=("127.0.0.1",)) as world:
+    async with site(store, tmp_path, of_tenant("acme", callback=told), trusted_proxies=("127.0.0.1",)) as world:
         call = await world.dial()
         body = text(record(call))
         headers = signed(body, world.api.now().timestamp())
@@ -182,13 +182,16 @@ async def test_a_trusted_proxy_says_where_a_callback_comes_from(store: Store, tm
 async def test_who_keeps_guessing_waits_and_others_do_not(store: Store, tmp_path: Path) -> None:
     async with site(store, tmp_path, failure_rate=FEW) as world:
         call = await world.dial()
+        for number in range(2 * FEW.requests):  # no guesses: a wrong token, and what the right secret signed
+            is_problem(await world.client.get("/api/v1/sms"), 401 if number < FEW.requests else 429)
+            is_problem(await tell(world, record(call), at=number), 401)
+            is_problem(await tell(world, record(call, tenant_id="2")), 403)
         for number in range(FEW.requests):
             is_problem(await tell(world, record(call), secret=f"guess-number-{number:08}"), 401)
         answer = await tell(world, record(call))
         is_problem(answer, 429)
         assert 1 <= int(answer.headers["retry-after"]) <= FEW.seconds
         await is_held(world, call)
-        is_problem(await world.client.get("/api/v1/sms", headers={"Authorization": "Bearer guess"}), 429)
 
 
 async def test_a_callback_that_names_another_tenant_is_refused(world: World) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from dialplane.infinity.tenant import Tenant
 from dialplane.store import Store
 from dialplane.web.application import schema
 from dialplane.web.infinity import events
 from dialplane.web.rates import Rate
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
-from tests.web.infinity_site import SECRETS, site, tenant, word
+from testbed.manifests import Manifest
+from tests.web.infinity_site import SECRETS, of_tenant, site, word
 
 EXAMPLES = 8
 """Of each operation, beside those that the document's bounds and examples give."""
@@ -27,11 +27,11 @@ positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, 42
 NEVER = Rate(10**9, 3600)
 
 
-def roomy(url: str) -> list[Tenant]:
+def roomy(url: str) -> list[Manifest]:
     """Tenants in whose pools nobody has to wait."""
     pools = {"acme": "8001-8999", "globex": "9001-9999"}
     return [
-        tenant(name, apiUrl=url, supplierId=None, maxConcurrentCalls=900, extensionPool={"numbers": [numbers]})
+        of_tenant(name, apiUrl=url, supplierId=None, maxConcurrentCalls=900, extensionPool={"numbers": [numbers]})
         for name, numbers in pools.items()
     ]
 

@@ -33,6 +33,10 @@ class CallbackRefused(Exception):
         self.status = status
 
 
+class NothingProven(CallbackRefused):
+    """No tenant's secret is proven: whoever sends many of these is guessing."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """A tenant that takes callbacks."""
@@ -67,7 +71,7 @@ def proven(
     age = abs(now.timestamp() - float(stamp)) if (stamp := _stamp(headers)) else None
     known = [asked for asked in list(_asked(tenants)) if _knows(asked, headers, body)]
     if not known:
-        raise CallbackRefused(HTTPStatus.UNAUTHORIZED, "no tenant's callback secret is proven")
+        raise NothingProven(HTTPStatus.UNAUTHORIZED, "no tenant's callback secret is proven")
     fresh = [
         asked
         for asked in known

@@ -23,7 +23,9 @@ class Door:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._requests = Counter(api.rate, "requests with this token")
-        self._failures = Counter(api.failure_rate, "requests from this address that prove nothing")
+        # Apart, so that nobody who tries tokens from behind the same proxy keeps the platform out.
+        self._strangers = Counter(api.failure_rate, "requests from this address without a valid token")
+        self._guesses = Counter(api.failure_rate, "callbacks from this address that prove nothing")
 
     def admit(self, scope: Scope) -> None:
         """Note whose token a request shows.
@@ -39,7 +41,7 @@ class Door:
         scheme, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
         holder = self._api.tokens.holder_of(token if scheme.lower() == "bearer" else "")
         if holder is None:
-            self.failed(scope)
+            self._strangers.count(_whence(scope))
             raise Refusal(
                 HTTPStatus.UNAUTHORIZED, "say who you are: Authorization: Bearer TOKEN", WWW_Authenticate="Bearer"
             )
@@ -48,15 +50,19 @@ class Door:
             raise Refusal(HTTPStatus.FORBIDDEN, "this token manages no tenant")
         scope.setdefault("state", {})["holder"] = holder
 
-    def failed(self, scope: Scope) -> None:
-        """Count a request that proves nothing; raises the Refusal (429) where there were too many."""
-        self._failures.count(neighbourhood(address_of(scope) or ""))
+    def guessed(self, scope: Scope) -> None:
+        """Count a callback that proves nothing; raises the Refusal (429) where there were too many."""
+        self._guesses.count(_whence(scope))
 
     def _admit_platform(self, scope: Scope) -> None:
-        self._failures.check(neighbourhood(address_of(scope) or ""))
+        self._guesses.check(_whence(scope))
         infinity = self._api.infinity
         if infinity is None or not callback.heard(infinity.tenants().values(), address_of(scope)):
             raise Refusal(HTTPStatus.FORBIDDEN, "no tenant takes callbacks from this address")
+
+
+def _whence(scope: Scope) -> str:
+    return neighbourhood(address_of(scope) or "")
 
 
 def address_of(scope: Scope) -> str | None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Request
 
 from dialplane.infinity import call_record, callback, metrics
 from dialplane.infinity.call_record import Malformed, Told
-from dialplane.infinity.callback import CallbackRefused
+from dialplane.infinity.callback import CallbackRefused, NothingProven
 from dialplane.infinity.tenant import Tenant
 from dialplane.store import asides, call_records
 from dialplane.store.asides import NewAside
@@ -93,8 +93,9 @@ async def told(
     except CallbackRefused as refused:
         metrics.CALLBACKS.labels("refused").inc()
         log.warning("callback refused", reason=str(refused), address=address)
-        door: Door = request.app.state.door
-        door.failed(request.scope)
+        if isinstance(refused, NothingProven):
+            door: Door = request.app.state.door
+            door.guessed(request.scope)
         raise Refusal(refused.status, str(refused)) from None
     except Malformed as malformed:
         metrics.CALLBACKS.labels("malformed").inc()
