@@ -179,24 +179,48 @@ async def test_a_list_is_uploaded_where_the_manifest_says_so(both: Served) -> No
     assert await site.campaigns.destinations("other", limit=1) is None
 
 
+async def settles_at(site: CampaignSite, peer: InfinityPeer, calls: int) -> None:
+    """So many calls go on at a time, and no more begin in further rounds."""
+    await site.until(lambda p: p.active_calls == calls)
+    while (await peer.counts())["live"] < calls:
+        await asyncio.sleep(0.02)
+    rounds = site.campaigns._rounds
+    await site.until_said(lambda s: s.campaigns._rounds > rounds + 5)
+    counts = await peer.counts()
+    assert (counts["most_live"], counts["requests"]) == (calls, calls)
+
+
 async def test_a_pool_keeps_its_rest_for_people_and_its_maximum(both: Served) -> None:
     site, peer = both
     pacing = {"callsPerMinute": 6000, "poolPercent": 50, "maxConcurrentCalls": 100}
-    await peer.behave(talk_seconds=0.3)
+    await peer.behave(talk_seconds=None)
     await site.show(
         tenant(peer.url, ["8001-8010"], maxConcurrentCalls=8), campaign(people=20, agents=20, pacing=pacing)
     )
-    await site.until(lambda p: p.phase == "Completed")
-    assert (await peer.counts())["most_live"] == 4
+    await settles_at(site, peer, 4)
 
 
 async def test_no_more_calls_go_on_than_the_campaign_may_have(both: Served) -> None:
     site, peer = both
     pacing = {"callsPerMinute": 6000, "poolPercent": 100, "maxConcurrentCalls": 3}
-    await peer.behave(talk_seconds=0.2)
+    await peer.behave(talk_seconds=None)
     await site.show(tenant(peer.url), campaign(people=12, agents=20, pacing=pacing))
-    await site.until(lambda p: p.phase == "Completed")
-    assert (await peer.counts())["most_live"] == 3
+    await settles_at(site, peer, 3)
+
+
+async def test_campaigns_of_one_tenant_share_its_pool_and_its_agents(both: Served) -> None:
+    site, peer = both
+    await peer.behave(talk_seconds=None)
+    first, second = (campaign(name, people=9, agents=5) for name in ("one", "two"))
+    await site.show(tenant(peer.url, ["8001-8003"]), first, second)
+    await site.until(lambda p: p.total == 9, "one")
+    await site.until(lambda p: p.total == 9, "two")
+    while (await peer.counts())["live"] < 3:
+        await asyncio.sleep(0.02)
+    rounds = site.campaigns._rounds
+    await site.until_said(lambda s: s.campaigns._rounds > rounds + 5)
+    requests = await peer.requests()
+    assert len(requests) == len({request["fields"]["userid"] for request in requests}) == 3
 
 
 async def test_a_minute_has_no_more_calls_than_it_may_also_after_a_restart(both: Served, store: Store) -> None:

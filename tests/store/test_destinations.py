@@ -255,6 +255,15 @@ def test_a_late_record_that_somebody_was_reached_ends_the_calls(store: Store) ->
     assert not destination_claims.reached(store, "elsewhere", "call-1")
 
 
+def test_who_turns_out_to_be_reached_before_they_are_called_again_was_called_once(store: Store) -> None:
+    sync(store, people(1))
+    [claimed] = claim(store).taken
+    end(store, claimed, "missed")
+    [again] = claim(store, after=HOUR).taken
+    end(store, again, "answered", call=None)
+    assert [(row.state, row.attempts, row.outcome) for row in rows(store)] == [("answered", 1, "Answered")]
+
+
 def test_counts_add_up(store: Store) -> None:
     sync(store, people(6), blocked={number(5)})
     answered, missed, failed, _ = claim(store, 4).taken

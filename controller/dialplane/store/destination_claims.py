@@ -64,7 +64,7 @@ def settle(store: Store, settled: Sequence[Settled], *, now: datetime) -> int:
         {
             "of": each.seq,
             "its_key": each.request_key,
-            "back": 1 if each.ending in {"given_back", "blocked"} else 0,
+            "back": 1 if each.call is None or each.ending == "given_back" else 0,
             "over": 0 if each.call is None else 1,
             "ending": each.ending,
             "most": each.max_attempts,

@@ -23,7 +23,7 @@ from dialplane.infinity.campaign.hold import Hold
 from dialplane.infinity.campaign.pacing import PoolRoom
 from dialplane.infinity.tenant import Tenant
 from dialplane.resources.campaign import CampaignAgent
-from dialplane.store import Store, campaign_calls, destination_claims, pools
+from dialplane.store import Store, StoreError, campaign_calls, destination_claims, pools
 from dialplane.store.campaign_calls import RANG
 from dialplane.store.destinations import Claimed, Ending, Settled, UnderWay
 
@@ -280,7 +280,8 @@ class Runner:
         self._asking.pop(key, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             # The claim stays: a later round finds out whether there is a call.
-            log.warning("a call could not be placed", campaign=key[0], error=type(error).__name__, exc_info=error)
+            unforeseen = None if isinstance(error, StoreError) else error
+            log.warning("a campaign's call was not placed", uid=key[0], error=str(error), exc_info=unforeseen)
         self._changed()
 
     async def _call(self, duty: Duty, claimed: Claimed, agent: CampaignAgent) -> None:
