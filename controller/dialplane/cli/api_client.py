@@ -165,7 +165,8 @@ class _Busy(Exception):
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.detail)
-        self.after = answer.after
+        self.after = answer.after if answer.status == HTTPStatus.TOO_MANY_REQUESTS else 0.0
+        """Seconds; a service that is away says more than people at a terminal wait for."""
 
 
 _JITTER: Final = wait_exponential_jitter(0.2, 2)
