@@ -1,7 +1,7 @@
-"""Looking up many things in one statement, each by itself.
+"""Looking up many things in one statement, each by itself, with one parameter in all.
 
-`column IN (…)` leaves it to the database whether it looks each up in the index or reads all there is, and PostgreSQL
-guesses wrong as long as it has no statistics of a young table. Here the things are rows, one parameter in all.
+`column IN (…)` cannot say "the newest row of each", and leaves it to the database whether it reads the index once for
+each or all that there is.
 """
 
 import json
