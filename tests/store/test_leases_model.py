@@ -138,7 +138,7 @@ operations: st.SearchStrategy[Callable[[World], None]] = st.integers(0, 15).flat
     lambda which: others[which] if which < len(others) else lending if which % 2 else changing
 )
 some = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
