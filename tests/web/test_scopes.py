@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dialplane.cli.api_place import place
 from dialplane.web.scopes import EVERYTHING, BadScopeError, Right, Scopes, parse
 from dialplane.web.tokens import LONGEST, Tokens, make_local_token
 
@@ -88,6 +89,11 @@ def test_a_file_with_a_wrong_scope_does_not_count_and_the_log_says_where(
 )  # fmt: skip
 def test_a_file_is_read_as_people_write_it(tmp_path: Path, content: str) -> None:
     assert holder(tmp_path, content) == of("sms")
+
+
+def test_the_command_line_shows_the_token_without_its_scopes(tmp_path: Path) -> None:
+    (tmp_path / "ci").write_text(f"{TOKEN}\nsms\n")
+    assert place("https://pbx.example.com", tmp_path / "ci", None).token == TOKEN
 
 
 def test_a_file_that_is_too_long_does_not_count(tmp_path: Path) -> None:
