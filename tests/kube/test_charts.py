@@ -211,11 +211,12 @@ async def test_the_alerts_are_a_rule_for_the_prometheus_operator_when_asked_for(
 
 
 async def test_the_api_has_its_port_and_its_tokens_and_the_store_its_url(site: Site) -> None:
-    api = {"enabled": True, "port": 8090, "tokensSecret": "tokens"}
+    api = {"enabled": True, "port": 8090, "tokensSecret": "tokens", "trustedProxies": ["192.0.2.0/24", "192.0.2.9"]}
     await install(site, "dialplane", api=api, store={"urlSecret": {"name": "store", "key": "url"}})
     pod = apps(site, "deployments", "office-controller")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert {"--listen=:8090", "--api-tokens=/etc/dialplane/api-tokens"} <= set(container["args"])
+    assert {"--trusted-proxy=192.0.2.0/24", "--trusted-proxy=192.0.2.9"} <= set(container["args"])
     assert {"containerPort": 8090, "name": "api", "protocol": "TCP"} in container["ports"]
     (url,) = [each for each in container["env"] if each["name"] == "DIALPLANE_STORE_URL"]
     assert url["valueFrom"]["secretKeyRef"] == {"name": "store", "key": "url"}

@@ -9,7 +9,7 @@ from dialplane.cli.errors import Unusable
 from dialplane.cli.extras import missing_extra
 from dialplane.cli.inputs import TemplatesDir, load_templates
 from dialplane.cli.services import ServiceOptions, SiteServices
-from dialplane.cli.site_options import ApiTokens, StoreUrlFile, ami_defaults, store_url
+from dialplane.cli.site_options import ApiTokens, StoreUrlFile, TrustedProxies, ami_defaults, proxies, store_url
 from dialplane.cli.state import STORE, state_directory
 from dialplane.reconcile.config_dir import OWN
 from dialplane.reconcile.site import SiteLoop
@@ -40,10 +40,11 @@ def operator(
         typer.Option(
             "--listen",
             metavar="HOST:PORT",
-            help="Serve the HTTP API there while this process leads, once the site has modems or Notifiers.",
+            help="Serve the HTTP API there while this process leads, once the site has modems, Notifiers or calls.",
         ),
     ] = "",
     api_tokens: ApiTokens = None,
+    trusted_proxies: TrustedProxies = None,
     store_url_file: StoreUrlFile = None,
     config_dir: Annotated[
         Path | None,
@@ -70,7 +71,7 @@ def operator(
         raise Unusable("--listen needs --api-tokens: nobody could call the API")
     loaded, defaults = load_templates(templates), ami_defaults()
     url = store_url(store_url_file, (config_dir / OWN if config_dir else state_directory(None)) / STORE)
-    services = ServiceOptions(url, listen, api_tokens or Path())
+    services = ServiceOptions(url, listen, api_tokens or Path(), proxies(trusted_proxies))
     options = Options(
         namespace,
         lambda ports: SiteLoop(ports, loaded, config_directory=config_dir, defaults=defaults),

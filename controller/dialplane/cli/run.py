@@ -24,7 +24,7 @@ from dialplane.cli.once import Standing, Verdict, judge
 from dialplane.cli.output import console, say
 from dialplane.cli.served import served
 from dialplane.cli.services import ServiceOptions, SiteServices
-from dialplane.cli.site_options import ApiTokens, StoreUrlFile, ami_defaults, store_url
+from dialplane.cli.site_options import ApiTokens, StoreUrlFile, TrustedProxies, ami_defaults, proxies, store_url
 from dialplane.cli.state import API_TOKENS, STORE, StateDir, announce_api, only_one, state_directory
 from dialplane.reconcile.settings import LogAlone
 from dialplane.reconcile.site import Ports, SiteLoop
@@ -121,10 +121,12 @@ def run(
         typer.Option(
             "--listen",
             metavar="HOST:PORT",
-            help="Serve the HTTP API there, once the site has modems or Notifiers; port 0 takes a free one, '' none.",
+            help="Serve the HTTP API there, once the site has modems, Notifiers or calls; port 0 takes a free one,"
+            " '' none.",
         ),
     ] = "127.0.0.1:0",
     api_tokens: ApiTokens = None,
+    trusted_proxies: TrustedProxies = None,
     store_url_file: StoreUrlFile = None,
     metrics_address: Annotated[
         str | None, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve Prometheus metrics there.")
@@ -168,7 +170,7 @@ def run(
         timeout,
         live,
         _words(restart_command),
-        _services(state, listen, api_tokens, store_url_file),
+        _services(state, listen, api_tokens, store_url_file, proxies(trusted_proxies)),
     )
     configure_logs(verbose=verbose, quiet=live)
     with only_one(options.state):
@@ -294,7 +296,9 @@ def _words(command: str | None) -> tuple[str, ...]:
     return words
 
 
-def _services(state: Path, listen: str, tokens: Path | None, url_file: Path | None) -> ServiceOptions:
+def _services(
+    state: Path, listen: str, tokens: Path | None, url_file: Path | None, trusted: tuple[str, ...]
+) -> ServiceOptions:
     def announce(sock: socket) -> None:
         from dialplane.web.tokens import make_local_token  # noqa: PLC0415 -- only a site with services has it
 
@@ -303,7 +307,7 @@ def _services(state: Path, listen: str, tokens: Path | None, url_file: Path | No
         announce_api(state, sock)
 
     url = store_url(url_file, state / STORE)
-    return ServiceOptions(url, listen, tokens or state / API_TOKENS, announce)
+    return ServiceOptions(url, listen, tokens or state / API_TOKENS, trusted, announce)
 
 
 def _serve_metrics(address: str) -> None:

@@ -46,6 +46,8 @@ class ServiceOptions:
     """`HOST:PORT` of the API; empty: none."""
     tokens: Path
     """The folder of API tokens."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose `X-Forwarded-For` the API believes."""
     announce: Callable[[socket], None] = lambda _: None
     """Told of the API's socket once it listens."""
 
@@ -151,6 +153,7 @@ class SiteServices:
             wake_sender=sms.wake,
             wake_notifier=wake_notifier,
             infinity=infinity,
+            trusted_proxies=self._options.trusted_proxies,
         )
         while True:
             try:
