@@ -2,7 +2,11 @@
 
 import asyncio
 import copy
+import hashlib
+import hmac
 import itertools
+import json
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +22,7 @@ from testbed.infinity.peer import InfinityPeer
 from testbed.kube.namespace import Namespace
 from testbed.kube.server import ApiServer
 from testbed.manifests import Manifest, condition
+from testbed.ports import LOOPBACK
 from tests.system.doors import ROOT, Door, Kube, Seen, Standalone, is_false, is_true
 from tests.system.world import example
 
@@ -36,6 +41,7 @@ class Site:
     client: httpx.AsyncClient
     manifests: dict[str, Manifest]
     """The tenants, by name, as they are applied."""
+    secrets: dict[str, dict[str, str]]
     asked: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @property
@@ -103,7 +109,7 @@ async def site(
     ):
         assert around is not None
         client.base_url = httpx.URL(around.api)
-        options = ("--listen", around.listen, "--api-tokens", str(tokens))
+        options = ("--listen", around.listen, "--api-tokens", str(tokens), "--trusted-proxy", LOOPBACK)
         door: Door = (
             Kube(directory / "door", asterisk, Namespace(api_server(), "call-center"), options=options)
             if door_kind == "kube"
@@ -118,7 +124,7 @@ async def site(
             await door.apply(copy.deepcopy(manifests), secrets)
             await door.wait_ready()
             await door.said("API listens")
-            yield Site(door, around, client, tenants)
+            yield Site(door, around, client, tenants, secrets)
         finally:
             await door.close()
 
@@ -213,6 +219,25 @@ async def test_a_pool_may_change_while_many_call(site: Site) -> None:
         done.set()
     assert (refused, strange) == ([], [])
     await site.until_pool("acme", total=8, available=8)
+
+
+async def test_a_record_from_elsewhere_frees_nothing_whatever_it_knows(site: Site) -> None:
+    await site.platform.behave(destination="79", talk_seconds=None)
+    call = await site.placed(to="+15550179")
+    number = call["extension_number"]
+    record = {"memberid": call["id"], "extnumber": number, "destnumber": "+15550179", "companycode": 4201, "billsec": 9}
+    body, at = json.dumps(record).encode(), str(int(time.time()))
+    key = site.secrets["acme"]["callback"].encode()
+    signature = hmac.new(key, f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    headers = {"X-Timestamp": at, "X-Signature": f"sha256={signature}", "Content-Type": "application/json"}
+    elsewhere = headers | {"X-Forwarded-For": "203.0.113.9"}
+    answer = await site.client.post(f"{PREFIX}/callback/call-record", content=body, headers=elsewhere)
+    assert answer.status_code == 403, answer.text
+    assert not released(await site.until(call["id"], lambda _: True))
+    answer = await site.client.post(f"{PREFIX}/callback/call-record", content=body, headers=headers)
+    assert answer.is_success, answer.text
+    assert released(await site.until(call["id"], released))
+    await site.platform.hang_up(call["id"])
 
 
 async def test_a_platform_that_is_away_is_said_and_found_again(site: Site) -> None:
