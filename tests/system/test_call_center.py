@@ -122,8 +122,8 @@ async def site(
         try:
             await door.start()
             await door.apply(copy.deepcopy(manifests), secrets)
-            await door.wait_ready()
-            await door.said("API listens")
+            await door.wait_ready(limit_seconds=60)
+            await door.said("API listens", limit_seconds=60)
             yield Site(door, around, client, tenants, secrets)
         finally:
             await door.close()
@@ -258,7 +258,7 @@ async def test_a_call_outlives_the_controller_that_placed_it(site: Site) -> None
     call = await site.placed(to="+15550178")
     await site.door.kill()
     await site.door.start()
-    await site.door.said("API listens", limit_seconds=45)  # the lease of the killed one runs out first
+    await site.door.said("API listens", limit_seconds=90)  # the lease of the killed one runs out first
     held = await site.until(call["id"], lambda _: True)
     assert held["state"] in {"dialing", "active"}
     await site.platform.hang_up(call["id"])

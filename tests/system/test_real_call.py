@@ -79,8 +79,8 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         )
         secrets["acme"] = {"token": ACCESS, "callback": SECRET}
         await world.door.apply([world.pbx(), *extensions, tenant], secrets)
-        await world.door.wait_ready()
-        await world.door.said("API listens")
+        await world.door.wait_ready(limit_seconds=60)
+        await world.door.said("API listens", limit_seconds=60)
         telephones = {}
         for number, hz in HZ.items():
             made = Peer.phone(tmp_path / number, user=number, password=password_of(number), server=world.server, hz=hz)
