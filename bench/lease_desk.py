@@ -27,7 +27,7 @@ from testbed.postgres import Postgres
 
 CALLERS: Final = 200
 POOLS: Final = (50, 5_000)
-SECONDS: Final = 3.0
+SECONDS: Final = 2.0
 _HOLD_SECONDS: Final = 0.05
 _PAUSE_SECONDS: Final = 0.35
 _SITE: Final = "bench"
