@@ -96,7 +96,8 @@ class Limited:
             await refusal.response(scope, receive, send)
         except TimeoutError:
             if not begun:
-                late = problem(HTTPStatus.REQUEST_TIMEOUT, f"it took more than {allowed.seconds:g} s")
+                text = f"a body may take {allowed.body_seconds:g} s to come, and everything {allowed.seconds:g} s"
+                late = problem(HTTPStatus.REQUEST_TIMEOUT, text)
                 await late(scope, receive, send)
 
     @contextlib.contextmanager
