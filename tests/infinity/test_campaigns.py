@@ -16,6 +16,7 @@ from dialplane.infinity.campaign.campaigns import BadListError, NoSuchCampaignEr
 from dialplane.infinity.tenant import Tenant, tenants
 from dialplane.resources.conditions import Kept
 from dialplane.resources.key import Key
+from dialplane.resources.manifest import parse
 from dialplane.store import Store, campaign_calls, destination_claims
 from dialplane.store.destinations import Claims, Synced
 from testbed.infinity.peer import InfinityPeer
@@ -346,6 +347,15 @@ async def test_a_campaign_whose_store_is_lost_calls_nobody_a_second_time(both: S
     assert await called(peer) == {}
     await site.show(tenant(peer.url), replace(begun, uid="uid-another", begun=""))
     await site.until(lambda p: p.phase == "Completed")
+
+
+@pytest.mark.parametrize(
+    ("status", "begun"), [({"phase": "Waiting", "dialed": 0}, ""), ({"phase": "Paused", "dialed": 1}, "Paused")]
+)
+def test_a_campaign_has_begun_once_it_has_called_somebody(status: dict[str, Any], begun: str) -> None:
+    metadata = {"name": "dunning", "uid": "uid-1"}
+    frame = {"apiVersion": "dialplane.io/v1alpha1", "kind": "Campaign", "metadata": metadata, "spec": {}}
+    assert parse({**frame, "status": status}).begun == begun
 
 
 async def test_a_campaign_that_has_begun_goes_on_after_a_restart(both: Served) -> None:
