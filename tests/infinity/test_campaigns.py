@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import sqlalchemy as sa
 from dialplane.infinity.calling import Asked, Calling, Placed
 from dialplane.infinity.campaign.campaigns import BadListError, NoSuchCampaignError, NotUploadedError, Timing
 from dialplane.infinity.tenant import Tenant, tenants
+from dialplane.resources.conditions import Kept
 from dialplane.resources.key import Key
+from dialplane.resources.manifest import parse
 from dialplane.store import Store, campaign_calls, destination_claims
 from dialplane.store.destinations import Claims, Synced
 from testbed.infinity.peer import InfinityPeer
@@ -333,6 +336,38 @@ async def test_somebody_who_is_removed_while_their_call_is_about_to_be_placed_is
         await site.show(*first)
         await site.until(lambda p: p.total == 1 and p.phase == "Completed")
     assert await called(peer) == {number(1): 1}
+
+
+async def test_a_campaign_whose_store_is_lost_calls_nobody_a_second_time(both: Served) -> None:
+    site, peer = both
+    begun = replace(campaign(people=1), begun="Running")
+    await site.show(tenant(peer.url), begun)
+    await site.until_said(lambda s: (s.ready() or ("",) * 3)[1] == "OutcomeUnknown")
+    assert site.fields()["phase"] is Kept.KEPT
+    assert await called(peer) == {}
+    await site.show(tenant(peer.url), replace(begun, uid="uid-another", begun=""))
+    await site.until(lambda p: p.phase == "Completed")
+
+
+@pytest.mark.parametrize(
+    ("status", "begun"), [({"phase": "Waiting", "dialed": 0}, ""), ({"phase": "Paused", "dialed": 1}, "Paused")]
+)
+def test_a_campaign_has_begun_once_it_has_called_somebody(status: dict[str, Any], begun: str) -> None:
+    metadata = {"name": "dunning", "uid": "uid-1"}
+    frame = {"apiVersion": "dialplane.io/v1alpha1", "kind": "Campaign", "metadata": metadata, "spec": {}}
+    assert parse({**frame, "status": status}).begun == begun
+
+
+async def test_a_campaign_that_has_begun_goes_on_after_a_restart(both: Served) -> None:
+    site, peer = both
+    await site.show(tenant(peer.url), campaign(people=1))
+    await site.until(lambda p: p.phase == "Completed")
+    site.leads = False
+    other = CampaignSite(site.store)
+    async with other.running():
+        await other.show(tenant(peer.url), replace(campaign(people=2), begun="Completed"))
+        await other.until(lambda p: p.phase == "Completed" and p.total == 2)
+    assert await called(peer) == {number(0): 1, number(1): 1}
 
 
 async def test_who_does_not_lead_calls_nobody(both: Served) -> None:

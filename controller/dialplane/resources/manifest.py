@@ -68,6 +68,8 @@ def _begun(status: Any) -> str:
     phase = status.get("phase")
     if not isinstance(phase, str) or (phase == "Queued" and not status.get("dongle")):
         return ""
+    if status.get("dialed") == 0:  # a Campaign that called nobody yet
+        return ""
     return phase
 
 

@@ -76,6 +76,12 @@ def _entries(wanted: WantedList, kept: Any) -> Sequence[NewDestination] | None:
     return () if wanted.entries is None and elsewhere else wanted.entries
 
 
+def known(store: Store, site: str, uid: str) -> bool:
+    """Whether a campaign has, or had, a list here: perhaps an empty one."""
+    with store.read() as connection:
+        return connection.execute(sa.select(LISTS.c.version).where(_of(site, uid))).one_or_none() is not None
+
+
 def seen(store: Store, site: str, uids: Iterable[str], *, now: datetime) -> None:
     """These campaigns are there, also those whose manifest cannot be read: what is known of them stays."""
     gone = sa.update(LISTS).where(LISTS.c.site == site, LISTS.c.campaign_uid == sa.bindparam("uid"))

@@ -14,7 +14,7 @@ from dialplane.infinity.campaign.course import MINUTE, Course
 from dialplane.infinity.campaign.destination_list import BadListError
 from dialplane.infinity.campaign.duty import Duty, duties
 from dialplane.infinity.campaign.progress import Progress, progress
-from dialplane.infinity.campaign.runner import PlacesCalls, Runner, Site
+from dialplane.infinity.campaign.runner import FORGOTTEN, PlacesCalls, Runner, Site
 from dialplane.infinity.tenant import Tenant
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
@@ -165,6 +165,8 @@ class Campaigns:
         log.info(
             "campaign list uploaded", campaign=name, total=synced.total, added=synced.added, removed=synced.removed
         )
+        if (course := self._runner.courses.get(duty.uid)) is not None:
+            course.forgotten = False  # whoever uploads a list has decided
         self._listed(duty.uid)
         return synced
 
@@ -217,7 +219,11 @@ class Campaigns:
 
     async def _read(self, duty: Duty, course: Course) -> None:
         """Have the list in the store be the one that is asked for."""
-        if course.read == duty.ingredients:
+        if course.read == duty.ingredients or course.forgotten:
+            return
+        if duty.begun and not await self._store.call(destination_lists.known, self._site, duty.uid):
+            log.warning("campaign is not begun again", campaign=duty.name, why=FORGOTTEN)
+            course.forgotten = True
             return
         try:
             wanted = await asyncio.to_thread(duty.ingredients.wanted, duty.name, duty.uid)
@@ -331,13 +337,16 @@ class Campaigns:
     def _saying(self, duty: Duty) -> Said:
         course, now = self._runner.courses.get(duty.uid), self._now()
         known = None
-        if course is not None and course.counts is not None:
+        if course is not None and course.counts is not None and not course.forgotten:
             why = self._runner.obstacle(duty, now) or course.why
             known = progress(duty, course.counts, answered=tuple(course.answered), why=why, now=now)
         return said.of(known, accepted=duty.accepted, trouble=self._trouble, problem=self._problem(duty, course))
 
     def _problem(self, duty: Duty, course: Course | None) -> Problem | None:
         tenant = self._runner.seen.tenants.get(duty.spec.tenant)
+        if course is not None and course.forgotten:
+            message = f"{FORGOTTEN}: create it again, or upload a list, to call everybody who is on it"
+            return Problem(Reason.OUTCOME_UNKNOWN, message)
         if course is not None and course.bad_list is not None:
             return Problem(Reason.INVALID, str(course.bad_list), course.bad_list.field)
         if tenant is None or not tenant.serves:

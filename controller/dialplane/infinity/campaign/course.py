@@ -31,6 +31,8 @@ class Course:
     blocked: frozenset[str] = frozenset()
     """The digits of who must not be called."""
     bad_list: BadListError | None = None
+    forgotten: bool = False
+    """The store that knew whom it called is lost."""
     due: datetime | None = None
     """Nobody is due before then; None: nobody waits."""
     turn: int = 0

@@ -80,6 +80,8 @@ class Duty:
     uid: str
     spec: CampaignSpec
     accepted: bool
+    begun: bool
+    """By its status it has called somebody."""
     window: CallingWindow
     ingredients: Ingredients
 
@@ -109,6 +111,7 @@ def _duties(view: SiteView) -> Iterator[Duty]:
             uid=resource.uid,
             spec=spec,
             accepted=resource.key in view.accepted,
+            begun=bool(resource.begun),
             window=CallingWindow(spec.time_zone or zone, spec.calling_windows, spec.holidays),
             ingredients=Ingredients(
                 source=source,

@@ -79,7 +79,7 @@ def _waits(duty: Duty, counts: Counts, why: str, now: datetime) -> tuple[str, da
     """What it waits for, empty where it does not; and until when if that is known."""
     if not counts.total:
         uploads = duty.ingredients.source == "upload" and counts.listed_at is None
-        return "nobody has uploaded its list yet" if uploads else "nobody is on its list", None
+        return why or ("nobody has uploaded its list yet" if uploads else "nobody is on its list"), None
     due = max(counts.due_at or now, now)
     opens = duty.window.next_open(due)
     if opens is None:

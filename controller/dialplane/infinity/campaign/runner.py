@@ -29,6 +29,7 @@ from dialplane.store.destinations import Claimed, Ending, Settled, UnderWay
 
 log = structlog.get_logger(__name__)
 
+FORGOTTEN: Final = "the store that knew whom it called is lost, so nobody is called"
 _MOST_ATTEMPTS: Final = 10
 """Of a campaign that is not known any more: what `attempts.max` may be at most."""
 _SPACING: Final = timedelta(hours=1)
@@ -189,6 +190,8 @@ class Runner:
     def obstacle(self, duty: Duty, now: datetime) -> str:
         """What keeps a campaign from beginning any call at all; empty where nothing does."""
         course, tenant = self.courses[duty.uid], self.seen.tenants.get(duty.spec.tenant)
+        if course.forgotten:
+            return FORGOTTEN
         if course.bad_list is not None or course.ingredients != duty.ingredients:
             return "its list is not read yet"
         if duty.spec.paused:

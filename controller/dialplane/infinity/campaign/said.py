@@ -46,7 +46,7 @@ def urgent(said: Said) -> object:
 def _conditions(progress: Progress | None, trouble: str, problem: Problem | None) -> Iterator[Condition]:
     if problem is not None:
         yield Condition(ConditionType.READY, Truth.FALSE, problem.reason, str(problem))
-        if problem.reason in MANIFEST_MUST_CHANGE:
+        if problem.reason in MANIFEST_MUST_CHANGE or problem.reason is Reason.OUTCOME_UNKNOWN:
             yield Condition(ConditionType.STALLED, Truth.TRUE, problem.reason, str(problem))
     elif trouble:
         yield Condition(ConditionType.READY, Truth.UNKNOWN, Reason.STORE_UNAVAILABLE, trouble)
