@@ -179,7 +179,9 @@ async def test_a_trusted_proxy_says_where_a_callback_comes_from(store: Store, tm
         assert await taken(world, body, headers=right) == "recorded"
 
 
-async def test_who_keeps_guessing_waits_and_others_do_not(store: Store, tmp_path: Path) -> None:
+async def test_who_keeps_guessing_waits_and_the_platform_at_the_same_address_does_not(
+    store: Store, tmp_path: Path
+) -> None:
     async with site(store, tmp_path, failure_rate=FEW) as world:
         call = await world.dial()
         for number in range(2 * FEW.requests):  # no guesses: a wrong token, and what the right secret signed
@@ -188,10 +190,18 @@ async def test_who_keeps_guessing_waits_and_others_do_not(store: Store, tmp_path
             is_problem(await tell(world, record(call, tenant_id="2")), 403)
         for number in range(FEW.requests):
             is_problem(await tell(world, record(call), secret=f"guess-number-{number:08}"), 401)
-        answer = await tell(world, record(call))
+        answer = await tell(world, record(call), secret="guess-number-99999999")
         is_problem(answer, 429)
         assert 1 <= int(answer.headers["retry-after"]) <= FEW.seconds
         await is_held(world, call)
+        assert await taken(world, record(call)) == "recorded"
+
+
+async def test_who_knocks_from_elsewhere_is_slowed_down(store: Store, tmp_path: Path) -> None:
+    told = {"secretRef": {"name": "acme", "key": "callback"}, "allowedNetworks": ["192.0.2.0/24"]}
+    async with site(store, tmp_path, tenant("acme", callback=told), failure_rate=FEW) as world:
+        answers = [(await tell(world, b"{")).status_code for _ in range(FEW.requests + 1)]
+        assert answers == [403] * FEW.requests + [429]
 
 
 async def test_a_callback_that_names_another_tenant_is_refused(world: World) -> None:
