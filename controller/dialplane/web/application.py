@@ -14,9 +14,11 @@ from dialplane.resources.sms_message import SmsMessageSpec
 from dialplane.store import Store, StoreError
 from dialplane.web import messages, models, notifications, problems
 from dialplane.web.api import HEALTH, PREFIX, Api, Site, authenticated, needs
+from dialplane.web.at_once import AtOnce
 from dialplane.web.door import Door
 from dialplane.web.infinity import routes
-from dialplane.web.infinity.events import Streams
+from dialplane.web.infinity.calls import PLACING, PLACING_EACH
+from dialplane.web.infinity.events import STREAMS, STREAMS_EACH
 from dialplane.web.infinity.models import MakeCall
 from dialplane.web.limits import Limited
 
@@ -41,7 +43,8 @@ def application(api: Api) -> FastAPI:
     )
     app.state.api = api
     problems.install(app, {f"{PREFIX}/sms": SmsMessageSpec, f"{PREFIX}/infinity/make-call": MakeCall})
-    app.state.streams = Streams()
+    app.state.streams = AtOnce(STREAMS_EACH, STREAMS, "event streams are open")
+    app.state.placing = AtOnce(PLACING_EACH, PLACING, "calls are being placed")
     guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticated)])
     guarded.include_router(messages.router, dependencies=[Depends(needs("sms"))])
     guarded.include_router(notifications.router, dependencies=[Depends(needs("notifications"))])

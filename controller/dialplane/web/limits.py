@@ -91,7 +91,8 @@ class Limited:
                 async with asyncio.timeout(allowed.seconds):
                     async with asyncio.timeout(allowed.body_seconds):
                         body = await _whole(Headers(scope=scope), receive, allowed.body)
-                    await self._app(scope, _given(body, receive), noted)
+                    if body is not None:
+                        await self._app(scope, _given(body, receive), noted)
         except Refusal as refusal:
             await refusal.response(scope, receive, send)
         except TimeoutError:
@@ -111,24 +112,25 @@ class Limited:
             self._uploads -= large
 
 
-async def _whole(headers: Headers, receive: Receive, most: int) -> list[Message]:
-    """The body; raises a Refusal where it has more than `most` bytes."""
+async def _whole(headers: Headers, receive: Receive, most: int) -> Message | None:
+    """The body in one; None where the sender went. Raises a Refusal where it has more than `most` bytes."""
     length = headers.get("content-length", "0")
-    messages: list[Message] = []
-    came = 0
+    body = bytearray()  # and no list: a body may come byte by byte
     size = int(length) if length.isdecimal() else most + 1
     while size <= most:
-        messages.append(message := await receive())
-        if not message.get("more_body", False):
-            return messages
-        came += len(message.get("body", b""))
-        size = max(size, came)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        size = max(size, len(body))
+        if size <= most and not message.get("more_body", False):
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
     raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {most:,} bytes")
 
 
-def _given(body: list[Message], receive: Receive) -> Receive:
+def _given(body: Message, receive: Receive) -> Receive:
     """What was received already, and then what follows."""
-    waiting = iter(body)
+    waiting = iter((body,))
 
     async def next_one() -> Message:
         try:
