@@ -211,6 +211,25 @@ async def test_a_callback_that_names_another_tenant_is_refused(world: World) -> 
     await is_held(world, call)
 
 
+async def test_what_is_nested_too_deep_is_refused_and_hides_nothing(world: World) -> None:
+    nobody = record(await world.dial(), memberid="call-00000000000000000000")
+    assert await taken(world, nobody) == "kept aside"
+    for opened, closed in ((b"[", b"]"), (b'{"a":', b"}")):
+        for depth, status in ((31, 200), (32, 422), (400, 422), (30_000 // len(opened), 422)):
+            body = text(nobody)[:-1] + b',"odd":' + opened * depth + b"1" + closed * depth + b"}"
+            assert (await tell(world, body)).status_code == status, depth
+    answer = await world.ask("everything", "GET", "/callbacks/aside")
+    assert (answer.status_code, len(answer.json()["items"])) == (200, 3)
+
+
+async def test_an_extension_of_zeros_is_not_one_that_is_missing(store: Store, tmp_path: Path) -> None:
+    async with site(store, tmp_path, tenant("acme", extensionPool={"numbers": ["00"]})) as world:
+        call = await world.dial()
+        assert await taken(world, record(call, extnumber="")) == "kept aside"
+        await is_held(world, call)
+        assert await taken(world, record(call, extnumber=0)) == "recorded"
+
+
 STRANGE: tuple[dict[str, Any], ...] = (
     {"memberid": "call-00000000000000000000"},
     {"memberid": ""},
