@@ -17,6 +17,7 @@ from dialplane.store.leases import Change
 from dialplane.web import application
 from dialplane.web.at_once import AtOnce
 from dialplane.web.infinity import calls, events
+from dialplane.web.limits import UPLOADS_EACH
 from dialplane.web.rates import Rate
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
@@ -350,6 +351,24 @@ async def test_a_list_is_uploaded(world: World) -> None:
     is_problem(await world.ask("other", "PUT", path, content=csv.encode()), 404)
     is_problem(await world.ask("other", "PUT", "/campaigns/winter/destinations", content=csv.encode()), 409)
     is_problem(await world.ask("manager", "POST", "/make-call", content=b"x" * 70_000), 413)
+
+
+async def test_a_slow_upload_leaves_room_for_others(world: World) -> None:
+    end, csv = asyncio.Event(), b"number\n+15550111\n"
+    path = "/campaigns/spring/destinations"
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield csv
+        await end.wait()
+
+    slow = [asyncio.create_task(world.ask("manager", "PUT", path, content=slowly())) for _ in range(UPLOADS_EACH)]
+    async with asyncio.timeout(20):
+        while world.app.state.uploads.open < len(slow):
+            await asyncio.sleep(0.01)
+    is_problem(await world.ask("manager", "PUT", path, content=csv), 429)
+    assert (await world.ask("everything", "PUT", path, content=csv)).status_code == 200
+    end.set()
+    assert [answer.status_code for answer in await asyncio.gather(*slow)] == [200] * UPLOADS_EACH
 
 
 async def test_who_asks_too_often_waits_and_others_do_not(store: Store, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from dialplane.web.infinity import routes
 from dialplane.web.infinity.calls import PLACING, PLACING_EACH
 from dialplane.web.infinity.events import STREAMS, STREAMS_EACH
 from dialplane.web.infinity.models import MakeCall
-from dialplane.web.limits import Limited
+from dialplane.web.limits import UPLOADS, UPLOADS_EACH, Limited
 
 __all__ = ["Api", "application", "serve"]
 
@@ -69,7 +69,8 @@ def application(api: Api) -> FastAPI:
         return models.Health(status="ok")
 
     app.state.door = door = Door(api)
-    app.add_middleware(Limited, admit=door.admit)
+    app.state.uploads = AtOnce(UPLOADS_EACH, UPLOADS, "lists are being uploaded: try again")
+    app.add_middleware(Limited, admit=door.admit, uploads=app.state.uploads)
     if api.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(api.trusted_proxies))
     return app
