@@ -199,7 +199,7 @@ async def test_who_keeps_guessing_waits_and_the_platform_at_the_same_address_doe
 
 async def test_who_knocks_from_elsewhere_is_slowed_down(store: Store, tmp_path: Path) -> None:
     told = {"secretRef": {"name": "acme", "key": "callback"}, "allowedNetworks": ["192.0.2.0/24"]}
-    async with site(store, tmp_path, tenant("acme", callback=told), failure_rate=FEW) as world:
+    async with site(store, tmp_path, of_tenant("acme", callback=told), failure_rate=FEW) as world:
         answers = [(await tell(world, b"{")).status_code for _ in range(FEW.requests + 1)]
         assert answers == [403] * FEW.requests + [429]
 
@@ -223,7 +223,7 @@ async def test_what_is_nested_too_deep_is_refused_and_hides_nothing(world: World
 
 
 async def test_an_extension_of_zeros_is_not_one_that_is_missing(store: Store, tmp_path: Path) -> None:
-    async with site(store, tmp_path, tenant("acme", extensionPool={"numbers": ["00"]})) as world:
+    async with site(store, tmp_path, of_tenant("acme", extensionPool={"numbers": ["00"]})) as world:
         call = await world.dial()
         assert await taken(world, record(call, extnumber="")) == "kept aside"
         await is_held(world, call)
