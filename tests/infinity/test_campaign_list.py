@@ -50,9 +50,9 @@ def test_what_is_empty_is_not_there() -> None:
         ("number,,x\n", "line 1, column 2: has no name: give it one, or take the column out"),
         ("number,x,x\n", "line 1, x: is there twice: rename one of them"),
         (f"number,{'x' * 65}\n", "line 1, column 2: a name has up to 64 characters that can be printed"),
-        ("number\n+1 555\n", "line 2, number: '+1 555' is not a telephone number: 2 to 20 digits, with at most one + in front"),
-        ("number\n101\n\nAda\n", "line 4, number: 'Ada' is not a telephone number: 2 to 20 digits, with at most one + in front"),
-        ("number,caseId\n101,a b\n", "line 2, caseId: 'a b' is not a case id: up to 64 letters, digits and . _ : -"),
+        ("number\n+1 555\n", "line 2, number: not a telephone number: 2 to 20 digits, with at most one + in front"),
+        ("number\n101\n\nAda\n", "line 4, number: not a telephone number: 2 to 20 digits, with at most one + in front"),
+        ("number,caseId\n101,a b\n", "line 2, caseId: not a case id: up to 64 letters, digits and . _ : -"),
         ("number,x\n101\n", "line 2: 1 values for 2 columns: put a value with a separator in quotes"),
         ("number,x\n101,a,b\n", "line 2: 3 values for 2 columns: put a value with a separator in quotes"),
         (f"number,x\n101,{'y' * 257}\n", "line 2, x: has 257 characters: 256 at most"),
@@ -86,11 +86,36 @@ def test_a_list_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(destinations("number\n101\n102\n103\n")) == 3
     with pytest.raises(BadListError, match="a list has 3 destinations at most"):
         destinations("number\n101\n102\n103\n104\n")
+    with pytest.raises(BadListError, match="a list has 3 destinations at most"):
+        destinations("number\n" + "x\n" * 4)
+
+
+def test_a_header_of_any_length_is_read_in_one_go() -> None:
+    with pytest.raises(BadListError, match="20 columns at most"):
+        destinations(",".join(f"x{n}" for n in range(1_000_000)))
+
+
+def test_what_is_wrong_repeats_nothing_of_the_list() -> None:
+    for read, text in (
+        (destinations, "number,caseId\n+1555 0111,Ada Lovelace\n"),
+        (numbers, "+1555 0111\n"),
+        (numbers, "Ada Lovelace\n"),
+    ):
+        with pytest.raises(BadListError) as raised:
+            read(text)
+        assert "0111" not in str(raised.value)
+        assert "Ada" not in str(raised.value)
+
+
+def test_of_a_bad_do_not_call_list_as_many_lines_are_told() -> None:
+    with pytest.raises(BadListError) as raised:
+        numbers("101\n" + "x\n" * 150)
+    assert (len(raised.value.lines), raised.value.more) == (100, 50)
 
 
 def test_a_do_not_call_list_has_a_number_on_each_line() -> None:
     assert numbers("\ufeff# since May\r\n+15550100\r\n\r\n 101 \n") == ("+15550100", "101")
-    with pytest.raises(BadListError, match="line 2: 'Ada' is not a telephone number"):
+    with pytest.raises(BadListError, match="line 2: not a telephone number"):
         numbers("101\nAda\n")
 
 

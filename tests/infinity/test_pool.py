@@ -41,6 +41,12 @@ def test_one_that_is_disabled_keeps_its_numbers_but_not_those_of_another() -> No
     assert not found.keep
 
 
+def test_one_that_is_disabled_has_no_more_numbers_than_one_that_serves() -> None:
+    ranges = [f"{n}0000-{n}9999" for n in range(100, 356)]
+    found = plan([tenant_manifest("off", *ranges, enabled=False), tenant_manifest("on", "8003")])
+    assert ([pool.tenant for pool in found.pools], found.keep) == (["on"], {"off"})
+
+
 def test_one_that_cannot_be_served_as_it_is_written_is_left_alone() -> None:
     found = plan([tenant_manifest("unread", maxConcurrentCalls=0), tenant_manifest("refused")], refused=["refused"])
     assert (found.pools, found.keep) == ((), {"unread", "refused"})

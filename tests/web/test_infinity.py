@@ -11,15 +11,18 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from dialplane import http_server
 from dialplane.store import Store, leases
 from dialplane.store.leases import Change
 from dialplane.web import application
-from dialplane.web.infinity import events
+from dialplane.web.at_once import AtOnce
+from dialplane.web.infinity import calls, events
+from dialplane.web.limits import UPLOADS_EACH
 from dialplane.web.rates import Rate
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
 from tests.databases import NOW
-from tests.web.infinity_site import INFINITY, SITE, World, of_tenant, site
+from tests.web.infinity_site import CALLBACK, INFINITY, SITE, World, of_tenant, record, signed, site, text
 from tests.web.test_api import is_problem
 
 ASKED = {
@@ -142,6 +145,29 @@ async def test_who_waits_gets_the_extension_that_is_freed(platform: World, peer:
     assert answer.status_code == 202, answer.text
     assert (await platform.state(first))["outcome"] == "Released"
     assert len(await peer.requests()) == 1
+
+
+async def test_those_who_wait_take_no_connection_from_the_platforms_word(platform: World) -> None:
+    platform.app.state.placing = AtOnce(2, 3, "calls are being placed")
+    first, _ = await platform.dial(), await platform.dial()
+    waiting = [asyncio.create_task(call(platform, wait_seconds=60)) for _ in range(2)]
+    async with asyncio.timeout(20):
+        while platform.app.state.placing.open < len(waiting):
+            await asyncio.sleep(0.01)
+    assert "too many" in is_problem(await call(platform, wait_seconds=60), 429)
+    is_problem(await call(platform, "other", tenant="globex"), 503)  # of another token, asked and not sent
+    body = text(record(first))
+    told = await platform.client.post(CALLBACK, content=body, headers=signed(body, platform.api.now().timestamp()))
+    assert told.json()["result"] == "recorded"
+    for each in waiting:
+        each.cancel()
+    async with asyncio.timeout(20):
+        while platform.app.state.placing.open:
+            await asyncio.sleep(0.01)
+
+
+def test_long_requests_leave_connections_for_others() -> None:
+    assert calls.PLACING + events.STREAMS < http_server.CONNECTIONS
 
 
 async def test_nobody_is_rung_for_a_caller_who_went(platform: World, peer: InfinityPeer) -> None:
@@ -327,6 +353,24 @@ async def test_a_list_is_uploaded(world: World) -> None:
     is_problem(await world.ask("manager", "POST", "/make-call", content=b"x" * 70_000), 413)
 
 
+async def test_a_slow_upload_leaves_room_for_others(world: World) -> None:
+    end, csv = asyncio.Event(), b"number\n+15550111\n"
+    path = "/campaigns/spring/destinations"
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield csv
+        await end.wait()
+
+    slow = [asyncio.create_task(world.ask("manager", "PUT", path, content=slowly())) for _ in range(UPLOADS_EACH)]
+    async with asyncio.timeout(20):
+        while world.app.state.uploads.open < len(slow):
+            await asyncio.sleep(0.01)
+    is_problem(await world.ask("manager", "PUT", path, content=csv), 429)
+    assert (await world.ask("everything", "PUT", path, content=csv)).status_code == 200
+    end.set()
+    assert [answer.status_code for answer in await asyncio.gather(*slow)] == [200] * UPLOADS_EACH
+
+
 async def test_who_asks_too_often_waits_and_others_do_not(store: Store, tmp_path: Path) -> None:
     async with site(store, tmp_path, rate=Rate(3, 3600)) as world:
         answers = [await world.ask("reader", "GET", "/configs") for _ in range(4)]
@@ -423,10 +467,8 @@ async def test_who_comes_back_is_told_what_is_new(world: World) -> None:
         assert follower.answer.status_code == 204
 
 
-async def test_a_stream_that_is_left_leaves_nothing_behind_and_too_many_are_refused(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(events, "STREAMS_EACH", 1)
+async def test_a_stream_that_is_left_leaves_nothing_behind_and_too_many_are_refused(world: World) -> None:
+    world.app.state.streams = AtOnce(1, 10, "event streams are open")
     call = await world.dial()
     async with Follower(world, call.id) as follower:
         assert await follower.next()

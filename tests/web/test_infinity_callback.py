@@ -179,7 +179,9 @@ async def test_a_trusted_proxy_says_where_a_callback_comes_from(store: Store, tm
         assert await taken(world, body, headers=right) == "recorded"
 
 
-async def test_who_keeps_guessing_waits_and_others_do_not(store: Store, tmp_path: Path) -> None:
+async def test_who_keeps_guessing_waits_and_the_platform_at_the_same_address_does_not(
+    store: Store, tmp_path: Path
+) -> None:
     async with site(store, tmp_path, failure_rate=FEW) as world:
         call = await world.dial()
         for number in range(2 * FEW.requests):  # no guesses: a wrong token, and what the right secret signed
@@ -188,10 +190,18 @@ async def test_who_keeps_guessing_waits_and_others_do_not(store: Store, tmp_path
             is_problem(await tell(world, record(call, tenant_id="2")), 403)
         for number in range(FEW.requests):
             is_problem(await tell(world, record(call), secret=f"guess-number-{number:08}"), 401)
-        answer = await tell(world, record(call))
+        answer = await tell(world, record(call), secret="guess-number-99999999")
         is_problem(answer, 429)
         assert 1 <= int(answer.headers["retry-after"]) <= FEW.seconds
         await is_held(world, call)
+        assert await taken(world, record(call)) == "recorded"
+
+
+async def test_who_knocks_from_elsewhere_is_slowed_down(store: Store, tmp_path: Path) -> None:
+    told = {"secretRef": {"name": "acme", "key": "callback"}, "allowedNetworks": ["192.0.2.0/24"]}
+    async with site(store, tmp_path, of_tenant("acme", callback=told), failure_rate=FEW) as world:
+        answers = [(await tell(world, b"{")).status_code for _ in range(FEW.requests + 1)]
+        assert answers == [403] * FEW.requests + [429]
 
 
 async def test_a_callback_that_names_another_tenant_is_refused(world: World) -> None:
@@ -199,6 +209,25 @@ async def test_a_callback_that_names_another_tenant_is_refused(world: World) -> 
     for changes in ({"tenant_id": "2"}, {"companycode": "1002"}, {"companycode": ""}, {"companycode": None}):
         assert "another tenant" in is_problem(await tell(world, record(call, **changes)), 403), changes
     await is_held(world, call)
+
+
+async def test_what_is_nested_too_deep_is_refused_and_hides_nothing(world: World) -> None:
+    nobody = record(await world.dial(), memberid="call-00000000000000000000")
+    assert await taken(world, nobody) == "kept aside"
+    for opened, closed in ((b"[", b"]"), (b'{"a":', b"}")):
+        for depth, status in ((31, 200), (32, 422), (400, 422), (30_000 // len(opened), 422)):
+            body = text(nobody)[:-1] + b',"odd":' + opened * depth + b"1" + closed * depth + b"}"
+            assert (await tell(world, body)).status_code == status, depth
+    answer = await world.ask("everything", "GET", "/callbacks/aside")
+    assert (answer.status_code, len(answer.json()["items"])) == (200, 3)
+
+
+async def test_an_extension_of_zeros_is_not_one_that_is_missing(store: Store, tmp_path: Path) -> None:
+    async with site(store, tmp_path, of_tenant("acme", extensionPool={"numbers": ["00"]})) as world:
+        call = await world.dial()
+        assert await taken(world, record(call, extnumber="")) == "kept aside"
+        await is_held(world, call)
+        assert await taken(world, record(call, extnumber=0)) == "recorded"
 
 
 STRANGE: tuple[dict[str, Any], ...] = (

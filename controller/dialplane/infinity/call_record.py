@@ -24,6 +24,9 @@ LARGEST: Final = 2**31 - 1
 TIME: Final = "%Y-%m-%d %H:%M:%S"
 _NUMBER: Final = re.compile("[+]?[0-9]{2,20}")
 _DAY: Final = timedelta(days=1)
+DEEPEST: Final = 32
+"""Levels of lists and objects in a body. The platform's records have one; some hundred of them no answer of ours could
+repeat, so that one such callback would hide all others that are kept aside."""
 NEVER: Final = frozenset({"", "0", "0000-00-00 00:00:00"})
 """What stands for a time that never came."""
 
@@ -154,7 +157,8 @@ def _answered_at(said: Told, call: Call, now: datetime) -> datetime | None:
 
 def _same(said: str, number: str) -> bool:
     """Whether it is this number, perhaps without what a number that is sent as a JSON number loses."""
-    return said in {number, number.lstrip("+"), number.lstrip("+0")}
+    digits = number.lstrip("+")
+    return said in {number, digits, digits.lstrip("0") or "0"}
 
 
 def _names(said: Told, tenant: Tenant) -> bool:
@@ -171,7 +175,17 @@ def _object(body: bytes) -> dict[str, Any]:
         raise Malformed("it is no JSON in UTF-8") from None
     if not isinstance(found, dict):
         raise Malformed("it is no JSON object")
+    if _is_deep(found):
+        raise Malformed(f"it is nested deeper than {DEEPEST} levels")
     return found
+
+
+def _is_deep(whole: object) -> bool:
+    level = [whole]
+    for _ in range(DEEPEST + 1):
+        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [value for values in inner for value in values]
+    return bool(level)
 
 
 def _no_number(_: str) -> float:

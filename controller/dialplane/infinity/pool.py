@@ -7,7 +7,7 @@ from typing import Final
 
 from dialplane.infinity import metrics
 from dialplane.infinity.tenant import Tenant
-from dialplane.resources.pool_numbers import numbers_of
+from dialplane.resources.pool_numbers import POOL_MOST, count_of, numbers_of
 from dialplane.resources.snapshot import Snapshot
 from dialplane.store import Store, pools
 from dialplane.store.pools import PoolStanding, PoolWanted
@@ -44,7 +44,8 @@ def wanted(tenants: Mapping[str, Tenant], snapshot: Snapshot) -> Wanted:
     found = [_pool(tenant) for tenant in tenants.values() if tenant.serves]
     theirs = {number for pool in found for number in pool.numbers}
     for tenant in tenants.values():
-        if not tenant.spec.enabled:
+        # 256 ranges may be millions of numbers: such a manifest is refused as soon as it is enabled.
+        if not tenant.spec.enabled and count_of(tenant.spec.extension_pool.numbers) <= POOL_MOST:
             pool = _pool(tenant, without=theirs)
             theirs.update(pool.numbers)
             found.append(pool)

@@ -28,6 +28,12 @@ PoolNumbers = Annotated[
 """An extension number, or a range of them such as `8001-8050`."""
 
 
+def count_of(ranges: Iterable[str]) -> int:
+    """How many numbers the ranges have, without writing them out; one that is in two of them counts twice."""
+    ends = (text.partition("-") for text in ranges)
+    return sum(int(last or first) - int(first) + 1 for first, _, last in ends)
+
+
 def numbers_of(ranges: Iterable[str]) -> tuple[str, ...]:
     """Every number of the ranges, in the order they are written in; one that is in two of them comes twice."""
     found: list[str] = []

@@ -14,11 +14,13 @@ from dialplane.resources.sms_message import SmsMessageSpec
 from dialplane.store import Store, StoreError
 from dialplane.web import messages, models, notifications, problems
 from dialplane.web.api import HEALTH, PREFIX, Api, Site, authenticated, needs
+from dialplane.web.at_once import AtOnce
 from dialplane.web.door import Door
 from dialplane.web.infinity import routes
-from dialplane.web.infinity.events import Streams
+from dialplane.web.infinity.calls import PLACING, PLACING_EACH
+from dialplane.web.infinity.events import STREAMS, STREAMS_EACH
 from dialplane.web.infinity.models import MakeCall
-from dialplane.web.limits import Limited
+from dialplane.web.limits import UPLOADS, UPLOADS_EACH, Limited
 
 __all__ = ["Api", "application", "serve"]
 
@@ -41,7 +43,8 @@ def application(api: Api) -> FastAPI:
     )
     app.state.api = api
     problems.install(app, {f"{PREFIX}/sms": SmsMessageSpec, f"{PREFIX}/infinity/make-call": MakeCall})
-    app.state.streams = Streams()
+    app.state.streams = AtOnce(STREAMS_EACH, STREAMS, "event streams are open")
+    app.state.placing = AtOnce(PLACING_EACH, PLACING, "calls are being placed")
     guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticated)])
     guarded.include_router(messages.router, dependencies=[Depends(needs("sms"))])
     guarded.include_router(notifications.router, dependencies=[Depends(needs("notifications"))])
@@ -66,7 +69,8 @@ def application(api: Api) -> FastAPI:
         return models.Health(status="ok")
 
     app.state.door = door = Door(api)
-    app.add_middleware(Limited, admit=door.admit)
+    app.state.uploads = AtOnce(UPLOADS_EACH, UPLOADS, "lists are being uploaded: try again")
+    app.add_middleware(Limited, admit=door.admit, uploads=app.state.uploads)
     if api.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(api.trusted_proxies))
     return app

@@ -51,13 +51,17 @@ class Door:
         scope.setdefault("state", {})["holder"] = holder
 
     def guessed(self, scope: Scope) -> None:
-        """Count a callback that proves nothing; raises the Refusal (429) where there were too many."""
+        """Count a callback that proves nothing; raises the Refusal (429) where there were too many.
+
+        What proves something is let in however many there were: behind an Ingress or a NAT strangers and the platform
+        have one address, and whoever guesses must not lock the others out.
+        """
         self._guesses.count(_whence(scope))
 
     def _admit_platform(self, scope: Scope) -> None:
-        self._guesses.check(_whence(scope))
         infinity = self._api.infinity
         if infinity is None or not callback.heard(infinity.tenants().values(), address_of(scope)):
+            self.guessed(scope)
             raise Refusal(HTTPStatus.FORBIDDEN, "no tenant takes callbacks from this address")
 
 

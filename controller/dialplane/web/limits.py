@@ -1,9 +1,9 @@
 """What a request may take of the process: bytes and seconds."""
 
 import asyncio
-import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -11,7 +11,9 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dialplane.web.at_once import AtOnce
 from dialplane.web.problems import Refusal, problem
+from dialplane.web.tokens import Holder
 
 BODY: Final = 64 * 1024
 """Bytes of a body: the longest text, with every character escaped, has a third of it."""
@@ -19,6 +21,8 @@ UPLOAD: Final = 10 * 1024 * 1024
 """Bytes of a list of destinations."""
 UPLOADS: Final = 4
 """Bodies larger than `BODY` at a time: they are held in memory."""
+UPLOADS_EACH: Final = 2
+"""Of one token, so that there is room for others."""
 SECONDS: Final = 30.0
 """For the whole of a body to arrive, and for the answer."""
 WAIT_SECONDS: Final = 60
@@ -66,11 +70,14 @@ def allowance(method: str, path: str) -> Allowance:
 class Limited:
     """An application that reads no more of a request, and takes no longer for it, than its kind is allowed."""
 
-    def __init__(self, app: ASGIApp, admit: Callable[[Scope], None]) -> None:
-        """Serve whom `admit` lets in: of others not even the body is read. It raises a Refusal."""
+    def __init__(self, app: ASGIApp, admit: Callable[[Scope], None], uploads: AtOnce) -> None:
+        """Serve whom `admit` lets in: of others not even the body is read. It raises a Refusal.
+
+        `uploads` counts the bodies that are larger than `BODY`.
+        """
         self._app = app
         self._admit = admit
-        self._uploads = 0
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -87,11 +94,12 @@ class Limited:
         allowed = allowance(scope["method"], scope["path"])
         try:
             self._admit(scope)
-            with self._room(allowed):
+            with self._room(allowed, scope):
                 async with asyncio.timeout(allowed.seconds):
                     async with asyncio.timeout(allowed.body_seconds):
                         body = await _whole(Headers(scope=scope), receive, allowed.body)
-                    await self._app(scope, _given(body, receive), noted)
+                    if body is not None:
+                        await self._app(scope, _given(body, receive), noted)
         except Refusal as refusal:
             await refusal.response(scope, receive, send)
         except TimeoutError:
@@ -100,36 +108,33 @@ class Limited:
                 late = problem(HTTPStatus.REQUEST_TIMEOUT, text)
                 await late(scope, receive, send)
 
-    @contextlib.contextmanager
-    def _room(self, allowed: Allowance) -> Iterator[None]:
-        large = allowed.body > BODY
-        if large and self._uploads >= UPLOADS:
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "others are uploading: try again", Retry_After="5")
-        self._uploads += large
-        try:
-            yield
-        finally:
-            self._uploads -= large
+    def _room(self, allowed: Allowance, scope: Scope) -> AbstractContextManager[None]:
+        if allowed.body <= BODY:
+            return nullcontext()
+        holder: Holder = scope["state"]["holder"]
+        self._uploads.check(holder.name)
+        return self._uploads.one(holder.name)
 
 
-async def _whole(headers: Headers, receive: Receive, most: int) -> list[Message]:
-    """The body; raises a Refusal where it has more than `most` bytes."""
+async def _whole(headers: Headers, receive: Receive, most: int) -> Message | None:
+    """The body in one; None where the sender went. Raises a Refusal where it has more than `most` bytes."""
     length = headers.get("content-length", "0")
-    messages: list[Message] = []
-    came = 0
+    body = bytearray()  # and no list: a body may come byte by byte
     size = int(length) if length.isdecimal() else most + 1
     while size <= most:
-        messages.append(message := await receive())
-        if not message.get("more_body", False):
-            return messages
-        came += len(message.get("body", b""))
-        size = max(size, came)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        size = max(size, len(body))
+        if size <= most and not message.get("more_body", False):
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
     raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {most:,} bytes")
 
 
-def _given(body: list[Message], receive: Receive) -> Receive:
+def _given(body: Message, receive: Receive) -> Receive:
     """What was received already, and then what follows."""
-    waiting = iter(body)
+    waiting = iter((body,))
 
     async def next_one() -> Message:
         try:

@@ -43,15 +43,8 @@ class Counter:
         Raises:
             Refusal: 429; it is one too many.
         """
-        if not self._limiter.hit(self._item, who):
-            self._refuse(who)
-
-    def check(self, who: str) -> None:
-        """Raise the Refusal if the next one would be one too many; counts nothing."""
-        if not self._limiter.test(self._item, who):
-            self._refuse(who)
-
-    def _refuse(self, who: str) -> None:
+        if self._limiter.hit(self._item, who):
+            return
         left = self._limiter.get_window_stats(self._item, who).reset_time - time.time()
         raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, self._too_many, Retry_After=str(max(1, math.ceil(left))))
 

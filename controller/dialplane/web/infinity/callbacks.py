@@ -92,10 +92,10 @@ async def told(
         tenants = call_record.of_its_tenant(tenants, said)
     except CallbackRefused as refused:
         metrics.CALLBACKS.labels("refused").inc()
-        log.warning("callback refused", reason=str(refused), address=address)
         if isinstance(refused, NothingProven):
             door: Door = request.app.state.door
-            door.guessed(request.scope)
+            door.guessed(request.scope)  # first, so that who guesses on fills no log
+        log.warning("callback refused", reason=str(refused), address=address)
         raise Refusal(refused.status, str(refused)) from None
     except Malformed as malformed:
         metrics.CALLBACKS.labels("malformed").inc()

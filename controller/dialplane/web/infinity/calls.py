@@ -17,6 +17,7 @@ from dialplane.store.call_records import Filter
 from dialplane.store.calls import Call, CallState, Outcome
 from dialplane.store.leases import Denied
 from dialplane.web.api import PREFIX, Before, Limit, Site
+from dialplane.web.at_once import AtOnce
 from dialplane.web.infinity import models
 from dialplane.web.infinity.access import Held, OfTenant, Served, call_of, permit, tenant_of
 from dialplane.web.infinity.port import Infinity
@@ -31,6 +32,11 @@ CallId = Annotated[str, Path(pattern="^call-[0-9a-f]{20}$", description="Of a ca
 
 SOON: Final = "1"
 """Seconds after which an extension may be free again."""
+PLACING_EACH: Final = 250
+"""Calls that one token may be placing at a time, those that wait for an extension among them."""
+PLACING: Final = 350
+"""Of all of them. With the event streams fewer than `http_server.CONNECTIONS`: platforms must get their word in, or no
+extension that is waited for would ever be free."""
 
 
 @router.post(
@@ -86,7 +92,10 @@ async def make_call(
     earlier = await api.store.call(call_records.of_request, api.site, holder.name, key) if key else None
     if earlier is None:
         _check(tenant, asked)
-        placed = await _place(request.receive, infinity, tenant, wanted, asked.wait_seconds)
+        placing: AtOnce = request.app.state.placing
+        placing.check(holder.name)
+        with placing.one(holder.name):
+            placed = await _place(request.receive, infinity, tenant, wanted, asked.wait_seconds)
         if placed.call is None or placed.fresh:
             return _answer(placed, response)
         earlier = placed.call

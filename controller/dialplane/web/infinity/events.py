@@ -2,9 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -15,12 +13,13 @@ from starlette.types import Receive, Scope, Send
 from dialplane.store import StoreUnavailable, call_records
 from dialplane.store.calls import Call, CallState
 from dialplane.web.api import Api, Site
+from dialplane.web.at_once import AtOnce
 from dialplane.web.infinity import models
 from dialplane.web.infinity.access import Held, Served, call_of
 from dialplane.web.infinity.calls import CallId
 from dialplane.web.infinity.port import Infinity
 from dialplane.web.limits import STREAM_SECONDS
-from dialplane.web.problems import Refusal, described
+from dialplane.web.problems import described
 
 router = APIRouter()
 
@@ -46,37 +45,10 @@ _EVENT: Final[dict[str, Any]] = {
 }
 
 
-class Streams:
-    """How many streams there are."""
-
-    def __init__(self) -> None:
-        self._open: Counter[str] = Counter()
-
-    @property
-    def open(self) -> int:
-        """How many are open."""
-        return self._open.total()
-
-    def check(self, token: str) -> None:
-        """Raise a Refusal (429) where one more would be too many."""
-        if self._open[token] >= STREAMS_EACH or self.open >= STREAMS:
-            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many event streams are open", Retry_After="5")
-
-    @contextmanager
-    def one(self, token: str) -> Iterator[None]:
-        """Count a stream for as long as it is open."""
-        self._open[token] += 1
-        try:
-            yield
-        finally:
-            self._open[token] -= 1
-            self._open += Counter()  # without those that have none
-
-
 class _Stream(EventSourceResponse):
     """A stream that is counted."""
 
-    def __init__(self, events: AsyncIterator[ServerSentEvent], streams: Streams, token: str) -> None:
+    def __init__(self, events: AsyncIterator[ServerSentEvent], streams: AtOnce, token: str) -> None:
         super().__init__(events, ping=HEARTBEAT_SECONDS, sep="\n", send_timeout=HEARTBEAT_SECONDS)
         self._streams = streams
         self._token = token
@@ -118,7 +90,7 @@ async def events(
     seen = next((rank for state, rank in _RANK.items() if state == last), -1)
     if seen >= _RANK["released"]:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    streams: Streams = request.app.state.streams
+    streams: AtOnce = request.app.state.streams
     streams.check(holder.name)
     return _Stream(_life(api, infinity, call.id, seen), streams, holder.name)
 
