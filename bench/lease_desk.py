@@ -27,9 +27,9 @@ from testbed.postgres import Postgres
 
 CALLERS: Final = 200
 POOLS: Final = (50, 5_000)
-SECONDS: Final = 2.0
-_HOLD_SECONDS: Final = 0.05
-_PAUSE_SECONDS: Final = 0.35
+SECONDS: Final = 1.8
+_HOLD_SECONDS: Final = 0.1
+_PAUSE_SECONDS: Final = 0.7
 _SITE: Final = "bench"
 _TENANT: Final = "acme"
 
@@ -55,8 +55,8 @@ async def measure(directory: Path, *, seconds: float, callers: int = CALLERS) ->
 async def _compare(database: str, size: int, urls: list[str], seconds: float, callers: int) -> Leases:
     ours, its = urls
     async with _desk(ours, size) as lease:
-        await _samples(lease, callers, 0.5)
-        samples = await _samples(lease, callers, seconds)
+        await _pace(lease, min(callers, size), seconds / 4)  # warms up
+        samples = await _samples(lease, callers, 2 * seconds)
         per_second = await _pace(lease, min(callers, size), seconds)
     async with _naive(its, size) as (lease, engine):
         naive = await _samples(lease, callers, seconds)
