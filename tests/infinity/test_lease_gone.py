@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dialplane.store import Store, StoreError, StoreUnavailable, leases, pools
+from dialplane.store import Store, StoreUnavailable, leases, pools
 from dialplane.store.leases import Leased
 from tests.infinity.test_lease import SITE, over, pool, serving
 from tests.store.test_leases import asked
@@ -79,13 +79,3 @@ async def test_a_desk_that_closes_turns_those_away_who_wait_and_those_who_come(s
     await refused(asyncio.create_task(desk.lease(asked("c"))))
     with pytest.raises(StoreUnavailable):
         await desk.change(over(first))
-
-
-async def test_what_no_driver_can_write_is_refused_alone(store: Store) -> None:
-    pool(store, "8001", "8002", "8003")
-    async with serving(store) as desk:
-        wishes = [asked("a"), asked("b", case_id="half \ud800"), asked("c")]
-        found = await asyncio.gather(*(desk.lease(each) for each in wishes), return_exceptions=True)
-        assert isinstance(found[1], StoreError)
-        assert all(isinstance(each, Leased) and each.call for each in (found[0], found[2]))
-        assert (await desk.lease(asked("d"))).call is not None
