@@ -293,8 +293,10 @@ class Calling:
         if (error := attempt.request.exception()) is not None:
             # Nobody foresaw it: the lease ends all the same. Its words may repeat what was sent.
             log.error("a request failed in an unforeseen way", call=call.id, error=type(error).__name__)
-            kind, words = ("lost", "the customer may be rung") if attempt.sent else ("not_sent", "nobody was called")
-            return Answer(kind, f"the request failed ({type(error).__name__}): {words}", loop.time() - began)
+            why, spent = f"the request failed ({type(error).__name__})", loop.time() - began
+            if attempt.sent:
+                return Answer("lost", f"{why}: the customer may be rung", spent)
+            return Answer("not_sent", f"{why}: nobody was called", spent)
         answer = attempt.request.result()
         metrics.PROVIDER_SECONDS.labels(answer.kind).observe(answer.seconds)
         if answer.kind in {"accepted", "refused"}:
