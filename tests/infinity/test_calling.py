@@ -290,6 +290,25 @@ async def test_who_goes_before_the_request_does_cancels_the_call(rig: Rig) -> No
 
 
 @ON_ONE_DATABASE
+async def test_a_call_that_somebody_ends_before_the_request_goes_out_is_not_placed(store: Store) -> None:
+    async with serving(store) as rig, deaf() as (url, came):
+        rig.desk._told = rig.calling.told
+        placing = asyncio.create_task(rig.calling.make_call(tenant(url, requestTimeoutSeconds=30), asked()))
+        await came.wait()
+        (call,) = await rig.calls()
+        await rig.desk.change(Change(call.id, "released", outcome="Released"))
+        call, answer = got(await placing)
+    assert (call.outcome, call.rung, answer.kind) == ("Released", "no", "not_sent")
+
+
+@ON_ONE_DATABASE
+async def test_a_request_that_fails_as_nobody_foresaw_keeps_no_extension(rig: Rig) -> None:
+    call, answer = got(await rig.calling.make_call(tenant(token="half \ud800"), asked()))
+    assert (answer.kind, call.state, call.outcome, call.rung) == ("not_sent", "released", "NotSent", "no")
+    assert await rig.free() == len(NUMBERS)
+
+
+@ON_ONE_DATABASE
 async def test_one_caller_who_goes_takes_nothing_from_another(rig: Rig) -> None:
     async with deaf() as (url, came):
         first, second = (

@@ -18,9 +18,9 @@ from dialplane.resources.conditions import Kept
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import parse
 from dialplane.store import Store, campaign_calls, destination_claims
-from dialplane.store.destinations import Claims, Synced
+from dialplane.store.destinations import Claims, Settled, Synced
 from testbed.infinity.peer import InfinityPeer
-from tests.infinity.campaign_site import CampaignSite, called, campaign, most_live, number, served, tenant, view
+from tests.infinity.campaign_site import FAST, CampaignSite, called, campaign, most_live, number, served, tenant, view
 
 Served = tuple[CampaignSite, InfinityPeer]
 
@@ -425,7 +425,7 @@ async def statements_of(site: CampaignSite) -> list[str]:
 
 @pytest.mark.parametrize("people", [10, 3000])
 async def test_a_round_costs_the_same_few_statements_however_long_the_list(store: Store, people: int) -> None:
-    seldom = Timing(refresh=3600, learn=3600, tidy=3600)
+    seldom = Timing(refresh=3600, recount=3600, learn=3600, tidy=3600)
     site = CampaignSite(store, seldom)
     site.campaigns._runner._calling = Sleeping(site.calling)
     resources = tenant("http://192.0.2.1/api"), campaign(agents=2)
@@ -441,3 +441,20 @@ async def test_a_round_costs_the_same_few_statements_however_long_the_list(store
     assert await statements_of(site) == ["SELECT"]
     await site.campaigns._runner.close()
     await site.provider.close()
+
+
+async def test_who_is_given_back_by_another_process_is_called_after_all(store: Store, tmp_path: Path) -> None:
+    timing = replace(FAST, given_up=timedelta(hours=1), recount=0.2)
+    async with served(store, tmp_path, timing) as (site, peer):
+        resources = tenant(peer.url), campaign(people=1)
+        await site.show(resources[0], campaign(people=1, paused=True))
+        await site.until(lambda p: p.total == 1)
+        now = datetime.now(UTC)
+        claims = await store.call(destination_claims.claim, "office", "uid-dunning", limit=1, max_attempts=2, now=now)
+        await site.show(*resources)
+        courses = site.campaigns._runner.courses
+        await site.until(lambda _: "uid-dunning" in courses and courses["uid-dunning"].due is None)
+        back = [Settled(each.seq, each.request_key, "given_back", now, 2) for each in claims.taken]
+        await store.call(destination_claims.settle, back, now=now)
+        await site.until(lambda p: p.phase == "Completed")
+        assert await called(peer) == {number(0): 1}

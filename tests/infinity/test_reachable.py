@@ -122,3 +122,10 @@ def test_nobody_to_ask_waits_for_ever() -> None:
     reachable.want([])
     assert reachable.next_at() == inf
     assert reachable.of("acme") is None
+
+
+def test_a_probe_that_is_broken_off_is_made_again() -> None:
+    reachable = looking()
+    assert reachable.due(0.0) == [ACME]
+    reachable.left(ACME)
+    assert reachable.due(0.0) == [ACME]

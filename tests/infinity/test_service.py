@@ -225,3 +225,21 @@ async def test_a_store_that_is_away_is_said_and_heals(rig: Rig, monkeypatch: pyt
         await rig.until(lambda: rig.reason(ConditionType.READY) == Reason.STORE_UNAVAILABLE)
         assert rig.condition(ConditionType.REACHABLE), "the platform is another matter"
     await rig.ready()
+
+
+async def test_it_runs_again_after_it_failed(store: Store, tmp_path: Path) -> None:
+    async with running(store, tmp_path) as rig:
+        rig.see(rig.acme())
+        await rig.ready()
+    # The peer is gone, so another one: it is the service that is the same.
+    async with await InfinityPeer.start(tmp_path, Account(token="a-token-of-the-platform", tenant="acme")) as rig.peer:
+        rig.see(rig.acme())
+        again = asyncio.create_task(rig.service.run(rig.changed.set))
+        async with asyncio.timeout(20):
+            while rig.service.desk._closed:
+                await asyncio.sleep(0.01)
+        placed = await rig.call()
+        again.cancel()
+        await asyncio.wait({again})
+    assert placed.answer is not None
+    assert placed.answer.kind == "accepted"

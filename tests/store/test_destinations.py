@@ -365,3 +365,17 @@ def test_no_destination_is_claimed_twice_by_claimers_at_once(store: Store) -> No
     assert max(Counter(told).values()) == 1
     assert all(key.endswith(("#1", "#2")) for key in told)
     assert {key.split("#")[0] for key in told} >= {digits(number(index)) for index in range(10, 60)}
+
+
+def test_who_waits_without_an_attempt_left_has_failed(store: Store) -> None:
+    """Their claim ended while the manifest, and so the number of attempts, could not be read."""
+    sync(store, people(1), most=1)
+    (claimed,) = destination_claims.claim(store, SITE, UID, limit=5, max_attempts=1, now=NOW).taken
+    settled = Settled(claimed.seq, claimed.request_key, "missed", NOW + HOUR, 10, "call-1", "NotAnswered")
+    destination_claims.settle(store, [settled], now=NOW)
+    early = destination_claims.claim(store, SITE, UID, limit=5, max_attempts=1, now=NOW)
+    assert early == Claims((), NOW + HOUR, 0)
+    late = destination_claims.claim(store, SITE, UID, limit=5, max_attempts=1, now=NOW + HOUR)
+    assert late == Claims((), None, 1)
+    counts = destinations.counts(store, SITE, [UID])[UID]
+    assert (counts.remaining, counts.failed, counts.finished_at) == (0, 1, NOW + HOUR)

@@ -6,7 +6,7 @@ its end without them.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -182,6 +182,18 @@ class Calling:
         metrics.MAKE_CALL_SECONDS.observe(loop.time() - began)
         return placed
 
+    def told(self, call: Call) -> None:
+        """A call changed its state: one whose extension is free again is not asked for any more."""
+        attempt = self._attempts.get(call.id)
+        if attempt is not None and call.state == "released":
+            attempt.give_up()
+
+    def forget(self, tenants: Collection[str]) -> None:
+        """Forget the platforms of all but these tenants."""
+        for gone in self._platforms.keys() - tenants:
+            del self._platforms[gone]
+            metrics.BREAKER.remove(gone)
+
     async def close(self) -> None:
         """Come to an end, while the desk still serves: whom nobody has asked for yet is not called."""
         attempts = list(self._attempts.values())
@@ -229,6 +241,7 @@ class Calling:
         if platform is None or platform.address != tenant.spec.api_url:
             turn = platform.turn if platform else 0
             platform = self._platforms[tenant.name] = _Platform(tenant.spec.api_url, turn=turn)
+            metrics.BREAKER.labels(tenant.name).set(0)
         return platform
 
     def _hindrance(self, tenant: Tenant) -> str:
@@ -277,6 +290,13 @@ class Calling:
         if attempt.request.cancelled():
             words = "the controller was stopped before the platform answered: the customer may be rung"
             return Answer("lost", words, loop.time() - began) if attempt.sent else None
+        if (error := attempt.request.exception()) is not None:
+            # Nobody foresaw it: the lease ends all the same. Its words may repeat what was sent.
+            log.error("a request failed in an unforeseen way", call=call.id, error=type(error).__name__)
+            why, spent = f"the request failed ({type(error).__name__})", loop.time() - began
+            if attempt.sent:
+                return Answer("lost", f"{why}: the customer may be rung", spent)
+            return Answer("not_sent", f"{why}: nobody was called", spent)
         answer = attempt.request.result()
         metrics.PROVIDER_SECONDS.labels(answer.kind).observe(answer.seconds)
         if answer.kind in {"accepted", "refused"}:

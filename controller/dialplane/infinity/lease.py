@@ -94,6 +94,7 @@ class LeaseDesk:
         self._telling: list[_Telling] = []
         self._work = asyncio.Event()
         self._freed = False
+        self._closed = False
 
     async def lease(self, wanted: NewCall, *, wait_seconds: float = 0) -> Leased:
         """An extension for a call, or why there is none.
@@ -103,6 +104,8 @@ class LeaseDesk:
         Raises:
             StoreError: nobody knows whether it got one; what it may have got is given back.
         """
+        if self._closed:
+            raise _gone()
         answer: asyncio.Future[Leased] = asyncio.get_running_loop().create_future()
         mine = _Asking(Request(wanted, new_id()), wait_seconds > 0, answer)
         self._queues.setdefault(wanted.tenant, []).append(mine)
@@ -127,12 +130,15 @@ class LeaseDesk:
         Raises:
             StoreError: nobody knows whether it was noted.
         """
+        if self._closed:
+            raise _gone()
         answer: asyncio.Future[Call | None] = asyncio.get_running_loop().create_future()
         self._tell(_Telling(change, answer))
         return await answer
 
     async def run(self) -> None:
-        """Serve until cancelled, whatever the store does."""
+        """Serve until cancelled, whatever the store does; it may run again after that."""
+        self._closed = False
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._reap(), name="lease reaper")
@@ -174,8 +180,12 @@ class LeaseDesk:
         try:
             settled = await asyncio.shield(settling)
         except asyncio.CancelledError:  # it goes on in its thread: whoever got something is told all the same
-            with contextlib.suppress(Exception):
+            try:
                 self._answer(batch, await settling)
+            except Exception:  # noqa: BLE001 -- nobody knows whether it was done: `_close` sees to it
+                self._telling[:0] = batch.telling
+                for asking in batch.asking:
+                    asking.failing = asking.failing or time.monotonic()
             raise
         except StoreUnavailable as error:
             self._failed(batch, error)
@@ -281,18 +291,27 @@ class LeaseDesk:
 
     async def _close(self) -> None:
         """Write what callers who are gone left, once; turn the others away."""
-        batch = self._next()
-        gone = StoreUnavailable("the controller is being stopped")
-        for asking in batch.asking:
-            _fail(asking.answer, gone)
+        self._closed = True
+        for queue in self._queues.values():
+            for asking in queue:
+                if asking.failing is not None:
+                    self._tell(_Telling(_unused(asking.request.id)))
+                _fail(asking.answer, _gone())
+        self._queues.clear()
+        batch = _Batch(self._telling)
+        self._telling = []
         if batch.telling:
             left = [each.change for each in batch.telling]
             with contextlib.suppress(StoreError):
                 settled = await self._store.call(leases.settle, self._site, left, (), now=self._now())
-                self._answer(_Batch(batch.telling), settled)
+                self._answer(batch, settled)
         for telling in batch.telling:
             if telling.answer is not None:
-                _fail(telling.answer, gone)
+                _fail(telling.answer, _gone())
+
+
+def _gone() -> StoreUnavailable:
+    return StoreUnavailable("the controller is being stopped")
 
 
 def _unused(call: str) -> Change:

@@ -75,6 +75,7 @@ class Prober:
         try:
             await self.ask(tenant)
         finally:
+            self._reachable.left(tenant)
             self._woken.set()
 
     def _heard(self, changed: Standing | None) -> None:

@@ -78,19 +78,12 @@ class Provider:
     """
 
     def __init__(self) -> None:
-        limits = httpx.Limits(
-            max_connections=None, max_keepalive_connections=_IDLE_CONNECTIONS, keepalive_expiry=IDLE_SECONDS
-        )
-        # `retries` are of connecting alone: nothing has been sent then.
-        transport = httpx.AsyncHTTPTransport(limits=limits, retries=1)
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "dialplane"}
-        self._client = httpx.AsyncClient(transport=transport, timeout=_STEP_SECONDS, headers=headers)
-        # A cookie of one tenant's request would go out with another's.
-        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        self._client = _client()
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._client.aclose()
+        """Close every connection; who asks after that gets new ones, for a service that failed runs again."""
+        before, self._client = self._client, _client()
+        await before.aclose()
 
     async def make_call(self, tenant: Tenant, call: Call, *, sending: Callable[[], None] = _nothing) -> Answer:
         """Ask the tenant's platform once to place the call; takes `requestTimeoutSeconds` at most.
@@ -147,6 +140,19 @@ class Provider:
             if answer.is_redirect and answer.status_code != httpx.codes.SEE_OTHER:
                 return "refused", f"{said}: the API is elsewhere, correct apiUrl"
             return "lost", f"{said}: {_MAYBE}"
+
+
+def _client() -> httpx.AsyncClient:
+    limits = httpx.Limits(
+        max_connections=None, max_keepalive_connections=_IDLE_CONNECTIONS, keepalive_expiry=IDLE_SECONDS
+    )
+    # `retries` are of connecting alone: nothing has been sent then.
+    transport = httpx.AsyncHTTPTransport(limits=limits, retries=1)
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "dialplane"}
+    client = httpx.AsyncClient(transport=transport, timeout=_STEP_SECONDS, headers=headers)
+    # A cookie of one tenant's request would go out with another's.
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    return client
 
 
 class _Progress:

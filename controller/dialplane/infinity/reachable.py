@@ -95,6 +95,12 @@ class Reachable:
         wait = FINE_SECONDS if answers else min(FINE_SECONDS * 2 ** (failures - 1), LONGEST_SECONDS)
         return self._note(known, now, wait, answers=answers, detail=detail, failures=failures)
 
+    def left(self, tenant: Tenant) -> None:
+        """Note that a probe ended, perhaps without having found anything."""
+        known = self._standings.get(tenant.name)
+        if known is not None and known.asking and _same_platform(known.tenant, tenant):
+            self._standings[tenant.name] = replace(known, asking=False)
+
     def answered(self, tenant: Tenant, now: float) -> Standing | None:
         """Note that the platform answered a call; the standing where its state is another than before."""
         known = self._standings.get(tenant.name)

@@ -98,6 +98,7 @@ class InfinityService:
             self._pools.want(wanted(self._tenants, view.snapshot) if there else Wanted())
         for gone in self._last_errors.keys() - there:
             del self._last_errors[gone]
+        self.calling.forget(there)
         self._prober.want([tenant for tenant in self._tenants.values() if tenant.serves])
         self.campaigns.see(view, self._tenants)
         self._said = self._sayings()
@@ -148,6 +149,7 @@ class InfinityService:
 
     def _told(self, call: Call) -> None:
         self._hub.told(call)
+        self.calling.told(call)
         self._pools.happened()
         self.campaigns.told(call)
         if call.state == "released":

@@ -31,12 +31,13 @@ def token_of(uid: str) -> str:
 def claim(store: Store, site: str, uid: str, *, limit: int, max_attempts: int, now: datetime) -> Claims:
     """Take the next destinations that are due, those first that wait longest: they are `calling` when this returns.
 
-    Each has one attempt more, and the request key that its call is to be asked for with.
+    Each has one attempt more, and the request key that its call is to be asked for with. Who is due and has no attempt
+    left has failed: their last claim ended when nobody knew how many they have.
     """
-    waiting = (_D.site == site) & (_D.campaign_uid == uid) & (_D.state == "waiting") & (_D.attempts < max_attempts)
+    waiting = (_D.site == site) & (_D.campaign_uid == uid) & (_D.state == "waiting")
     due = (
         sa.select(DESTINATIONS)
-        .where(waiting, _D.next_at <= now)
+        .where(waiting, _D.next_at <= now, _D.attempts < max_attempts)
         .order_by(_D.next_at, _D.seq)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -47,10 +48,12 @@ def claim(store: Store, site: str, uid: str, *, limit: int, max_attempts: int, n
         if taken:
             claims = [{"of": each.seq, "its_key": each.request_key, "at": now} for each in taken]
             connection.execute(_CLAIM, claims)
-        due_at = None
+        due_at, ended = None, 0
         if len(taken) < limit:
+            used_up = sa.update(DESTINATIONS).where(waiting, _D.next_at <= now, _D.attempts >= max_attempts)
+            ended = connection.execute(used_up.values(state="failed", finished_at=now)).rowcount
             due_at = connection.execute(sa.select(sa.func.min(_D.next_at, type_=Moment())).where(waiting)).scalar()
-    return Claims(taken, due_at)
+    return Claims(taken, due_at, ended)
 
 
 def settle(store: Store, settled: Sequence[Settled], *, now: datetime) -> int:

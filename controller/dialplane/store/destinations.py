@@ -141,6 +141,8 @@ class Claims:
     taken: tuple[Claimed, ...]
     due_at: datetime | None
     """When the next one is due that waits; None: nobody waits."""
+    ended: int = 0
+    """Of those who waited, who have no attempt left: they have failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ class Timing:
     """After each round: what happens meanwhile is one round's."""
     refresh: float = 5.0
     """Between two changes of a number in a status."""
+    recount: float = 60.0
+    """Between two looks at what another process may have changed, such as one that led until now."""
     learn: float = 30.0
     """Between two looks for records that came late."""
     tidy: float = 3600.0
@@ -254,13 +256,16 @@ class Campaigns:
             course.active == 0 and course.due is None and (course.counts is None or course.counts.remaining)
             for course in runner.courses.values()
         )
-        if not runner.stale or (now < self._counted_at + self._timing.refresh and not done):
+        recent = now < self._counted_at + self._timing.refresh and not done
+        if now < self._counted_at + self._timing.recount and (not runner.stale or recent):
             return
         runner.stale = False
         self._counted_at = now
         found = await self._store.call(destinations.counts, self._site, [*runner.courses])
         for uid, course in runner.courses.items():
             before, course.counts = course.counts, found.get(uid, Counts())
+            if course.counts.due_at is not None:
+                course.due_by(course.counts.due_at)
             duty = runner.seen.duties.get(uid)
             over = before is not None and before.remaining and course.counts.total and not course.counts.remaining
             if over and duty is not None:

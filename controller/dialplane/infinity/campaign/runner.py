@@ -237,12 +237,19 @@ class Runner:
         # After calls that could not be placed, one tries.
         limit = 1 if tenant.name in self._holds else allowed.calls
         most = duty.spec.attempts.max
-        claims = await self._store.call(
-            destination_claims.claim, self._site, duty.uid, limit=limit, max_attempts=most, now=now
-        )
-        if len(claims.taken) < limit:
-            course.due = claims.due_at
-        self.stale = self.stale or bool(claims.taken)
+        course.due = None  # claims that are given back meanwhile say when they are due
+        try:
+            claims = await self._store.call(
+                destination_claims.claim, self._site, duty.uid, limit=limit, max_attempts=most, now=now
+            )
+        except BaseException:
+            course.due_by(now)
+            raise
+        if len(claims.taken) == limit:
+            course.due_by(now)
+        elif claims.due_at is not None:
+            course.due_by(claims.due_at)
+        self.stale = self.stale or bool(claims.taken) or claims.ended > 0
         reached = await self._reached(claims.taken)
         number = 0
         for claimed in claims.taken:
