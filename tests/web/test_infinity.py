@@ -255,6 +255,18 @@ async def test_a_token_reads_what_its_scopes_name(world: World) -> None:
         assert {each["tenant"] for each in shown} == own
 
 
+async def test_pages_of_calls_tell_nothing_of_other_tenants(world: World) -> None:
+    mine = [await world.dial(), await world.dial()]
+    theirs = await world.dial("globex")
+    page = (await world.ask("reader", "GET", "/call-records", params={"limit": 1})).json()
+    assert ([each["id"] for each in page["items"]], page["next"]) == ([mine[1].id], mine[1].id)
+    rest = (await world.ask("reader", "GET", "/call-records", params={"cursor": page["next"]})).json()
+    assert ([each["id"] for each in rest["items"]], rest["next"]) == ([mine[0].id], None)
+    for foreign in (theirs.id, GONE):
+        nothing = (await world.ask("reader", "GET", "/call-records", params={"cursor": foreign})).json()
+        assert nothing == {"items": [], "next": None}
+
+
 async def test_of_what_a_token_may_not_know_there_is_none(world: World) -> None:
     theirs = await world.dial("globex")
     for path, unknown in (

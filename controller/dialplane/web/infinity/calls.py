@@ -16,19 +16,19 @@ from dialplane.store import call_records
 from dialplane.store.call_records import Filter
 from dialplane.store.calls import Call, CallState, Outcome
 from dialplane.store.leases import Denied
-from dialplane.web.api import PREFIX, Before, Limit, Site
+from dialplane.web.api import PREFIX, Limit, Site
 from dialplane.web.at_once import AtOnce
 from dialplane.web.infinity import models
 from dialplane.web.infinity.access import Held, OfTenant, Served, call_of, permit, tenant_of
 from dialplane.web.infinity.port import Infinity
 from dialplane.web.limits import CALL_SECONDS
-from dialplane.web.models import cursor
 from dialplane.web.moments import Since, Until
 from dialplane.web.problems import CallProblem, Refusal, described
 
 router = APIRouter()
 
-CallId = Annotated[str, Path(pattern="^call-[0-9a-f]{20}$", description="Of a call, `call-…`.")]
+_ID: Final = "^call-[0-9a-f]{20}$"
+CallId = Annotated[str, Path(pattern=_ID, description="Of a call, `call-…`.")]
 
 SOON: Final = "1"
 """Seconds after which an extension may be free again."""
@@ -180,9 +180,9 @@ def _same(call: Call, asked: models.MakeCall) -> bool:
 async def records(
     api: Site,
     holder: Held,
-    before: Before,
     tenant: OfTenant,
     limit: Limit = 50,
+    cursor: Annotated[str | None, Query(pattern=_ID, description="`next` of the page before.")] = None,
     agent: Annotated[AgentId | None, Query(description="Only those of this agent.")] = None,
     case: Annotated[CaseId | None, Query(description="Only those about this case.")] = None,
     state: Annotated[CallState | None, Query(description="Only those in this state.")] = None,
@@ -205,8 +205,14 @@ async def records(
         since=since,
         until=until,
     )
+    # An id and no running number: that would tell each tenant how many calls the others have.
+    last = None if cursor is None else await api.store.call(call_records.get, api.site, cursor)
+    if cursor is not None and (last is None or not holder.scopes.of_tenant("read", last.tenant)):
+        return models.CallPage(items=[], next=None)  # forgotten meanwhile, and so is what was before it
+    before = last.seq if last else None
     page = await api.store.call(call_records.page, api.site, only, limit=limit, before=before)
-    return models.CallPage(items=[models.call(found) for found in page.calls], next=cursor(page.next))
+    more = page.calls[-1].id if page.next is not None else None
+    return models.CallPage(items=[models.call(found) for found in page.calls], next=more)
 
 
 @router.get("/calls/{id}", summary="One call", responses=described(HTTPStatus.NOT_FOUND))
