@@ -275,6 +275,17 @@ async def test_a_refusal_and_a_lost_answer_count_as_attempts(both: Served) -> No
     assert await called(peer) == {number(0): 2, number(1): 2}
 
 
+async def test_a_platform_that_refuses_everybody_does_not_use_the_list_up(both: Served) -> None:
+    """Such as one whose token is no longer good."""
+    site, peer = both
+    await peer.behave(answer="refuse")
+    await site.show(tenant(peer.url), campaign(people=30))
+    await site.until(lambda p: "refuses" in p.why)
+    await peer.forget()
+    found = await site.until(lambda p: p.phase == "Completed")
+    assert (found.answered, found.failed) == (30, 0)
+
+
 async def test_a_tenant_that_takes_no_calls_makes_its_campaign_wait(both: Served) -> None:
     site, peer = both
     await site.show(tenant(peer.url, enabled=False), campaign(people=1))

@@ -323,6 +323,9 @@ class Runner:
             await self._end(duty, claimed, "given_back")
         elif placed.call.outcome == "NotSent":
             self._hold(tenant.name, _NO_ANSWER)
+        elif placed.call.outcome == "Refused":
+            # One number, or all of them (a token that is no longer good): then the list is not to be used up on it.
+            self._hold(tenant.name, _REFUSES)
         else:
             self._holds.pop(tenant.name, None)
 
@@ -368,6 +371,7 @@ class Runner:
 
 
 _NO_ANSWER: Final = "the tenant's platform does not answer"
+_REFUSES: Final = "the tenant's platform refuses calls: see lastError of the InfinityTenant"
 _DENIED: Final = {
     "Exhausted": "no extension of the pool is free",
     "AtMaximum": "the tenant has as many calls as it may have",
