@@ -42,9 +42,8 @@ class Door:
         holder = self._api.tokens.holder_of(token if scheme.lower() == "bearer" else "")
         if holder is None:
             self._strangers.count(_whence(scope))
-            raise Refusal(
-                HTTPStatus.UNAUTHORIZED, "say who you are: Authorization: Bearer TOKEN", WWW_Authenticate="Bearer"
-            )
+            said = "this token is not known here" if token else "say who you are: Authorization: Bearer TOKEN"
+            raise Refusal(HTTPStatus.UNAUTHORIZED, said, WWW_Authenticate="Bearer")
         self._requests.count(holder.name)
         if allowance(scope["method"], scope["path"]).body > BODY and holder.scopes.reach("manage") == frozenset():
             raise Refusal(HTTPStatus.FORBIDDEN, "this token manages no tenant")
