@@ -39,7 +39,8 @@ class Door:
             self._admit_platform(scope)
             return
         scheme, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
-        holder = self._api.tokens.holder_of(token if scheme.lower() == "bearer" else "")
+        token = token if scheme.lower() == "bearer" else ""
+        holder = self._api.tokens.holder_of(token)
         if holder is None:
             self._strangers.count(_whence(scope))
             said = "this token is not known here" if token else "say who you are: Authorization: Bearer TOKEN"
