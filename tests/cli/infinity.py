@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dialplane.infinity.campaign.destination_list import BadLine, BadListError
 from dialplane.infinity.campaign.progress import Progress
 from dialplane.store import Store, destinations
-from dialplane.store.destinations import Destination, DestinationState, Page
+from dialplane.store.destinations import Destination, DestinationState, Page, Synced
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
-from tests.web.infinity_site import CALLBACK, SECRETS, Lists, World, site, tenant, word
+from tests.web.infinity_site import CALLBACK, SECRETS, World, of_tenant, site, word
 
 LIMIT = 60
 
@@ -34,13 +35,16 @@ class Ended:
         return self.out.splitlines()
 
 
-class Campaign(Lists):
+class Campaign:
     """One campaign, `spring`, whose progress a test tells look by look; the last one stays."""
 
     def __init__(self, *looks: dict[str, Any]) -> None:
-        super().__init__()
         self.looks = list(looks)
+        self.uploaded = ""
         self.people: list[Destination] = []
+
+    async def progress(self, name: str) -> Progress | None:
+        return next((found for found in await self.all_progress() if found.name == name), None)
 
     async def all_progress(self) -> tuple[Progress, ...]:
         look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
@@ -54,6 +58,13 @@ class Campaign(Lists):
         assert name == "spring"
         found = [d for d in self.people if d.seq > (after or 0) and state in {None, d.state}]
         return destinations.Page(tuple(found[:limit]), found[limit - 1].seq if len(found) > limit else None)
+
+    async def upload(self, name: str, text: str) -> Synced:
+        assert name == "spring"
+        if not text.startswith("number"):
+            raise BadListError((BadLine(1, "", "the first line names the columns"),))
+        self.uploaded = text
+        return Synced(text.count("\n") - 1, 1, 0, 0, 0)
 
 
 @dataclass
@@ -124,7 +135,7 @@ async def commands(folder: Path, **changes: Any) -> AsyncIterator[Commands]:
     """Before a site that nobody calls for."""
     store = Store.open(f"sqlite:///{folder}/store.db")
     try:
-        async with site(store, folder, tenant("acme", **changes), tenant("globex")) as world:
+        async with site(store, folder, of_tenant("acme", **changes), of_tenant("globex")) as world:
             yield Commands(world)
     finally:
         store.close()

@@ -120,7 +120,7 @@ async def test_where_no_extension_is_free_it_says_what_is_in_use(site: Commands)
     assert "2 in use, 1 free, 2 calls at most: --wait SECONDS waits for one" in ended.err
     waiting = await site.begin(*placing(), "--no-follow", "--wait", "50")
     async with asyncio.timeout(30):
-        while not site.world.port.waiting():
+        while not site.world.waiting:
             await asyncio.sleep(0.05)
     await hang_up(site, held.pop())
     seen = await until(waiting, "call-")

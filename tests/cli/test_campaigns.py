@@ -66,6 +66,8 @@ async def test_on_a_terminal_it_is_a_bar(served: Commands, spring: Campaign, tmp
     plain = re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", seen)
     for words in ("spring  Running  50%", "3 dialed", "50 % of the last ones answered", "Completed  100%", "━━━━"):
         assert words in plain
+    assert not re.search("━ *[0-9]", plain), "the counts have a line of their own"
+    assert "2 remaining  1 calls now" in plain
 
 
 async def test_who_stops_watching_stops_no_campaign(served: Commands, spring: Campaign) -> None:

@@ -80,6 +80,12 @@ async def test_extensions_are_taken_out_of_service_and_put_back(site: Commands) 
     assert {each["state"] for each in json.loads(back.out)} == {"available", "in_use"}
 
 
+async def test_where_one_extension_is_refused_those_before_it_are_told_of(site: Commands) -> None:
+    ended = await site.run("pool", "offline", "8001", "7999")
+    assert (ended.code, ended.out, ended.err) == (1, "8001: offline\n", "dialplane: there is no extension 7999\n")
+    assert (await site.run("pool", "online", "8001")).out == "8001: available\n"
+
+
 async def test_an_extension_is_released_by_its_number_or_its_agent(site: Commands) -> None:
     one, other = await site.world.dial(agent="ada"), await site.world.dial(agent="bob")
     assert (await site.run("pool", "release", one.number)).out == f"{one.number}: available\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
@@ -194,7 +195,8 @@ def _view(found: dict[str, Any], pace: Pace, said: str) -> RenderableType:
         (f"{found['failed']} failed  ", "red"),
         f"{found['skipped']} skipped  {found['remaining']} remaining  {found['active_calls']} calls now",
     )
-    parts: list[RenderableType] = [head, ProgressBar(total=max(total, 1), completed=done, width=60), counts]
+    bar = Padding(ProgressBar(total=max(total, 1), completed=done, width=60), 0)  # a bare one does not end its line
+    parts: list[RenderableType] = [head, bar, counts]
     speed = []
     if pace.calls_a_minute is not None:
         speed.append(f"{pace.calls_a_minute:.1f} calls a minute")
@@ -231,7 +233,8 @@ def upload(
     api = connect(url, token_file, state_dir)
     path = f"/infinity/campaigns/{_name(name)}/destinations"
     answer = api.ask("PUT", path, content=data, headers={"Content-Type": "text/csv; charset=utf-8"})
-    wrong = [_LINE.sub(r"line \1, ", field).removesuffix(", ") + f": {said}" for field, said in answer.errors]
+    errors = sorted(answer.errors, key=_line_number)
+    wrong = [_LINE.sub(r"line \1, ", field).removesuffix(", ") + f": {said}" for field, said in errors]
     for line in wrong:
         warn(f"{file}: {line}", "red")
     if wrong:
@@ -242,6 +245,11 @@ def upload(
         return
     more = ", ".join(f"{found[word]} {word}" for word in ("added", "removed", "repeated", "skipped") if found[word])
     say(f"{name}: {found['total']} people{f' ({more})' if more else ', as before'}")
+
+
+def _line_number(error: tuple[str, str]) -> int:
+    found = _LINE.match(error[0])
+    return int(found[1]) if found else 0
 
 
 def _read(file: Path) -> bytes:

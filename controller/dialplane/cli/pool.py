@@ -4,7 +4,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -39,7 +39,7 @@ _NUMBER: Final = re.compile(r"[0-9]{2,10}\Z")
 Numbers = Annotated[
     list[str],
     typer.Argument(
-        metavar="NUMBER…", help="Of extensions.", autocompletion=names("/infinity/extensions", "number", limit=200)
+        metavar="NUMBER", help="Of extensions.", autocompletion=names("/infinity/extensions", "number", limit=200)
     ),
 ]
 
@@ -244,15 +244,16 @@ def online(
 
 
 def _put(api: "ApiClient", numbers: list[str], state: str, output: Format) -> None:
-    found = [api.put(f"/infinity/extensions/{_number(number)}", {"state": state}) for number in numbers]
-    _print(found, output, f", {state} as soon as that call is over" if state == "offline" else "")
+    paths = [f"/infinity/extensions/{_number(number)}" for number in numbers]
+    later = f", {state} as soon as that call is over" if state == "offline" else ""
+    _print((api.put(path, {"state": state}) for path in paths), output, later)
 
 
 def release(
     numbers: Annotated[
         list[str],
         typer.Argument(
-            metavar="[NUMBER…]",
+            metavar="NUMBER",
             help="Of extensions.",
             autocompletion=names("/infinity/extensions", "number", limit=200),
         ),
@@ -273,8 +274,8 @@ def release(
         raise Unusable("say what to release: either NUMBER… or --agent ID")
     api = connect(url, token_file, state_dir)
     if agent is None:
-        found = [api.post(f"/infinity/extensions/{_number(number)}/release") for number in numbers]
-        _print(found, output, "")
+        paths = [f"/infinity/extensions/{_number(number)}/release" for number in numbers]
+        _print((api.post(path) for path in paths), output, "")
         return
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", agent):
         raise Unusable(f"{agent!r} is no agent's id")
@@ -288,9 +289,16 @@ def release(
         say(f"{agent} holds no extension")
 
 
-def _print(found: list[dict[str, Any]], output: Format, later: str) -> None:
+def _print(found: Iterable[dict[str, Any]], output: Format, later: str) -> None:
+    """What was done, each as it is: where the next one is refused, those before it are done and must be told of."""
     if output is not Format.TEXT:
-        emit(found, output)
+        done: list[dict[str, Any]] = []
+        try:
+            for extension in found:
+                done.append(extension)  # noqa: PERF402 -- kept where the next one raises
+        finally:
+            if done:
+                emit(done, output)
         return
     for extension in found:
         held = f", {extension['call']} holds it{later}" if extension["call"] else ""

@@ -39,12 +39,12 @@ class Door:
             self._admit_platform(scope)
             return
         scheme, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
-        holder = self._api.tokens.holder_of(token if scheme.lower() == "bearer" else "")
+        token = token if scheme.lower() == "bearer" else ""
+        holder = self._api.tokens.holder_of(token)
         if holder is None:
             self._strangers.count(_whence(scope))
-            raise Refusal(
-                HTTPStatus.UNAUTHORIZED, "say who you are: Authorization: Bearer TOKEN", WWW_Authenticate="Bearer"
-            )
+            said = "this token is not known here" if token else "say who you are: Authorization: Bearer TOKEN"
+            raise Refusal(HTTPStatus.UNAUTHORIZED, said, WWW_Authenticate="Bearer")
         self._requests.count(holder.name)
         if allowance(scope["method"], scope["path"]).body > BODY and holder.scopes.reach("manage") == frozenset():
             raise Refusal(HTTPStatus.FORBIDDEN, "this token manages no tenant")

@@ -43,7 +43,7 @@ def tenant_of(infinity: Infinity, name: str) -> Tenant:
     """A tenant that the caller may know of; raises a Refusal (404)."""
     found = infinity.tenants().get(name)
     if found is None:
-        raise Refusal(HTTPStatus.NOT_FOUND, f"there is no InfinityTenant {name}")
+        raise Refusal(HTTPStatus.NOT_FOUND, f"there is no InfinityTenant {name}, or its manifest cannot be read")
     return found
 
 
