@@ -204,14 +204,17 @@ def test_affinity_gives_an_agent_the_one_it_had_and_never_one_that_is_taken(stor
     assert [call.number for call in taken(store, "e", agent="ann")] == ["8001"]
 
 
-def test_an_extension_that_somebody_is_changing_is_passed_over_and_not_waited_for(store: Store) -> None:
-    if store.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has one writer at a time")
-    pools.sync(store, SITE, [wanted("8001", "8002")])
-    with store.engine.begin() as connection:
-        mine = sa.select(EXTENSIONS).where(EXTENSIONS.c.number == "8001")
-        connection.execute(mine.with_for_update())
-        assert [call.number for call in taken(store, "a")] == ["8002"]
+def test_an_extension_that_somebody_is_changing_is_passed_over_and_not_waited_for(postgres_url: str) -> None:
+    """On PostgreSQL alone: SQLite has one writer at a time."""
+    store = Store.open(postgres_url)
+    try:
+        pools.sync(store, SITE, [wanted("8001", "8002")])
+        with store.engine.begin() as connection:
+            mine = sa.select(EXTENSIONS).where(EXTENSIONS.c.number == "8001")
+            connection.execute(mine.with_for_update())
+            assert [call.number for call in taken(store, "a")] == ["8002"]
+    finally:
+        store.close()
 
 
 @pytest.mark.parametrize(
