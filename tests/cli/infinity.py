@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dialplane.infinity.campaign.destination_list import BadLine, BadListError
+from dialplane.infinity.campaign.campaigns import Campaigns
 from dialplane.infinity.campaign.progress import Progress
-from dialplane.store import Store, destinations
-from dialplane.store.destinations import Destination, DestinationState, Page, Synced
+from dialplane.store import Store
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
 from tests.web.infinity_site import CALLBACK, SECRETS, World, of_tenant, site, word
@@ -35,36 +34,20 @@ class Ended:
         return self.out.splitlines()
 
 
-class Campaign:
+class Told(Campaigns):
     """One campaign, `spring`, whose progress a test tells look by look; the last one stays."""
 
-    def __init__(self, *looks: dict[str, Any]) -> None:
-        self.looks = list(looks)
-        self.uploaded = ""
-        self.people: list[Destination] = []
-
-    async def progress(self, name: str) -> Progress | None:
-        return next((found for found in await self.all_progress() if found.name == name), None)
+    looks: Sequence[dict[str, Any]] = ()
 
     async def all_progress(self) -> tuple[Progress, ...]:
-        look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        look, *later = self.looks
+        self.looks = later or [look]
         counted = dict.fromkeys(("total", "dialed", "answered", "failed", "skipped", "remaining", "active_calls"), 0)
         more = {"why": "", "answer_percent": None, "next_call_at": None, "completed_at": None}
         return (Progress(name="spring", tenant="acme", **{"phase": "Running", **counted, **more, **look}),)
 
-    async def destinations(
-        self, name: str, *, limit: int, after: int | None = None, state: DestinationState | None = None
-    ) -> Page | None:
-        assert name == "spring"
-        found = [d for d in self.people if d.seq > (after or 0) and state in {None, d.state}]
-        return destinations.Page(tuple(found[:limit]), found[limit - 1].seq if len(found) > limit else None)
-
-    async def upload(self, name: str, text: str) -> Synced:
-        assert name == "spring"
-        if not text.startswith("number"):
-            raise BadListError((BadLine(1, "", "the first line names the columns"),))
-        self.uploaded = text
-        return Synced(text.count("\n") - 1, 1, 0, 0, 0)
+    async def progress(self, name: str) -> Progress | None:
+        return next((found for found in await self.all_progress() if found.name == name), None)
 
 
 @dataclass

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from dialplane.store.destinations import Destination
-from tests.cli.infinity import Campaign, Commands, commands, interrupted, until
+from dialplane.store import Store, destination_claims
+from dialplane.store.destinations import Settled
+from tests.cli.infinity import Commands, Told, commands, interrupted, until
 from tests.cli.test_commands import on_a_terminal
+from tests.infinity.site import SITE
 from tests.web.infinity_site import word
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,13 +31,24 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Comm
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def spring(served: Commands) -> Campaign:
-    campaign = Campaign(HALF)
-    served.world.port.campaigns = campaign
-    return campaign
+async def spring(served: Commands) -> AsyncIterator[Told]:
+    """In place of the real campaigns: half of it is done, until a test tells more."""
+    port = served.world.port
+    told = Told(served.world.store, SITE, port.calling)
+    told.looks = [HALF]
+    real, port.campaigns = port.campaigns, told
+    yield told
+    port.campaigns = real
 
 
-async def test_campaigns_are_listed_with_how_far_they_are(served: Commands, spring: Campaign) -> None:
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh(tmp_path: Path) -> AsyncIterator[Commands]:
+    """Before a site whose real campaign `spring`, which pauses, has no list yet."""
+    async with commands(tmp_path) as made:
+        yield made
+
+
+async def test_campaigns_are_listed_with_how_far_they_are(served: Commands, spring: Told) -> None:
     spring.looks = [HALF | {"phase": "Waiting", "why": "the window opens at 09:00"}]
     listed = await served.run("campaign", "list")
     assert re.split(" {2,}", listed.lines[1]) == [
@@ -46,9 +59,7 @@ async def test_campaigns_are_listed_with_how_far_they_are(served: Commands, spri
     assert {"total: 4", "answer_percent: 50"} <= set(shown.lines)
 
 
-async def test_a_campaign_that_is_watched_tells_what_changes_and_ends_with_it(
-    served: Commands, spring: Campaign
-) -> None:
+async def test_a_campaign_that_is_watched_tells_what_changes_and_ends_with_it(served: Commands, spring: Told) -> None:
     spring.looks = [BEGUN, HALF, HALF, DONE]
     ended = await served.run("campaign", "watch", "spring")
     assert (ended.code, ended.err) == (0, "")
@@ -59,7 +70,7 @@ async def test_a_campaign_that_is_watched_tells_what_changes_and_ends_with_it(
     ]
 
 
-async def test_on_a_terminal_it_is_a_bar(served: Commands, spring: Campaign, tmp_path: Path) -> None:
+async def test_on_a_terminal_it_is_a_bar(served: Commands, spring: Told, tmp_path: Path) -> None:
     spring.looks = [HALF, DONE]
     env = {"DIALPLANE_URL": served.url, "DIALPLANE_TOKEN": word("everything"), "COLUMNS": "100"}
     seen = await asyncio.to_thread(on_a_terminal, "campaign", "watch", "spring", cwd=tmp_path, **env)
@@ -70,7 +81,7 @@ async def test_on_a_terminal_it_is_a_bar(served: Commands, spring: Campaign, tmp
     assert "2 remaining  1 calls now" in plain
 
 
-async def test_who_stops_watching_stops_no_campaign(served: Commands, spring: Campaign) -> None:
+async def test_who_stops_watching_stops_no_campaign(served: Commands, spring: Told) -> None:
     del spring
     process = await served.begin("campaign", "watch", "spring")
     await until(process, "Running")
@@ -78,55 +89,68 @@ async def test_who_stops_watching_stops_no_campaign(served: Commands, spring: Ca
     assert (ended.code, "the campaign goes on" in ended.err) == (130, True)
 
 
-async def test_a_list_is_uploaded_from_a_file_or_a_pipe(served: Commands, spring: Campaign, tmp_path: Path) -> None:
-    people = "number,caseId\n+15550111,Zoë\n"
-    (tmp_path / "people.csv").write_text(people, encoding="utf-8")
-    ended = await served.run("campaign", "upload", "spring", str(tmp_path / "people.csv"))
-    assert (ended.code, ended.out) == (0, "spring: 1 people (1 added)\n")
-    assert spring.uploaded == people
-    piped = await served.run("campaign", "upload", "spring", "-", "-o", "json", given=b"number\n1\n2\n")
+async def test_a_list_is_uploaded_from_a_file_or_a_pipe(fresh: Commands, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("number,caseId,name\n+15550111,case-1,Zoë\n", encoding="utf-8")
+    ended = await fresh.run("campaign", "upload", "spring", str(tmp_path / "people.csv"))
+    assert (ended.code, ended.out) == (0, "spring: 1 people (1 added)\n"), ended.err
+    listed = await fresh.run("campaign", "destinations", "spring", "-o", "json")
+    (only,) = json.loads(listed.out)
+    assert (only["number"], only["case_id"], only["custom_params"]) == ("+15550111", "case-1", {"name": "Zoë"})
+    piped = await fresh.run("campaign", "upload", "spring", "-", "-o", "json", given=b"number\n+15550111\n+15550112\n")
     assert json.loads(piped.out)["total"] == 2
 
 
-async def test_what_is_wrong_in_a_list_is_a_line_each(served: Commands, spring: Campaign) -> None:
-    ended = await served.run("campaign", "upload", "spring", "-", given=b"mum\n")
+async def test_what_is_wrong_in_a_list_is_a_line_each(fresh: Commands) -> None:
+    ended = await fresh.run("campaign", "upload", "spring", "-", given=b"number\nmum\n+15550111\ndad\n")
     assert ended.code == 1
     assert ended.err.splitlines() == [
-        "-: line 1: the first line names the columns",
+        "-: line 2, number: not a telephone number: 2 to 20 digits, with at most one + in front",
+        "-: line 4, number: not a telephone number: 2 to 20 digits, with at most one + in front",
         "dialplane: the list cannot be read: nothing of it was taken",
     ]
-    assert not spring.uploaded
+    shown = await fresh.run("campaign", "show", "spring", "-o", "json")
+    assert json.loads(shown.out)["total"] == 0
 
 
-async def test_whom_it_calls_is_listed_page_by_page(served: Commands, spring: Campaign) -> None:
-    now = datetime(2026, 4, 3, 8, 30, tzinfo=UTC)
-    spring.people = [
-        Destination(n, f"+155501{n:02}", None, {}, True, "failed" if n % 2 else "waiting", n, now, None, None, None)
-        for n in range(1, 100)
-    ] + [Destination(n, f"+155502{n}", None, {}, True, "failed", 1, now, None, None, None) for n in range(100, 300)]
-    listed = await served.run("campaign", "destinations", "spring", "-n", "3")
+async def test_whom_it_calls_is_listed_page_by_page(fresh: Commands) -> None:
+    people = [f"+155501{n:02}" for n in range(1, 300)]
+    await fresh.run("campaign", "upload", "spring", "-", given="\n".join(["number", *people]).encode())
+    missed = {*people[:99:2], *people[99:]}
+    await fresh.world.store.call(call_once, missed)
+    listed = await fresh.run("campaign", "destinations", "spring", "-n", "3")
     assert [line.split()[:3] for line in listed.lines[1:]] == [
         ["+15550101", "failed", "1"],
-        ["+15550102", "waiting", "2"],
-        ["+15550103", "failed", "3"],
+        ["+15550102", "waiting", "0"],
+        ["+15550103", "failed", "1"],
     ]
-    found = await served.run("campaign", "destinations", "spring", "--state", "failed", "-n", "1000", "-o", "json")
-    assert len(json.loads(found.out)) == 250
+    found = await fresh.run("campaign", "destinations", "spring", "--state", "failed", "-n", "1000", "-o", "json")
+    assert [each["number"] for each in json.loads(found.out)] == [each for each in people if each in missed]
+    assert len(missed) == 250
+
+
+def call_once(store: Store, missed: set[str]) -> None:
+    """As a campaign does that has one attempt for each; of the others the platform was never asked."""
+    now = datetime.now(UTC)
+    claims = destination_claims.claim(store, SITE, "uid-of-spring", limit=1000, max_attempts=1, now=now)
+    ends = [
+        Settled(each.seq, each.request_key, "missed", now, 1, f"call-{each.seq:020}", "NotAnswered")
+        if each.number in missed
+        else Settled(each.seq, each.request_key, "given_back", now, 1)
+        for each in claims.taken
+    ]
+    destination_claims.settle(store, ends, now=now)
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["show", "winter"], 1, "there is no Campaign winter"),
-        (["watch", "winter"], 1, "there is no Campaign winter"),
+        (["show", "autumn"], 1, "there is no Campaign autumn"),
+        (["watch", "autumn"], 1, "there is no Campaign autumn"),
         (["show", "../configs"], 2, "no name of a Campaign"),
         (["upload", "spring", "nowhere.csv"], 2, "cannot read nowhere.csv: No such file"),
     ],
 )
-async def test_what_cannot_be_done_is_one_line(
-    served: Commands, spring: Campaign, arguments: list[str], code: int, said: str
-) -> None:
-    del spring
+async def test_what_cannot_be_done_is_one_line(served: Commands, arguments: list[str], code: int, said: str) -> None:
     ended = await served.run("campaign", *arguments)
     assert (ended.code, ended.out) == (code, "")
     assert said in ended.err
