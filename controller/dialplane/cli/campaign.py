@@ -233,8 +233,7 @@ def upload(
     api = connect(url, token_file, state_dir)
     path = f"/infinity/campaigns/{_name(name)}/destinations"
     answer = api.ask("PUT", path, content=data, headers={"Content-Type": "text/csv; charset=utf-8"})
-    errors = sorted(answer.errors, key=_line_number)
-    wrong = [_LINE.sub(r"line \1, ", field).removesuffix(", ") + f": {said}" for field, said in errors]
+    wrong = [_LINE.sub(r"line \1, ", field).removesuffix(", ") + f": {said}" for field, said in answer.errors]
     for line in wrong:
         warn(f"{file}: {line}", "red")
     if wrong:
@@ -245,11 +244,6 @@ def upload(
         return
     more = ", ".join(f"{found[word]} {word}" for word in ("added", "removed", "repeated", "skipped") if found[word])
     say(f"{name}: {found['total']} people{f' ({more})' if more else ', as before'}")
-
-
-def _line_number(error: tuple[str, str]) -> int:
-    found = _LINE.match(error[0])
-    return int(found[1]) if found else 0
 
 
 def _read(file: Path) -> bytes:

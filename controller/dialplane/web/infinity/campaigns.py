@@ -99,7 +99,9 @@ async def upload(request: Request, infinity: Served, holder: Held, name: Name) -
             HTTPStatus.CONFLICT, f"the list of {name} is in its manifest, which does not say destinations.upload: true"
         ) from None
     except BadListError as error:
-        errors = {_where(line.line, line.column): line.message for line in reversed(error.lines)}
+        errors: dict[str, str] = {}
+        for line in error.lines:
+            errors.setdefault(_where(line.line, line.column), line.message)
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "the list cannot be read", errors) from None
 
 
