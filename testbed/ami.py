@@ -129,7 +129,8 @@ class AmiClient:
             if not message:
                 continue  # chan_dongle writes a blank line too many
             queue = self._waiting.get(message.get("ActionID", ""))
-            if queue is None:
+            # It bears its action's id, and is no part of its answer: with no telephone it comes right behind.
+            if queue is None or message.get("Event") == "OriginateResponse":
                 if self.heard is not None:
                     self.heard(message)
                 else:

@@ -36,6 +36,21 @@ spec:
   agents: [{id: ann, callbackNumber: "+15550100"}]
   destinations: {configMapRef: {name: people, key: may.csv}}
 """
+TENANT = """\
+apiVersion: dialplane.io/v1alpha1
+kind: InfinityTenant
+metadata: {name: acme}
+spec:
+  tenantId: "1"
+  apiUrl: https://voice.example.com/api
+  tokenSecretRef: {name: infinity, key: token}
+  extensionPool: {numbers: ["8001-8010"]}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: infinity}
+stringData: {token: token-of-the-platform}
+"""
 PEOPLE = """\
 apiVersion: v1
 kind: ConfigMap
@@ -77,7 +92,7 @@ def _more(field: str) -> dict[str, str | bytes]:
 
 def _list(old: str, new: str) -> dict[str, str | bytes]:
     assert old in PEOPLE
-    return {"a.yaml": CAMPAIGN, "p.yaml": PEOPLE.replace(old, new)}
+    return {"a.yaml": CAMPAIGN, "p.yaml": PEOPLE.replace(old, new), "t.yaml": TENANT}
 
 
 def _notifier(field: str) -> dict[str, str | bytes]:
@@ -299,7 +314,7 @@ TABLE = (
     ),
     Bad(
         "binary data in a ConfigMap",
-        {"a.yaml": CAMPAIGN, "p.yaml": PEOPLE + "binaryData: {other: AAAA}\n"},
+        {"a.yaml": CAMPAIGN, "p.yaml": PEOPLE + "binaryData: {other: AAAA}\n", "t.yaml": TENANT},
         "p.yaml:8: ConfigMap/people: binaryData: is not read: write the value as text under data",
     ),
     Bad(
@@ -327,6 +342,7 @@ TABLE = (
         {
             "a.yaml": CAMPAIGN.replace("name: spring", "name: spring\n  namespace: one"),
             "p.yaml": PEOPLE.replace("{name: people}", "{name: people, namespace: two}"),
+            "t.yaml": TENANT,
         },
         "p.yaml:3: ConfigMap/people: metadata.namespace: two is not one (of a.yaml:1): a site is one namespace",
     ),

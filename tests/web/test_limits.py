@@ -9,8 +9,11 @@ from starlette.types import Message, Scope
 
 from dialplane.web import limits
 from dialplane.web.api import PREFIX
+from dialplane.web.at_once import AtOnce
 from dialplane.web.limits import BODY, CALL_SECONDS, SECONDS, STREAM_SECONDS, UPLOAD, Allowance, Limited, allowance
 from dialplane.web.problems import Refusal
+from dialplane.web.scopes import Scopes
+from dialplane.web.tokens import Holder
 
 LIST = f"{PREFIX}/infinity/campaigns/spring/destinations"
 
@@ -39,9 +42,10 @@ def test_only_who_needs_more_is_allowed_more(method: str, path: str, body: int, 
 class Request:
     """One request, whose body comes when it is told to."""
 
-    def __init__(self, method: str, path: str, length: int = 1) -> None:
+    def __init__(self, method: str, path: str, length: int = 1, token: str = "office") -> None:
         headers = [(b"content-length", str(length).encode())]
         self.scope: Scope = {"type": "http", "method": method, "path": path, "headers": headers, "query_string": b""}
+        self.scope["state"] = {"holder": Holder(token, Scopes())}
         self.body: asyncio.Queue[bytes] = asyncio.Queue()
         self.asked_for = asyncio.Event()
         self.sent: list[Message] = []
@@ -60,7 +64,7 @@ class Request:
 
 
 def served(admit: Any = lambda _: None) -> Limited:
-    return Limited(PlainTextResponse("done"), admit)
+    return Limited(PlainTextResponse("done"), admit, AtOnce(limits.UPLOADS_EACH, limits.UPLOADS, "uploads"))
 
 
 async def test_who_is_not_let_in_has_nothing_read() -> None:
@@ -86,11 +90,12 @@ async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.M
 
 async def test_large_bodies_come_a_few_at_a_time() -> None:
     app = served()
-    coming = [Request("PUT", LIST) for _ in range(limits.UPLOADS)]
+    tokens = [f"office-{number // limits.UPLOADS_EACH}" for number in range(limits.UPLOADS)]
+    coming = [Request("PUT", LIST, token=token) for token in tokens]
     uploads = [asyncio.create_task(request.to(app)) for request in coming]
     for request in coming:
         await request.asked_for.wait()
-    assert await Request("PUT", LIST).to(app) == 503
+    assert await Request("PUT", LIST).to(app) == 429
     for request in coming:
         request.body.put_nowait(b"x")
     assert await asyncio.gather(*uploads) == [200] * limits.UPLOADS
