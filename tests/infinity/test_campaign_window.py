@@ -83,6 +83,9 @@ def is_open(window: CallingWindow, moment: datetime) -> bool:
 @example(zone="Europe/Berlin", of_week=[hours(begin="02:30", end="02:45")], holidays=set(), start=STARTS[0], late=0)
 @example(zone="Europe/Berlin", of_week=[hours(begin="02:10", end="02:20")], holidays=set(), start=STARTS[1], late=1560)
 @example(zone="Pacific/Apia", of_week=[], holidays={"2011-12-31"}, start=STARTS[5], late=0)
+@example(
+    zone="Europe/Berlin", of_week=[hours("sun", begin="00:00", end="24:00")], holidays=set(), start=STARTS[0], late=0
+)
 def test_the_window_is_what_a_look_at_the_clock_every_minute_says(
     zone: str, of_week: list[OpenHours], holidays: set[str], start: datetime, late: int
 ) -> None:

@@ -105,7 +105,9 @@ class CallingWindow:
         midnight = datetime.combine(day, time(), UTC)
         # A day of the zone is within 14 hours before and 12 after the day of UTC, so it is looked at twice.
         for begin in (midnight - _DAY, midnight, midnight + _DAY):
-            yield from self._clock_change(begin, begin + _DAY)
+            for change in self._clock_change(begin, begin + _DAY):
+                if change.astimezone(self._zone).date() == day:
+                    yield change
 
     def _clock_change(self, begin: datetime, end: datetime) -> Iterator[datetime]:
         """The second in that time at which the clock is changed, if it is."""
