@@ -26,6 +26,7 @@ from dialplane.resources.fields import (
     TlsSecretRef,
     UsernamePasswordRef,
 )
+from dialplane.resources.numbering import Numbering
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
 
@@ -211,6 +212,9 @@ class AsteriskSpec(Spec):
     """Call detail records."""
     time_zone: TimeZone = "UTC"
     """The site's time zone, used by voicemail and by every Schedule that names none."""
+    numbering: Numbering | None = None
+    """How numbers without a country are written here, so that one number is one number in every spelling. Without it
+    such numbers cannot be compared with others."""
     default_language: Language = "en"
     """The language of prompts; its sounds must be installed."""
     codecs: Codecs = ("ulaw", "alaw")
