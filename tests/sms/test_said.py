@@ -70,7 +70,10 @@ def test_before_its_end_it_is_never_over() -> None:
         ({"type": "i", "success": False}, "failed"),
         ({"success": False, "detail": "000,065,"}, "failed"),
         ({"success": False, "detail": "000,070,"}, "expired"),
-        ({"type": "t", "success": False, "detail": ""}, "expired"),
+        ({"success": False, "detail": "000,048,"}, "sent"),
+        ({"success": False, "detail": "048,065,"}, "failed"),
+        ({"success": False, "detail": "unheard-of"}, "failed"),
+        ({"type": "t", "success": False, "detail": ""}, "unreported"),
     ],
 )
 def test_a_report_of_the_driver_has_one_meaning(changes: dict[str, Any], says: str) -> None:

@@ -81,7 +81,7 @@ async def test_a_long_text_goes_out_whole_in_order(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "phase", "reason"),
-    [("failed", "Failed", "Failed"), ("unsent", "Failed", "Failed"), ("expired", "Expired", "Expired")],
+    [("failed", "Failed", "Failed"), ("unsent", "Failed", "Failed")],
 )
 async def test_the_networks_verdict_is_the_phase(site: Site, outcome: str, phase: str, reason: str) -> None:
     await site.peer.ask("outcome", name=outcome)
@@ -90,6 +90,15 @@ async def test_the_networks_verdict_is_the_phase(site: Site, outcome: str, phase
     assert site.ready("hello") == ("False", reason)
     told = await site.store.call(events.take, SITE)
     assert [(each.type, each.subject_name, each.data["to"]) for each in told] == [("sms.failed", "hello", "+15550100")]
+
+
+async def test_a_modem_that_never_gets_a_report_has_sent_its_messages_and_rings_no_alarm(site: Site) -> None:
+    await site.peer.ask("outcome", name="expired")
+    site.send(message("hello"))
+    await site.until(lambda: site.ready("hello") == ("True", "Sent"))
+    assert site.fields("SmsMessage", "hello")["finishedAt"]
+    assert await site.store.call(events.take, SITE) == ()
+    assert len(await site.peer.sent()) == 1
 
 
 async def test_another_modem_of_the_group_takes_what_the_first_refused(site: Site) -> None:

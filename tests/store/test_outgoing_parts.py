@@ -160,6 +160,10 @@ def test_no_message_is_over_while_a_part_of_it_may_still_be_sent(store: Store) -
         (("sent", "lost"), "Sent"),
         (("accepted", "failed", "sent"), "Failed"),
         (("sent", "expired"), "Expired"),
+        (("accepted", "unreported"), "Sent"),
+        (("lost", "unreported"), "Sent"),
+        (("unreported", "delivered"), "Delivered"),
+        (("unreported", "failed"), "Failed"),
         (("expired", "delivered"), "Delivered"),
         (("delivered", "delivered", "failed"), "Delivered"),
     ],
@@ -173,7 +177,7 @@ def test_reports_may_come_late_twice_and_out_of_order(store: Store, happened: tu
                 parts.accepted(store, payload, now=NOW)
             case "lost":
                 parts.lost(store, payload, error="cut", now=NOW)
-            case "sent" | "delivered" | "failed" | "expired":
+            case "sent" | "delivered" | "failed" | "expired" | "unreported":
                 parts.reported(store, payload, what, now=NOW)
     assert state(store, message).phase == phase
 

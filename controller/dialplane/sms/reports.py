@@ -20,24 +20,37 @@ log = structlog.get_logger(__name__)
 WAKE: Final = tuple(f"{prefix}Report" for prefix in PREFIX.values())
 
 _LOCAL, _END_TO_END, _TIME_UP = "i", "e", "t"
-"""`SMS_REPORT_TYPE`: the modem's word, the network's, and the driver's that it waits no longer."""
+"""`SMS_REPORT_TYPE`: the modem's word, the network's, and the driver's that it waits no longer.
+
+The last says nothing of the delivery: some modems never pass a report on (EC25 under chan_quectel)."""
 _VALIDITY_OVER = "070"
 """3GPP TS 23.040, 9.2.3.15: 46 hexadecimal, which the driver writes in decimal."""
+_GAVE_UP: Final = 0x40
+_STILL_TRYING: Final = range(0x20, _GAVE_UP)
+"""3GPP TS 23.040, 9.2.3.15: a temporary error, and the network goes on trying."""
 
 
 def outcome(report: Report) -> tuple[Outcome, str | None]:
     """What a report says of its message, and what went wrong."""
     where = f"{report.dongle}: "
     if report.type == _TIME_UP:
-        return "expired", f"{where}no report of its delivery within its validity"
+        return "unreported", None
     if report.type == _END_TO_END:
         if report.success:
             return "delivered", None
         status = report.detail.strip(",")
+        if _trying(status):
+            return "sent", None
         if _VALIDITY_OVER in status.split(","):
             return "expired", f"{where}the network could not deliver it within its validity"
         return "failed", f"{where}the network could not deliver it (status {status or 'unknown'})"
     return ("sent", None) if report.success else ("failed", f"{where}the network did not take it")
+
+
+def _trying(status: str) -> bool:
+    """Return whether the network still tries to deliver: a status says so, and none says that it gave up."""
+    codes = [int(code) if code.isdecimal() else _GAVE_UP for code in status.split(",")]
+    return any(code in _STILL_TRYING for code in codes) and max(codes) < _GAVE_UP
 
 
 class ReportReader:

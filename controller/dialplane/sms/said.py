@@ -11,6 +11,7 @@ from dialplane.store.outgoing import Outgoing
 
 _BAD: Final = {"Failed": Reason.FAILED, "Expired": Reason.EXPIRED, "Unknown": Reason.OUTCOME_UNKNOWN}
 _UNKNOWN: Final = "nobody knows whether a modem sent it, so it is not sent again"
+_UNREPORTED: Final = "the network has it; no report of its delivery came"
 _FORGOTTEN: Final = "the store that knew what became of it is lost, so it is not sent again"
 _ENDS: Final = frozenset({"Delivered", "Failed", "Expired"})
 _ERROR_LIMIT: Final = 512
@@ -67,7 +68,7 @@ def _conditions(message: Outgoing) -> list[Condition]:
     if message.phase == "Delivered":
         return [ready(Truth.TRUE, Reason.DELIVERED)]
     if message.phase == "Sent" and (not message.delivery_report or message.finished_at is not None):
-        return [ready(Truth.TRUE, Reason.SENT)]
+        return [ready(Truth.TRUE, Reason.SENT, _UNREPORTED if message.delivery_report else "")]
     if message.phase == "Sent":
         return [ready(Truth.UNKNOWN, Reason.SENT, "the network has it; it has not said yet that it arrived")]
     if message.dongle is None:

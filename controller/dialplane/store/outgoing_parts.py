@@ -25,8 +25,8 @@ from dialplane.store.outgoing import (
     new_payload,
 )
 
-Outcome = Literal["sent", "delivered", "failed", "expired"]
-"""What a report of the network says."""
+Outcome = Literal["sent", "delivered", "failed", "expired", "unreported"]
+"""What a report says: the network's word, or `unreported`, the driver's that it took the part and waits no longer."""
 
 _RANK: Final[dict[str, int]] = {
     "waiting": 0,
@@ -128,7 +128,12 @@ def lost(store: Store, payload: str, *, error: str, now: datetime) -> Outgoing |
 def reported(
     store: Store, payload: str, outcome: Outcome, *, now: datetime, error: str | None = None
 ) -> Outgoing | None:
-    """The network's report about a part; None where no part has that payload."""
+    """The network's report about a part; None where no part has that payload.
+
+    A part that is `unreported` was sent, and no report of its delivery is waited for.
+    """
+    if outcome == "unreported":
+        return _become(store, payload, "sent", now=now, over=True)
     return _become(store, payload, outcome, now=now, error=error)
 
 
@@ -287,7 +292,7 @@ def _free(connection: sa.Connection, message_id: str) -> None:
 
 
 def _become(
-    store: Store, payload: str, state: PartState, *, now: datetime, error: str | None = None
+    store: Store, payload: str, state: PartState, *, now: datetime, error: str | None = None, over: bool = False
 ) -> Outgoing | None:
     with store.write() as connection:
         part = _part(connection, payload)
@@ -295,7 +300,7 @@ def _become(
             return None
         if _RANK[state] > _RANK[part.state] or (part.state, state) == ("sending", "unknown"):
             _set(connection, payload, state, now=now, error=error)
-        return _settle(connection, part.message, now=now)
+        return _settle(connection, part.message, now=now, over=over)
 
 
 def _set(connection: sa.Connection, payload: str, state: PartState, *, now: datetime, error: str | None) -> None:
@@ -321,7 +326,8 @@ def _settle(connection: sa.Connection, message_id: str, *, now: datetime, over: 
     states = [row.state for row in rows]
     phase = _phase(states)
     bad = next((row.error for row in rows if row.state in {"failed", "expired", "unknown"}), None)
-    ended = phase in {"Delivered", "Failed", "Expired"} or (phase == "Sent" and not before.delivery_report) or over
+    ended = phase in {"Delivered", "Failed", "Expired"} or (phase == "Sent" and not before.delivery_report)
+    ended = ended or (over and phase != "Queued")
     taken = sum(state in {"sent", "delivered"} for state in states)
     values: dict[str, Any] = {
         "phase": phase,

@@ -19,6 +19,10 @@ from dialplane.web.moments import Since
 from dialplane.web.problems import Refusal, described
 
 RESENDABLE: Final = ("Failed", "Expired")
+_NOT_AGAIN: Final = {
+    "Sent": "it is Sent: it may have arrived",
+    "Unknown": "its outcome is unknown: it may have arrived",
+}
 
 router = APIRouter(prefix="/sms", tags=["sms"])
 
@@ -128,7 +132,7 @@ async def resend(api: Site, id: Id, response: Response) -> models.Received | mod
         return models.received(message)
     failed = await _outgoing(api, id)
     if failed.phase not in RESENDABLE:
-        why = "its outcome is unknown: it may have arrived" if failed.phase == "Unknown" else f"it is {failed.phase}"
+        why = _NOT_AGAIN.get(failed.phase, f"it is {failed.phase}")
         raise Refusal(HTTPStatus.CONFLICT, f"{id} is not sent again: {why}")
     new = NewOutgoing(
         site=failed.site,
