@@ -1,6 +1,7 @@
 """What is written to statuses, when, and what happens to what cannot be written."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,7 +115,8 @@ async def test_numbers_alone_are_written_once_a_minute() -> None:
 async def test_numbers_of_kinds_that_people_watch_are_written_every_few_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "WATCHED", {EXTENSION})
+    watched = replace(module.KINDS[EXTENSION], watched=True)
+    monkeypatch.setattr(module, "KINDS", {EXTENSION: watched})
     bench = Bench()
     for calls in range(5):
         await bench.writer.publish(bench.report(calls=calls))

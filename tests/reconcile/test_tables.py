@@ -6,6 +6,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from dialplane.asterisk.status import Start
 from dialplane.plan.objects import DialplanContext, PjsipObject, PjsipType
 from dialplane.plan.plan import Plan, Version
 from dialplane.plan.planner import Planner
+from dialplane.reconcile import report
 from dialplane.reconcile.config_dir import TEMPORARY, ConfigDirectory, ConfigDirectoryError, NotLeading
 from dialplane.reconcile.notes import Notes
 from dialplane.reconcile.quiet import Quiet
@@ -27,11 +29,15 @@ from dialplane.reconcile.report import Findings, Judged, Reporter, carried
 from dialplane.reconcile.revoked import Revoked, mark
 from dialplane.reconcile.template_dir import load, shipped
 from dialplane.reconcile.verified import Refusal, Verified, VerifiedStore
+from dialplane.resources import kinds
+from dialplane.resources.base import Spec
 from dialplane.resources.conditions import ConditionType
 from dialplane.resources.key import Key
+from dialplane.resources.kinds import KINDS, Kind
 from dialplane.resources.manifest import Resource, parse
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.snapshot import Snapshot
+from dialplane.resources.status import Status
 from tests.reconcile.site_rig import extension, manifest
 
 E101 = Key("Extension", "e101")
@@ -79,6 +85,44 @@ def test_what_is_said_of_ready(plan: Plan, findings: Findings, ready: tuple[str,
     condition = Reporter().reports(judged(plan, findings))[E101].condition(ConditionType.READY)
     assert condition is not None
     assert (condition.status, condition.reason) == ready
+
+
+class FridgeSpec(Spec):
+    """A kind that only this test knows."""
+
+
+FRIDGE = Kind("Fridge", "fridges", "fridge", (), FridgeSpec, Status, (), "Keeps things cold.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "ready"),
+    [
+        (None, ("Unknown", "Unknown")),
+        (FRIDGE, ("Unknown", "Unknown")),
+        (replace(FRIDGE, rendered=True), ("True", "Verified")),
+    ],
+    ids=["of no table", "as kinds are", "rendered"],
+)
+def test_a_kind_is_verified_by_asterisk_only_where_it_says_so(
+    kind: Kind | None, ready: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever adds a kind and forgets who looks after it gets a resource that is never Ready."""
+    known = {**KINDS, "Fridge": kind} if kind else KINDS
+    for module in (report, kinds):
+        monkeypatch.setattr(module, "KINDS", known)
+    key = Key("Fridge", "cold")
+    cold = Resource(key, FridgeSpec())
+    plan = Plan(versions={key: Version(cold, revision="1")})
+    site = Judged(Snapshot("test", {key: cold}), plan, Findings(verified=frozenset({key})))
+    condition = Reporter().reports(site)[key].condition(ConditionType.READY)
+    assert condition is not None
+    assert (condition.status, condition.reason) == ready
+
+
+def test_every_kind_has_somebody_who_says_that_it_is_ready() -> None:
+    assert [kind.name for kind in KINDS.values() if not kind.rendered and not kind.service] == []
+    for service in {kind.service for kind in KINDS.values()} - {""}:
+        assert find_spec(f"dialplane.{service}.service"), service
 
 
 LIVE = LiveState(contacts={"101": (Contact("sip:101@192.0.2.9", "Reachable"),)})

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import SecretStr
@@ -20,6 +20,7 @@ from dialplane.reconcile.ports import Notice
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
 from dialplane.resources.dongle import DongleSpec
 from dialplane.resources.key import Key
+from dialplane.resources.kinds import KINDS, is_rendered
 from dialplane.resources.problem import Reason
 from dialplane.service import Said, Service, SiteView
 
@@ -30,11 +31,6 @@ if TYPE_CHECKING:
     from dialplane.web import Api
 
 log = structlog.get_logger("dialplane.services")
-
-KINDS: Final = frozenset({"Campaign", "Dongle", "InfinityTenant", "Notifier", "SmsMessage"})
-"""Whoever has one of these needs the services."""
-SERVED_HERE: Final = frozenset({"Campaign", "InfinityTenant", "Notifier", "SmsMessage"})
-"""Of these nobody else says whether they are Ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ class SiteServices:
     def see(self, view: SiteView) -> None:
         """See `Service.see`."""
         self._view = view
-        if any(key.kind in KINDS for key in view.snapshot.resources):
+        if any(KINDS[key.kind].service for key in view.snapshot.resources):
             self._seen.set()
         for service in self._services:
             service.see(view)
@@ -85,7 +81,7 @@ class SiteServices:
         if not self._trouble or self._view is None:
             return {}
         unknown = Condition(ConditionType.READY, Truth.UNKNOWN, Reason.STORE_UNAVAILABLE, self._trouble)
-        return {key: Said((unknown,)) for key in self._view.accepted if key.kind in SERVED_HERE}
+        return {key: Said((unknown,)) for key in self._view.accepted if not is_rendered(key.kind)}
 
     async def run(self, changed: Callable[[], None]) -> None:
         """See `Service.run`. Whatever fails ends it; it can be run again.

@@ -3,7 +3,7 @@
 Guarantees:
 
 - a status is written only if it says something new: a restart on an unchanged site writes nothing. Numbers alone (and
-  `VOLATILE_TIMES`) are written at most once in `numbers_every` seconds, those of `WATCHED` kinds in `WATCHED_EVERY`,
+  `VOLATILE_TIMES`) are written at most once in `numbers_every` seconds, those of `watched` kinds in `WATCHED_EVERY`,
   and ride along with anything else;
 - every patch carries metadata.resourceVersion: whoever changed the object meanwhile wins (409), it is read again and
   the site marked changed; no patch is repeated blindly;
@@ -31,6 +31,7 @@ from dialplane.kube.shelf import Suspicion
 from dialplane.reconcile.ports import Leadership
 from dialplane.resources.conditions import ConditionType, Report, Truth, status_of, transitions
 from dialplane.resources.key import Key
+from dialplane.resources.kinds import KINDS
 
 log = structlog.get_logger(__name__)
 JSON = Any
@@ -41,9 +42,8 @@ IN_FLIGHT = 24
 TIME_LIMIT = 2.0
 """Seconds for one patch; below the lease's `duration - renew_deadline`."""
 FIRST_RETRY, LAST_RETRY = 1.0, 30.0
-WATCHED = frozenset({"Campaign", "InfinityTenant"})
-"""A site has few of these, and people watch their numbers: calls that are going on."""
 WATCHED_EVERY = 2.0
+"""Seconds between writes of numbers alone, of kinds that are `watched`."""
 VERDICTS = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
 
 
@@ -161,7 +161,7 @@ class StatusWriter:
         return held, before, after
 
     def _numbers_due(self, key: Key, now: float) -> bool:
-        every = min(WATCHED_EVERY, self.numbers_every) if key.kind in WATCHED else self.numbers_every
+        every = min(WATCHED_EVERY, self.numbers_every) if KINDS[key.kind].watched else self.numbers_every
         return now - self._written.get(key, float("-inf")) >= every
 
     async def _write(self, report: Report, held: Held, before: Status, after: Status) -> bool:

@@ -15,6 +15,7 @@ from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Report, Since, Truth
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
+from dialplane.resources.kinds import KINDS, is_rendered
 from dialplane.resources.manifest import Resource
 from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Problem, Reason
 from dialplane.resources.sip_trunk import SipTrunkSpec
@@ -25,25 +26,10 @@ UNREACHABLE = frozenset({"Unreachable", "Removed"})
 """Asterisk's words for a contact that does not answer."""
 
 
-SERVED_BESIDE = frozenset({"Campaign", "InfinityTenant", "Notifier", "SmsMessage"})
-"""Kinds of which Asterisk knows nothing: the service that serves them says whether they are Ready."""
-NOT_SERVED_YET = Condition(ConditionType.READY, Truth.UNKNOWN, Reason.UNKNOWN, "not served yet")
-"""Of these, until a service says more."""
-_BESIDE_FIELDS: Mapping[str, Mapping[str, Kept]] = {
-    "SmsMessage": dict.fromkeys(
-        ("phase", "attempts", "dongle", "parts", "sentAt", "deliveredAt", "finishedAt", "error"), Kept.KEPT
-    ),
-    "Dongle": {"sms": Kept.KEPT},
-    "InfinityTenant": dict.fromkeys(("pool", "activeCalls", "lastError"), Kept.KEPT),
-    "Campaign": dict.fromkeys(
-        (
-            *("phase", "total", "dialed", "answered", "failed", "skipped", "remaining", "activeCalls"),
-            *("answerPercent", "nextCallAt", "completedAt"),
-        ),
-        Kept.KEPT,
-    ),
-}
-"""What services found out once stays true while they start, or their store is away."""
+NOT_SERVED_YET = Condition(
+    ConditionType.READY, Truth.UNKNOWN, Reason.UNKNOWN, "not served yet: the service that looks after it has not said"
+)
+"""Of a resource that Asterisk knows nothing of, until its service says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +137,15 @@ def carried(
 def _report(resource: Resource, plan: Plan, findings: Findings) -> Report:
     problems = plan.problems.get(resource.key, ())
     conditions = [_accepted(problems)]
-    if resource.spec is None or problems or resource.key.kind not in SERVED_BESIDE or resource.key in plan.disabled:
+    if resource.spec is None or problems or is_rendered(resource.key.kind) or resource.key in plan.disabled:
         conditions.append(_ready(resource.key, problems, plan, findings))
     else:
         conditions.append(NOT_SERVED_YET)
     if any(problem.reason in MANIFEST_MUST_CHANGE for problem in problems):
         worst = next(problem for problem in problems if problem.reason in MANIFEST_MUST_CHANGE)
         conditions.append(Condition(ConditionType.STALLED, Truth.TRUE, worst.reason, str(worst)))
-    fields: Mapping[str, Any] = _BESIDE_FIELDS.get(resource.key.kind, {})
+    kind = KINDS.get(resource.key.kind)
+    fields: Mapping[str, Any] = dict.fromkeys(kind.kept_fields, Kept.KEPT) if kind else {}
     served = resource.key in plan.versions
     match resource.spec:
         case AsteriskSpec() if plan.pbx and plan.pbx.key == resource.key:

@@ -50,6 +50,23 @@ class Kind:
     columns: tuple[Column, ...]
     description: str
     """One or two sentences for its users."""
+    rendered: bool = False
+    """Its resources become objects of Asterisk: reading them back makes a resource Ready. Of every other kind the
+    service that looks after it says so, and nobody else can."""
+    service: str = ""
+    """The service that looks after it, by the name of its package; a site with such a resource runs the services."""
+    kept: tuple[str, ...] = ()
+    """Status fields of a rendered kind that its service found out."""
+    watched: bool = False
+    """A site has few of these, and people watch their numbers: calls that are going on."""
+
+    @property
+    def kept_fields(self) -> tuple[str, ...]:
+        """Status fields, by their names in manifests, that stay true while its service starts or its store is away."""
+        if self.rendered:
+            return self.kept
+        own = self.status.model_fields.keys() - Status.model_fields.keys()
+        return tuple(f.alias or name for name, f in self.status.model_fields.items() if name in own)
 
     @property
     def spec_schema(self) -> Schema:
@@ -121,6 +138,7 @@ _ALL: Final[Iterable[Kind]] = (
             *_WHY,
         ),
         description="The site's PBX: how to reach it, and what holds for the whole site. One per namespace.",
+        rendered=True,
     ),
     Kind(
         name="SipTrunk",
@@ -138,6 +156,7 @@ _ALL: Final[Iterable[Kind]] = (
             *_WHY,
         ),
         description="A line to a carrier or to another PBX, with the routes in and out.",
+        rendered=True,
     ),
     Kind(
         name="Extension",
@@ -155,6 +174,7 @@ _ALL: Final[Iterable[Kind]] = (
             *_WHY,
         ),
         description="A phone, a softphone or a browser with a number of its own.",
+        rendered=True,
     ),
     Kind(
         name="Schedule",
@@ -165,6 +185,7 @@ _ALL: Final[Iterable[Kind]] = (
         status=ScheduleStatus,
         columns=(_READY, _AGE, *_WHY),
         description="Opening hours that send inbound calls one way or the other.",
+        rendered=True,
     ),
     Kind(
         name="Dongle",
@@ -190,6 +211,9 @@ _ALL: Final[Iterable[Kind]] = (
             *_WHY,
         ),
         description="A GSM modem: calls and text messages of a SIM card.",
+        rendered=True,
+        service="sms",
+        kept=("sms",),
     ),
     Kind(
         name="SmsMessage",
@@ -209,6 +233,7 @@ _ALL: Final[Iterable[Kind]] = (
             Column("Error", ".status.error", wide=True),
         ),
         description="A text message to send, once. Not for Git: a sync tool would send an old one again.",
+        service="sms",
     ),
     Kind(
         name="Notifier",
@@ -228,6 +253,7 @@ _ALL: Final[Iterable[Kind]] = (
             *_WHY,
         ),
         description="Where people are told of messages, modems and trunks: e-mail, chat, phone or a webhook.",
+        service="notify",
     ),
     Kind(
         name="InfinityTenant",
@@ -251,6 +277,8 @@ _ALL: Final[Iterable[Kind]] = (
             *_WHY,
         ),
         description="Outbound calls over the Infinity platform, each on an extension that is leased from a pool.",
+        service="infinity",
+        watched=True,
     ),
     Kind(
         name="Campaign",
@@ -273,11 +301,18 @@ _ALL: Final[Iterable[Kind]] = (
             *_WHY,
         ),
         description="A list of people to call over a tenant's pool, within calling windows, each a few times at most.",
+        service="infinity",
+        watched=True,
     ),
 )
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in _ALL})
 """Every kind by its name."""
+
+
+def is_rendered(kind: str) -> bool:
+    """Whether Asterisk can be asked for resources of the kind of that name; False of one that is not in the table."""
+    return kind in KINDS and KINDS[kind].rendered
 
 
 def find_kind(word: str) -> Kind | None:
