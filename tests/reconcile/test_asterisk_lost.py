@@ -1,6 +1,7 @@
 """The connection to Asterisk at its worst: nothing stale is Ready, nothing is lost, and all is verified again."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from dialplane.reconcile.site import Timing
 from dialplane.resources.key import Key
 from testbed.ports import LOOPBACK
 from tests.reconcile.ami_proxy import behind_proxy
-from tests.reconcile.site_rig import Rig, extension, extensions
+from tests.reconcile.site_rig import FAST, Rig, extension, extensions
 
 
 def never_stale(rig: Rig, name: str, generation: int) -> bool:
@@ -39,6 +40,27 @@ async def test_asterisk_killed_and_started_again(tmp_path: Path) -> None:
         assert await rig.endpoints() == {"101", "102", "103"}
         told = [entry[1] for entry in rig.sink.every(Key("Extension", "e102"))]
         assert told == ["True", "Unknown", "True"]
+
+
+async def test_an_asterisk_that_stops_gracefully_serves_nobody(tmp_path: Path) -> None:
+    """It refuses every call, and every action, for as long as one call is up; the connection stays."""
+    async with Rig(tmp_path, timing=replace(FAST, lost_grace=30)) as rig:
+        rig.put(rig.pbx(), *extensions([101, 102]))
+        rig.run()
+        await rig.settled()
+        caller, callee = await rig.phone("101"), await rig.phone("102")
+        for phone in (caller, callee):
+            assert (await phone.ask("register"))["code"] == 200
+        await callee.ask("answer", code=200, ring_seconds=0.1)
+        call = await caller.ask("call", number="102")
+        stopping = asyncio.create_task(rig.asterisk.console("core stop gracefully", limit_seconds=60))
+        await rig.until(lambda: rig.says("e101", "AsteriskUnreachable"))
+        assert "shuts down" in rig.sink.statuses[Key("Extension", "e101")]["conditions"][1]["message"]
+        assert (await callee.ask("call", number="101"))["code"] == 503
+        await rig.asterisk.console("core abort shutdown")
+        await stopping
+        await rig.until(lambda: rig.says("e101", "Verified"))
+        assert (await caller.ask("hangup", call=call["call"]))["bye"] == 200
 
 
 async def test_a_change_while_the_link_is_down_is_never_ready_before_it_was_verified(tmp_path: Path) -> None:

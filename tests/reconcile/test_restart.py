@@ -126,7 +126,8 @@ async def test_it_waits_for_calls_and_emergency_calls_work_until_the_stop(office
     office.ask("one")
     await office.until("Draining")
     assert office.told[2] == "Draining"
-    assert office.rig.sink.statuses[PBX]["state"] == "Restarting"
+    assert office.rig.sink.statuses[PBX]["state"] == "Normal"
+    assert office.rig.says("e101", "Verified"), "every call works while calls are waited for"
     emergency = await office.call("112")
     await office.hang_up(first)
     await asyncio.sleep(1)
@@ -137,12 +138,35 @@ async def test_it_waits_for_calls_and_emergency_calls_work_until_the_stop(office
     assert office.rig.asterisk.pid != before
     assert office.keeper.restarts == 1
     await office.rig.until(lambda: office.rig.sink.statuses[PBX]["state"] == "Normal")
-    seen = [status for _, status, _ in office.rig.sink.every(PHONE)]
-    assert set(seen[seen.index("True") :]) == {"True"}
+    seen = office.rig.sink.every(PHONE)
+    assert [said[1:] for said in seen][-3:] == [("True", "Verified"), ("Unknown", "Restarting"), ("True", "Verified")]
     told = [status for _, status, _ in office.rig.sink.every(PBX, ConditionType.RESTARTED)]
     assert sorted(set(told), reverse=True) == ["Unknown", "True"]
     assert told[-1] == "True"
     assert await office.rig.registers("102", "secret-102")
+
+
+async def test_nothing_is_ready_from_the_order_until_it_was_verified_again(office: Office) -> None:
+    """The pod of Asterisk, say: told to go, it takes its time, and refuses every call meanwhile."""
+    await office.open()
+    ordered, go = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> None:
+        ordered.set()
+        await go.wait()
+        await office.rig.asterisk.restart()
+
+    office.keeper.instead = slowly
+    office.ask("one")
+    await asyncio.wait_for(ordered.wait(), 20)
+    assert office.rig.loop.connected, "no connection has failed"
+    await office.rig.until(lambda: office.rig.says("e101", "Restarting"))
+    for name, kind in (("alpha", "SipTrunk"), ("pbx", "Asterisk")):
+        assert office.rig.says(name, "Restarting", kind)
+    assert office.rig.sink.statuses[PBX]["state"] == "Restarting"
+    go.set()
+    await office.until("Restarted")
+    await office.rig.until(lambda: office.rig.says("e101", "Verified"))
 
 
 async def test_a_changed_bind_waits_for_the_restart_and_is_ready_after_it(office: Office) -> None:

@@ -118,7 +118,7 @@ async def test_it_waits_for_calls_restarts_and_verifies(site: Site) -> None:
     assert (await caller.ask("call", number="102"))["code"] == 200
     await site.ask("first")
     status = await site.until("first", "Draining")
-    assert status["state"] == "Restarting"
+    assert status["state"] == "Normal"
     assert (await witness.ask("call", number="112"))["code"] == 200
     assert (await caller.ask("hangup"))["bye"] == 200
     await asyncio.sleep(2)

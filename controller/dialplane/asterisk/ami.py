@@ -221,6 +221,8 @@ class Ami:
                     Events=events,
                 )
             except ActionRefused as error:
+                if self._end.done():  # it stops, which says nothing against the account
+                    raise await self.closed() from None
                 raise AuthenticationRefused(f"{address}: user {address.username!r}: {error.message}") from None
             self._logged_in = True
             if not wait_for_boot:
@@ -244,7 +246,7 @@ class Ami:
                 self._wire.connection_lost(ConnectionLost(f"no answer to Ping in {_PING_LIMIT:g} s"))
                 return
             except ActionRefused:
-                continue  # It answers; refuses everything while it stops gracefully.
+                continue  # It answers.
             except ConnectionLost:
                 return
 

@@ -5,6 +5,7 @@ AsteriskError
 │   ├── AuthenticationRefused
 │   ├── NotBooted
 │   └── ConnectionLost
+│       └── ShuttingDown
 ├── ActionTimeout
 │   └── ReloadUnfinished
 ├── ActionRefused
@@ -41,6 +42,10 @@ class NotBooted(Unreachable):
 
 class ConnectionLost(Unreachable):
     """The connection ended before the answer: whether the action took effect is unknown; read back, never resend."""
+
+
+class ShuttingDown(ConnectionLost):
+    """Asterisk says itself that it stops: it takes no call any more, though calls that are up may still go on."""
 
 
 class ActionTimeout(AsteriskError):

@@ -21,12 +21,15 @@ from dialplane.asterisk.errors import (
     ActionUnknown,
     ConnectionLost,
     PermissionMissing,
+    ShuttingDown,
     Unreachable,
 )
 from dialplane.asterisk.message import Event, Response
 
 _KINDS = (("Permission denied", PermissionMissing), ("Invalid/unknown command", ActionUnknown), ("", ActionRefused))
 """How a refusal begins, and what it means (main/manager.c)."""
+_STOPPING = "Asterisk is shutting down"
+"""The refusal of every action while it stops, gracefully too: then it refuses every call for as long as one is up."""
 _EMPTY = re.compile(r"No [A-Za-z ]+ found")
 """How PJSIP's lists say, as an error, that they are empty: `No Contacts found`."""
 
@@ -138,6 +141,8 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         try:
             for message in self._decoder.feed(data):
                 self.handle_message(message)
+                if isinstance(message, Response) and message.message == _STOPPING:
+                    self.connection_lost(ShuttingDown("Asterisk shuts down: it takes no calls"))
                 if self.closed:
                     return
         except ConnectionLost as error:
@@ -155,7 +160,7 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         if isinstance(exc, Unreachable):
             reason = exc
         elif isinstance(exc, Event):
-            reason = ConnectionLost("Asterisk shuts down")
+            reason = ShuttingDown("Asterisk shuts down")
         else:
             reason = ConnectionLost(f"the connection to Asterisk ended: {exc or 'closed by the peer'}")
         self.close()

@@ -26,6 +26,7 @@ UNREACHABLE = frozenset({"Unreachable", "Removed"})
 """Asterisk's words for a contact that does not answer."""
 
 
+_AWAY = frozenset({Reason.ASTERISK_UNREACHABLE, Reason.RESTARTING})
 NOT_SERVED_YET = Condition(
     ConditionType.READY, Truth.UNKNOWN, Reason.UNKNOWN, "not served yet: the service that looks after it has not said"
 )
@@ -265,7 +266,7 @@ def _trunk_fields(key: Key, spec: SipTrunkSpec, findings: Findings) -> Mapping[s
 def _asterisk_fields(findings: Findings) -> Mapping[str, Any]:
     facts, last = findings.asterisk, findings.last_reload
     # While it cannot be asked, the last numbers are no longer true; before it was asked, they may be.
-    unsaid = None if findings.fault and findings.fault.reason == Reason.ASTERISK_UNREACHABLE else Kept.KEPT
+    unsaid = None if findings.fault and findings.fault.reason in _AWAY else Kept.KEPT
     numbers = facts if unsaid else None
     return {
         "state": findings.state,

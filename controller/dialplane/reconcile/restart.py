@@ -41,6 +41,7 @@ NOBODY: Final = (
     "(the chart's rbac.restartAsterisk), then ask anew; or restart Asterisk by hand"
 )
 STOPPING: Final = "Asterisk is stopped and started, and verified then"
+"""Also why nothing is Ready meanwhile."""
 DONE: Final = "Asterisk has started since this was asked for, and was verified"
 _EARLIER: Final = "before this was asked for"
 """Stands for the start of an Asterisk that was gone already when the request was seen."""
@@ -108,6 +109,14 @@ class Restarts:
         kept, asked = self._kept, self._asked
         same = kept and asked and kept.value and (kept.name, kept.value) == (asked.name, asked.value)
         return kept if same else None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether Asterisk was told to stop, and nothing has been verified on another start of it yet."""
+        request, session = self.request, self._place.session
+        if request is None or request.phase is not Phase.RESTARTING:
+            return False
+        return session is None or session.start.identity == request.start or self._verified is not session
 
     async def run(self) -> None:
         """Until cancelled. No fault ends it."""

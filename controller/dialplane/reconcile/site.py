@@ -27,7 +27,7 @@ from dialplane.reconcile.place import Place
 from dialplane.reconcile.quiet import Quiet
 from dialplane.reconcile.refusals import Refusals
 from dialplane.reconcile.report import Findings, Judged, Reporter, carried
-from dialplane.reconcile.restart import Restarts
+from dialplane.reconcile.restart import STOPPING, Restarts
 from dialplane.reconcile.services import Services
 from dialplane.reconcile.serving import Serving
 from dialplane.reconcile.settings import AmiDefaults, Ports, Timing
@@ -296,22 +296,24 @@ class SiteLoop:
         fault = findings.fault
         if watch is not None and watch.fault is not None and (not self.connected or fault is None):
             fault = Problem(Reason.ASTERISK_UNREACHABLE, str(watch.fault))
+        stopped = self._restarts.under_way
+        if stopped:  # with the order, not with the first connection that fails: calls are refused from now on
+            fault = Problem(Reason.RESTARTING, STOPPING)
         if fault is None and (self._concluded is None or self._waits_for_live_state()):
             return None
         if watch is None:
             return replace(judged, findings=replace(findings, fault=fault))
-        live = watch.live
+        live = None if stopped else watch.live
         numbers = {spec.number for _, spec in judged.snapshot.of(ExtensionSpec)}
         phones = sum(len(found) for aor, found in live.contacts.items() if aor in numbers) if live else None
-        request = self._restarts.request
         seen = replace(
             findings,
             fault=fault,
             live=live,
             asterisk=self._serving.steady(watch.status),
-            state="Restarting" if request and request.pending else watch.state,
+            state="Restarting" if stopped else watch.state,
             registrations=phones,
-            restart=request,
+            restart=self._restarts.request,
             last_reload=self._serving.last_reload,
         )
         return replace(judged, findings=seen)

@@ -12,7 +12,7 @@ import structlog
 
 from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.connection import AsteriskLink, Down, Up
-from dialplane.asterisk.errors import AsteriskError, NotConnectedYet, Unreachable
+from dialplane.asterisk.errors import AsteriskError, NotConnectedYet, ShuttingDown, Unreachable
 from dialplane.asterisk.live import LiveState, follow
 from dialplane.asterisk.security import SecurityEvent, security_events
 from dialplane.asterisk.status import AsteriskStatus, asterisk_start, asterisk_status, call_mark
@@ -38,8 +38,9 @@ class Watch:
     """Watches the Asterisk at `address`; enter it to begin, leave it to stop.
 
     `session` is None while there is no connection. `fault` says why only after `grace` seconds without one: what was
-    proven a moment ago still counts, and a blip must not rewrite every status of the site. Once said it stands until
-    `verified` is called: the Asterisk that answers now may be another one.
+    proven a moment ago still counts, and a blip must not rewrite every status of the site. An Asterisk that says itself
+    that it stops is believed at once. Once said it stands until `verified` is called: the Asterisk that answers now may
+    be another one.
     """
 
     def __init__(self, address: AmiAddress, notify: Notify, *, grace: float, refresh: float) -> None:
@@ -106,7 +107,7 @@ class Watch:
                         self._notify.changed()
 
     async def _give_up(self, reason: Unreachable) -> None:
-        if self.fault is None:
+        if self.fault is None and not isinstance(reason, ShuttingDown):
             await asyncio.sleep(self._lost_at + self._grace - time.monotonic())
         self.fault, self.live = reason, None
         self._notify.changed()

@@ -257,8 +257,8 @@ class AsteriskStatus(Status):
     """What the running Asterisk says."""
 
     state: Literal["Unknown", "Normal", "Restarting", "Error"] | None = None
-    """`Normal` once it is fully booted, `Restarting` while a restart asked for goes on, `Error` after it shut down by
-    itself or cannot be reached, `Unknown` before the first answer."""
+    """`Normal` once it is fully booted, `Restarting` from the order to restart it until it was verified after that,
+    `Error` after it shut down by itself or cannot be reached, `Unknown` before the first answer."""
     version: Annotated[str, Field(max_length=128)] | None = None
     """Asterisk's version."""
     started_at: Timestamp | None = None
