@@ -233,6 +233,8 @@ def test_a_locked_store_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypat
 
 START = Moment("boot", 1000.0, 1_700_000_000.0)
 HOUR = 3600.0
+LISTENING = "[general]\ntlsenable = yes\n"
+"""A web server whose TLS port is open already; where none was, a reload opens it."""
 
 
 def later(seconds: float, jump: float = 0.0, boot: str = "boot") -> Moment:
@@ -243,6 +245,7 @@ def later(seconds: float, jump: float = 0.0, boot: str = "boot") -> Moment:
 def test_notes_know_what_asterisk_read_when_it_started(tmp_path: Path) -> None:
     store = VerifiedStore.open(tmp_path / "db", "f")
     notes = Notes(store, lambda: START)
+    (tmp_path / "http.conf").write_text(LISTENING)
     directory = ConfigDirectory(tmp_path)
     notes.writing(directory.differing({"http.conf": "[general]\n", "rtp.conf": "; nothing\n"}))
     before, after = Start("one", later(-60)), Start("two", later(60))
@@ -251,7 +254,7 @@ def test_notes_know_what_asterisk_read_when_it_started(tmp_path: Path) -> None:
         assert each.restart_for(before) == ("http.conf",)
     assert notes.unread(after) == set()
     assert notes.restart_for(after) == ()
-    notes.writing(directory.differing({"http.conf": "; comments alone\n", "rtp.conf": "[general]\n"}))
+    notes.writing(directory.differing({"http.conf": f"; a comment\n{LISTENING}", "rtp.conf": "[general]\n"}))
     assert notes.restart_for(before) == ()
     notes.all_read(but={"rtp.conf"})
     for each in (notes, Notes(store, lambda: START)):
@@ -262,6 +265,26 @@ def test_notes_know_what_asterisk_read_when_it_started(tmp_path: Path) -> None:
     unnamed = notes.meet(Start("", later(-60)))
     assert notes.meet(Start("", later(-59))) == unnamed
     assert notes.meet(Start("", later(-51))) != unnamed
+
+
+@pytest.mark.parametrize(
+    ("before", "had", "restart"),
+    [
+        ({}, (), set()),
+        ({}, ("transport/tls",), {"keys/tls.crt"}),
+        ({"keys/tls.crt": "old\n", "http.conf": LISTENING}, (), {"keys/tls.crt", "http.conf"}),
+        ({"http.conf": "; nothing\n"}, (), set()),
+    ],
+    ids=["a first start", "files were lost", "both change", "the first wss"],
+)
+def test_what_is_read_when_something_begins_to_listen_needs_a_restart_only_if_it_listens(
+    tmp_path: Path, before: dict[str, str], had: tuple[str, ...], restart: set[str]
+) -> None:
+    directory = ConfigDirectory(tmp_path)
+    directory.write(before)
+    notes = Notes(VerifiedStore.open(tmp_path / "db", "f"), lambda: START)
+    notes.writing(directory.differing({"keys/tls.crt": "new\n", "http.conf": "[general]\n"}), had)
+    assert set(notes.restart_for(Start("one", later(-60)))) == restart
 
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
@@ -278,6 +301,7 @@ def test_setting_a_clock_neither_loses_nor_invents_what_asterisk_has_to_read(
     if met:
         notes.meet(first)
     now = later(60, jump)
+    (tmp_path / "http.conf").write_text(LISTENING)
     notes.writing(ConfigDirectory(tmp_path).differing({"http.conf": "[general]\n"}))
     if again:
         notes = Notes(store, lambda: now)
@@ -292,6 +316,7 @@ def test_setting_a_clock_neither_loses_nor_invents_what_asterisk_has_to_read(
 
 def test_after_a_reboot_of_the_machine_the_wall_clock_decides(tmp_path: Path) -> None:
     notes = Notes(VerifiedStore.open(tmp_path / "db", "f"), lambda: START)
+    (tmp_path / "http.conf").write_text(LISTENING)
     notes.writing(ConfigDirectory(tmp_path).differing({"http.conf": "[general]\n"}))
     rebooted = Moment("another boot", 5.0, START.wall + 60)
     assert notes.restart_for(Start("two", rebooted)) == ()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import PurePosixPath
@@ -42,6 +42,8 @@ _MODEMS: Mapping[str, Driver] = {driver.module: driver for driver in Driver}
 """Modules with a reload of their own: it alone leaves modems in a call alone."""
 _RESTART = frozenset({"pjsip_system.conf", "http.conf"})
 """Read at start only. http.conf does reload, but an open TLS listener keeps its certificate (facts)."""
+_OPENS = frozenset({KEYS, "http.conf"})
+"""What is read when a listener opens: where none was open, a reload opens it."""
 
 
 class ReloadStatus(IntEnum):
@@ -83,11 +85,12 @@ class Reloads:
     restart_for: tuple[str, ...] = ()
 
 
-def reloads_for(changed_files: Iterable[str]) -> Reloads:
+def reloads_for(changed_files: Iterable[str], begun: Collection[str] = ()) -> Reloads:
     """The fewest reloads that cover the changed files (paths below the config directory). Pure.
 
     `res_pjsip.so` reads every PJSIP file, so that it stands alone for them. PJSIP comes before the dialplan that dials
-    it. A changed transport is reloaded: the read-back tells whether it needs a restart (a new one does not).
+    it. A changed transport is reloaded: the read-back tells whether it needs a restart (a new one does not). Of `begun`,
+    those that said nothing before, nothing that listens has read anything yet.
 
     Raises:
         ValueError: no module is known for a file.
@@ -96,13 +99,14 @@ def reloads_for(changed_files: Iterable[str]) -> Reloads:
     restart: list[str] = []
     for path in sorted(changed_files):
         parts = PurePosixPath(path).parts
+        opens = path in begun and parts[0] in _OPENS
         if parts[0] == KEYS:
-            restart.append(path)
+            restart += () if opens else (path,)
             continue
         if path not in _MODULE:
             raise ValueError(f"no module is known to read {path}")
         modules.add(_MODULE[path])
-        if path in _RESTART:
+        if path in _RESTART and not opens:
             restart.append(path)
     if PJSIP in modules:
         modules -= {REGISTRATION, IDENTIFY}

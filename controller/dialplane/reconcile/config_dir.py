@@ -43,6 +43,8 @@ class Written:
     removed: tuple[str, ...] = ()
     effective: tuple[str, ...] = ()
     """Those that say something else now: a file of comments alone says what a missing one does."""
+    begun: tuple[str, ...] = ()
+    """Those of them that said nothing before."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -114,7 +116,8 @@ class ConfigDirectory:
         changed = tuple(path for path in sorted(files) if now.get(path) != files[path])
         removed = tuple(path for path in self._coming_and_going() if prune and path not in files)
         effective = tuple(p for p in changed if _say_otherwise(now.get(p, ""), files[p]))
-        return Written(changed, removed, effective + removed)
+        begun = tuple(p for p in effective if not any(_substance(now.get(p, ""))))
+        return Written(changed, removed, effective + removed, begun)
 
     def sweep(self) -> None:
         """Remove the temporary files that a killed process left behind."""

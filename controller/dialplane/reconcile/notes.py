@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import astuple, dataclass, replace
+from pathlib import PurePosixPath
 
 from dialplane.asterisk.moment import Moment
 from dialplane.asterisk.reload import reloads_for
@@ -58,12 +59,17 @@ class Notes:
         self.request: RestartRequest | None = RestartRequest.from_json(request) if request else None
         """The restart that was asked for last, and what came of it; None where none was looked for yet."""
 
-    def writing(self, todo: Written) -> None:
-        """Note, before the first byte is written, what Asterisk will have to read."""
+    def writing(self, todo: Written, had: Collection[str] = ()) -> None:
+        """Note, before the first byte is written, what Asterisk will have to read.
+
+        `had` are the objects that it has as far as is known (`transport/tls`): a certificate that is new is read by a
+        reload only where its transport is new too.
+        """
         if todo.paths:
             now = _Change(self._met, self._clock())
+            begun = {path for path in todo.begun if f"transport/{PurePosixPath(path).stem}" not in had}
             self._unread = {**self._unread, **dict.fromkeys(todo.paths, now)}
-            self._restart = {**self._restart, **dict.fromkeys(reloads_for(todo.effective).restart_for, now)}
+            self._restart = {**self._restart, **dict.fromkeys(reloads_for(todo.effective, begun).restart_for, now)}
             self._store.note({_UNREAD: _text(self._unread), _RESTART: _text(self._restart)})
 
     def unread(self, start: Start) -> frozenset[str]:

@@ -134,7 +134,7 @@ class Serving:
         self.busy = True
         try:
             todo = await asyncio.to_thread(directory.differing, plan.files)
-            memory.notes.writing(todo)
+            memory.notes.writing(todo, memory.objects())
             with metrics.phase.labels("write").time():
                 await asyncio.to_thread(directory.carry_out, todo, plan.files)
         finally:
@@ -183,13 +183,14 @@ class Serving:
         self, session: Session, directory: ConfigDirectory, memory: Memory, plan: Plan, *, stand_in: bool
     ) -> Outcome:
         todo = await asyncio.to_thread(directory.differing, plan.files)
-        memory.notes.writing(todo)
+        earlier = memory.objects()
+        memory.notes.writing(todo, session.proven.keys() | earlier.keys())
         endpoints = sum(item.type is PjsipType.ENDPOINT for item in plan.objects.pjsip)
         task = Task(
             plan=plan,
             todo=todo,
             unread=memory.notes.unread(session.start) - session.read,
-            earlier=memory.objects(),
+            earlier=earlier,
             reload_seconds=self._reload_seconds,
             permit=self._permit,
             stand_in=stand_in,
