@@ -89,8 +89,8 @@ def reloads_for(changed_files: Iterable[str], begun: Collection[str] = ()) -> Re
     """The fewest reloads that cover the changed files (paths below the config directory). Pure.
 
     `res_pjsip.so` reads every PJSIP file, so that it stands alone for them. PJSIP comes before the dialplan that dials
-    it. A changed transport is reloaded: the read-back tells whether it needs a restart (a new one does not). Of `begun`,
-    those that said nothing before, nothing that listens has read anything yet.
+    it. A changed transport is reloaded: the read-back tells whether it needs a restart (a new one does not). Of
+    `begun`, those that said nothing before, nothing that listens has read anything yet.
 
     Raises:
         ValueError: no module is known for a file.
