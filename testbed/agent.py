@@ -86,11 +86,12 @@ class Call:
 
 @dataclass
 class Answering:
-    """What happens to incoming calls: ring, then answer with ``code``. A method ``unheard`` is never answered."""
+    """What happens to incoming calls: ``provisional``, a while, then ``code``. A method ``unheard`` is never answered."""
 
     code: int = 200
     ring_seconds: float = 0.1
     unheard: str = ""
+    provisional: int = 180
 
 
 class SipAgent(asyncio.DatagramProtocol):
@@ -316,9 +317,9 @@ class SipAgent(asyncio.DatagramProtocol):
         call.target = uri_of(request.get("contact"))
         call.routes = request.all("record-route")
         call.other = user_of(request.get("from"))
-        self.answer(request, source, 180)
-        self._tell(call)
         policy = self.answering
+        self.answer(request, source, policy.provisional)
+        self._tell(call)
         with suppress(TimeoutError):
             async with asyncio.timeout(policy.ring_seconds):
                 while call.state == "ringing":

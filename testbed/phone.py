@@ -66,11 +66,12 @@ class PhoneCommands:
         return {"code": await self.agent.refer(self._call(fields), str(fields["number"]))}
 
     async def answer(self, **fields: Any) -> Answer:
-        """How to treat calls from now on: ``code``, ``ring_seconds``, ``unheard``."""
+        """How to treat calls from now on: ``provisional``, ``ring_seconds``, ``code``, ``unheard``."""
         self.agent.answering = Answering(
             code=int(fields.get("code", 200)),
             ring_seconds=float(fields.get("ring_seconds", 0.1)),
             unheard=str(fields.get("unheard", "")),
+            provisional=int(fields.get("provisional", 180)),
         )
         return {}
 

@@ -17,7 +17,7 @@ def site(pbx: Pbx) -> list[Manifest]:
         around |= {"from": f"{now:%H:%M}", "to": f"{now + timedelta(hours=2):%H:%M}"}
     else:
         around |= {"from": f"{now:%H:%M}", "to": "02:00"}
-    emergency = {"numbers": ["112"], "trunks": ["alpha", "beta"], "callerId": "+4930112"}
+    emergency = {"numbers": ["112"], "prefixes": ["9"], "trunks": ["alpha", "beta"], "callerId": "+4930112"}
     e164 = {"format": "e164", "countryCode": "49"}
     group = {"members": ["101", "102", "108"], "ringSeconds": 5}
     return [
@@ -33,6 +33,7 @@ def site(pbx: Pbx) -> list[Manifest]:
         extension("109", record="always"),
         extension("110", forward={"unconditional": "111"}),
         extension("111", forward={"unconditional": "110"}),
+        extension("113", ALL, callerId="+49305550113", hideCallerId=True),
         manifest(
             "Schedule",
             "open",
@@ -54,6 +55,7 @@ def site(pbx: Pbx) -> list[Manifest]:
             callerId="+49301000",
             callerIdPolicy=e164,
             maxChannels=2,
+            answerSeconds=2,
             inbound=[
                 {"did": "+49301000", "to": {"extension": "101"}},
                 {"did": "+49301001", "to": {"ringGroup": group | {"noAnswer": {"voicemail": "102"}}}},
@@ -74,7 +76,7 @@ def site(pbx: Pbx) -> list[Manifest]:
         pbx.trunk(
             "beta",
             callerId="0302000",
-            callerIdPolicy=e164 | {"format": "national"},
+            callerIdPolicy=e164 | {"format": "national", "assertHidden": True},
             inboundNumberFrom="toHeader",
             inbound=[{"did": "+49302000", "to": {"extension": "101"}}],
             outbound=[{"pattern": "_0X.", "permission": "national", "priority": 20}],

@@ -1,13 +1,17 @@
 """Nothing keeps an emergency call from being made. On a real Asterisk, with real SIP peers."""
 
 import asyncio
+import time
 
 import pytest
 
+from dialplane.plan.dialplan.trunks import EMERGENCY_PATIENCE_SECONDS
 from tests.system.calls import dial, hang_up, last_call
 from tests.system.pbx import Pbx, from_user
 
 QUALIFY_TIMEOUT = 3  # seconds; Asterisk's default
+
+SLACK_SECONDS = 2.0
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,6 +28,22 @@ async def test_any_phone_reaches_an_emergency_number(pbx: Pbx, who: str, shown: 
 async def test_an_emergency_call_goes_on_until_a_trunk_takes_it(pbx: Pbx, code: int) -> None:
     await pbx.carriers["alpha"].ask("answer", code=code)
     call = await dial(pbx, "104", "112")
+    assert (await last_call(pbx, "beta"))["number"] == "112"
+    await hang_up(pbx, "104", call)
+
+
+async def test_an_emergency_call_behind_a_prefix_goes_out_as_the_number(pbx: Pbx) -> None:
+    call = await dial(pbx, "104", "9112")
+    assert (await last_call(pbx, "alpha"))["number"] == "112"
+    await hang_up(pbx, "104", call)
+
+
+async def test_an_emergency_call_leaves_a_silent_trunk_within_four_seconds(pbx: Pbx) -> None:
+    """The first trunk answers OPTIONS and no INVITE; the second, whose own patience is longer, would wait for six."""
+    await pbx.carriers["alpha"].ask("answer", unheard="INVITE")
+    started = time.monotonic()
+    call = await dial(pbx, "104", "112")
+    assert time.monotonic() - started < EMERGENCY_PATIENCE_SECONDS + SLACK_SECONDS
     assert (await last_call(pbx, "beta"))["number"] == "112"
     await hang_up(pbx, "104", call)
 

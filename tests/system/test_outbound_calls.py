@@ -1,11 +1,14 @@
 """What phones may dial, and how it leaves. On a real Asterisk, with real SIP peers."""
 
 import asyncio
+import time
 
 import pytest
 
 from tests.system.calls import dial, from_outside, hang_up, last_call
 from tests.system.pbx import Pbx, from_user
+
+SLACK_SECONDS = 2.5
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,7 +42,7 @@ async def test_a_carrier_is_sent_the_number_and_the_caller_as_the_trunk_says(pbx
         await hang_up(pbx, who, call)
 
 
-@pytest.mark.parametrize("code", [503, 500])
+@pytest.mark.parametrize("code", [503, 500, 504, 408, 302])
 async def test_a_trunk_that_fails_hands_over_to_the_next(pbx: Pbx, code: int) -> None:
     await pbx.carriers["alpha"].ask("answer", code=code)
     call = await dial(pbx, "101", "0301234567")
@@ -48,12 +51,30 @@ async def test_a_trunk_that_fails_hands_over_to_the_next(pbx: Pbx, code: int) ->
     await hang_up(pbx, "101", call)
 
 
-@pytest.mark.parametrize("code", [486, 480])
-async def test_a_callee_who_does_not_take_the_call_is_not_called_over_another_trunk(pbx: Pbx, code: int) -> None:
+@pytest.mark.parametrize("code", [403, 404, 410, 480, 484, 486, 488, 600, 603, 604, 606])
+async def test_what_the_callee_says_ends_the_call_and_reaches_the_phone_as_it_is(pbx: Pbx, code: int) -> None:
     before = len((await pbx.carriers["beta"].ask("calls"))["calls"])
     await pbx.carriers["alpha"].ask("answer", code=code)
     await dial(pbx, "101", "0301234567", code=code)
     assert len((await pbx.carriers["beta"].ask("calls"))["calls"]) == before
+
+
+async def test_a_trunk_that_stays_silent_hands_over_within_its_answer_seconds(pbx: Pbx) -> None:
+    await pbx.carriers["alpha"].ask("answer", unheard="INVITE")
+    started = time.monotonic()
+    call = await dial(pbx, "101", "0301234567")
+    assert 2 <= time.monotonic() - started < 2 + SLACK_SECONDS
+    assert (await last_call(pbx, "beta"))["number"] == "0301234567"
+    await hang_up(pbx, "101", call)
+
+
+@pytest.mark.parametrize("provisional", [100, 180, 183])
+async def test_a_trunk_that_has_answered_at_all_is_waited_for(pbx: Pbx, provisional: int) -> None:
+    before = len((await pbx.carriers["beta"].ask("calls"))["calls"])
+    await pbx.carriers["alpha"].ask("answer", provisional=provisional, ring_seconds=2.7)
+    call = await dial(pbx, "101", "0301234567")
+    assert len((await pbx.carriers["beta"].ask("calls"))["calls"]) == before
+    await hang_up(pbx, "101", call)
 
 
 async def test_a_full_trunk_hands_over_to_the_next_and_refuses_calls_from_outside(pbx: Pbx) -> None:

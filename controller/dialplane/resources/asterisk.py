@@ -29,6 +29,7 @@ from dialplane.resources.fields import (
 from dialplane.resources.numbering import Numbering
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
+from dialplane.resources.text import Text
 
 SIP_PORT: Final = 5060
 TLS_PORT: Final = 5061
@@ -141,16 +142,31 @@ class Rtp(Part):
     """`host[:port]` of a STUN server that WebRTC calls ask for their public address, port 3478 by default."""
 
 
+OutsidePrefix = Annotated[
+    str, Text('what is dialled for an outside line: 1 to 3 digits in quotes, such as "9"', r"^[0-9]{1,3}$", 3)
+]
+"""Digits before a number that lead outside."""
+
+
 class Emergency(Part):
     """Emergency calls: any extension may make them at any time, whatever its permissions."""
 
     numbers: Annotated[tuple[DialNumber, ...], Field(min_length=1, max_length=16), DISTINCT]
     """The emergency numbers, such as `["112", "110"]`."""
+    prefixes: Annotated[tuple[OutsidePrefix, ...], Field(max_length=4), DISTINCT] = ()
+    """What people dial for an outside line, such as `["9"]`: 9112 is an emergency call as well then, and goes out as
+    112."""
     trunks: Annotated[tuple[ObjectName, ...], Field(min_length=1, max_length=8), DISTINCT]
     """Names of the SipTrunks to try, in this order, each until one takes the call."""
     caller_id: CallerNumber | None = None
     """The number shown to the emergency centre where the extension has no `emergencyCallerId`: it stands for an
     address, and must be reachable for a call back."""
+
+    @property
+    def dialled(self) -> dict[str, str]:
+        """What reaches the emergency centre when it is dialled, each with the number that goes out."""
+        behind = {prefix + number: number for prefix in self.prefixes for number in self.numbers}
+        return behind | {number: number for number in self.numbers}
 
 
 class Recording(Part):

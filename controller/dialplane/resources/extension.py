@@ -123,6 +123,8 @@ class ExtensionSpec(Spec):
     `international`. Each stands for itself: list all that apply. Emergency numbers are always permitted."""
     caller_id: CallerNumber | None = None
     """The number shown to those called outside. By default the trunk's."""
+    hide_caller_id: bool = False
+    """Hide the number from those called outside. The emergency centre sees it all the same."""
     emergency_caller_id: CallerNumber | None = None
     """The number shown to the emergency centre; it stands for this phone's address."""
     call_waiting: bool = True

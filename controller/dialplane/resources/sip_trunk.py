@@ -27,6 +27,7 @@ from dialplane.resources.fields import (
     Timestamp,
     UsernamePasswordRef,
 )
+from dialplane.resources.numbering import CountryCode, NationalPrefix
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
 from dialplane.resources.text import Text
@@ -60,12 +61,22 @@ class CallerIdPolicy(Part):
 
     format: Literal["e164", "national", "asIs"] = "asIs"
     """How the caller's number is written to the carrier: `e164` (+49301234567), `national` (0301234567), or `asIs`."""
-    country_code: Annotated[str, Text("a country calling code, such as 49", r"^[1-9][0-9]{0,2}$", 3)] | None = None
+    country_code: CountryCode | None = None
     """The country calling code without `+`, such as `"49"`."""
-    national_prefix: Annotated[str, Text("a trunk prefix of up to 3 digits, such as 0", r"^[0-9]{0,3}$", 3)] = "0"
-    """What stands before a national number; empty in countries without one."""
+    national_prefix: NationalPrefix | None = None
+    """What stands before a national number; empty in countries without one. By default the country's."""
     trust_inbound: bool = False
     """Believe the caller's identity that the other side asserts (P-Asserted-Identity, Remote-Party-ID)."""
+    assert_hidden: bool = False
+    """Tell the carrier, and the carrier alone, the number of a caller who hides it (P-Asserted-Identity beside
+    `Privacy: id`). Some carriers take no call without."""
+
+
+SipAnswer = Annotated[
+    str,
+    Text('a SIP answer in quotes: a code such as "503", or a class such as "5xx"', r"^[4-6]([0-9]{2}|xx)$", 3),
+]
+"""A final answer of SIP, or a class of them."""
 
 
 class InboundRoute(Part):
@@ -157,6 +168,12 @@ class SipTrunkSpec(Spec):
     inbound_number_from: Literal["requestUri", "toHeader"] = "requestUri"
     """Where the called number stands: in the request URI, or in the To header (carriers that send all calls to the
     registered contact)."""
+    answer_seconds: Annotated[int, Field(ge=1, le=60)] = 6
+    """How long a call waits for the carrier's first answer of any kind, before the next trunk is tried, in seconds. A
+    call that rings is not cut off. Emergency calls wait for 4 seconds at most."""
+    failover_on: Annotated[tuple[SipAnswer, ...], Field(max_length=32), DISTINCT] = ("401", "407", "408", "5xx")
+    """The carrier's answers after which the next trunk is tried: they say that the trunk failed. Any other answer is
+    the callee's, and the caller hears it. A carrier that is unreachable or silent always means the next trunk."""
     max_channels: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """The most calls at once, in and out together. By default unlimited."""
     media_encryption: MediaEncryption = "none"

@@ -24,11 +24,12 @@ def test_every_class_has_the_patterns_of_all_permissions() -> None:
     assert set(lines(of, "dp-outbound-none").values()) == {"Hangup(21)"}
     assert contexts(of)["dp-cos-internal-national"].includes == (
         "dp-emergency",
+        "dp-privacy",
         "dp-features",
         "dp-internal",
         "dp-outbound-national",
     )
-    assert contexts(of)["dp-cos-none"].includes == ("dp-emergency", "dp-outbound-none")
+    assert contexts(of)["dp-cos-none"].includes == ("dp-emergency", "dp-privacy", "dp-outbound-none")
 
 
 @pytest.mark.parametrize(
@@ -62,8 +63,31 @@ def test_a_trunk_is_a_row_that_calls_look_up() -> None:
     one = trunk("a", port=5070, maxChannels=4, callerId="+12125550100", callerIdPolicy=policy)
     assert lines(site(trunks=[one, trunk("b", host="2001:db8::1")]), "dp-trunks") == {
         "a": "Return(4:national:1:1:011:+12125550100:192.0.2.1:5070)",
-        "b": "Return(:asIs::0:00::[2001:db8::1])",
+        "b": "Return(:asIs:::00::[2001:db8::1])",
     }
+
+
+@pytest.mark.parametrize(
+    ("country", "prefix"), [("1", ":011"), ("49", "0:00"), ("34", ":00"), ("7", "8:810"), ("39", ":00")]
+)
+def test_the_country_says_how_its_numbers_are_written(country: str, prefix: str) -> None:
+    one = trunk("a", callerIdPolicy={"format": "e164", "countryCode": country})
+    assert lines(site(trunks=[one]), "dp-trunks")["a"] == f"Return(:e164:{country}:{prefix}::192.0.2.1)"
+
+
+def test_a_trunk_says_how_long_to_wait_and_which_answers_mean_that_it_failed() -> None:
+    trunks = [trunk("a"), trunk("b", answerSeconds=20, failoverOn=["404", "6xx"]), trunk("c", failoverOn=[])]
+    assert lines(site(trunks=trunks), "dp-trunk-policies") == {
+        "a": "Return(6:401-407-408-5xx)",
+        "b": "Return(20:404-6xx)",
+        "c": "Return(6:)",
+    }
+
+
+def test_an_emergency_number_may_be_dialled_behind_a_prefix() -> None:
+    emergency = {"numbers": ["112"], "prefixes": ["0", "9"], "trunks": ["a"]}
+    found = lines(site(trunks=[trunk("a")], emergency=emergency), "dp-emergency")
+    assert found == dict.fromkeys(("112", "0112", "9112"), "Gosub(dp-emergency-call,s,1(112,a,))")
 
 
 @pytest.mark.parametrize(

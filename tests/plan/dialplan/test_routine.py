@@ -66,7 +66,7 @@ def test_every_jump_in_every_routine_has_its_label() -> None:
 def test_every_application_and_function_is_known() -> None:
     of = site([extension("101")], [trunk("a")], [schedule("s")])
     contexts = dialplan(of)
-    core = {"Answer", "Goto", "GotoIf", "Hangup", "Set"}
+    core = {"Answer", "Goto", "GotoIf", "Hangup", "Set", "Wait"}
     assert applications_used(contexts) - MODULES.keys() == core
     assert {"app_dial.so", "app_voicemail.so", "func_strings.so"} <= modules_used(contexts)
 

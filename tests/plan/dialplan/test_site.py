@@ -116,7 +116,7 @@ def test_a_lone_number_is_named_because_asterisk_replaces_its_variable_while_loa
 def test_a_forward_to_an_emergency_number_is_left_out() -> None:
     emergency = {"numbers": ["112"], "trunks": ["a"]}
     of = site([extension("101", forward={"unconditional": "112", "busy": "102"})], [trunk("a")], emergency=emergency)
-    expected = "Gosub(dp-extension,s,1(101,30,yes,never,no,,102,,dp-cos-internal,))"
+    expected = "Gosub(dp-extension,s,1(101,30,yes,never,no,,102,,dp-cos-internal,,no))"
     assert lines(of, "dp-internal")["101"] == expected
 
 

@@ -15,7 +15,7 @@ from dialplane.resources.sip_trunk import SipTrunkSpec
 
 def duplicate_numbers(draft: Draft) -> Iterator[Finding]:
     """A PJSIP id is one extension's number or one trunk's name; an emergency number is nobody's."""
-    emergency = draft.asterisk.emergency.numbers if draft.asterisk and draft.asterisk.emergency else ()
+    emergency = draft.asterisk.emergency.dialled if draft.asterisk and draft.asterisk.emergency else ()
     taken: dict[Hashable, str] = dict.fromkeys(emergency, f"{draft.asterisk_key} as an emergency number")
     wanted = [s.number for _, s in draft.of(ExtensionSpec)] + [k.name for k, _ in draft.of(SipTrunkSpec)]
     if len({*taken, *wanted}) == len(taken) + len(wanted):

@@ -70,4 +70,4 @@ def _numbers(to: Destination | FinalDestination, path: str) -> Iterator[tuple[st
 
 def _emergency(draft: Draft) -> frozenset[str]:
     spec = draft.asterisk.emergency if draft.asterisk else None
-    return frozenset(spec.numbers if spec else ())
+    return frozenset(spec.dialled if spec else ())

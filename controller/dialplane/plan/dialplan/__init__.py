@@ -16,6 +16,7 @@ from dialplane.plan.dialplan import (
     internal,
     modems,
     outbound,
+    privacy,
     recording,
     schedules,
     trunks,
@@ -34,6 +35,7 @@ __all__ = ["ROUTINES", "Lines", "applications_used", "dialplan", "modules_used",
 
 ROUTINES: tuple[Routine, ...] = (
     *recording.ROUTINES,
+    *privacy.ROUTINES,
     *trunks.ROUTINES,
     *emergency.ROUTINES,
     *outbound.ROUTINES,
@@ -83,7 +85,9 @@ def _contexts(site: Site, lines: Lines) -> Iterator[DialplanContext]:
     yield from (routine.rendered(site.asterisk_key) for routine in ROUTINES)
     yield recording.site_table(site)
     yield trunks.trunk_table(site)
+    yield trunks.trunk_policies(site)
     yield emergency.emergency(site)
+    yield privacy.privacy(site)
     yield features.features(site)
     yield DialplanContext(INTERNAL, (), lines.numbers, site.asterisk_key)
     yield internal.members(site)

@@ -65,7 +65,7 @@ class Destinations:
             mailboxes=frozenset(spec.number for spec in specs if spec.has_mailbox),
             schedules=frozenset(key.name for key, _ in site.schedules),
             patterns=frozenset(route.pattern for _, spec in site.trunks for route in spec.outbound),
-            emergency=frozenset(site.asterisk.emergency.numbers if site.asterisk.emergency else ()),
+            emergency=frozenset(site.asterisk.emergency.dialled if site.asterisk.emergency else ()),
         )
 
     def address(self, to: Destination | FinalDestination, group: Address | None = None) -> Address | None:

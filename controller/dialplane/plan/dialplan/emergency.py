@@ -15,7 +15,7 @@ EMERGENCY_CALL = routine(
           Set(LOCAL(own)=${DIALPLANE_EMERGENCY_CALLER_ID})
           Set(LOCAL(caller)=${IF($["x${own}" = "x"]?<caller>:${own})})
     next: GotoIf($["x${left}" = "x"]?nobody)
-          Gosub(<trunk_call>,s,1(${CUT(left,&,1)},<number>,${caller},${mode}))
+          Gosub(<trunk_call>,s,1(${CUT(left,&,1)},<number>,${caller},${mode},no))
           Set(LOCAL(left)=${CUT(left,&,2-)})
           Goto(next)
     nobody: GotoIf($["${mode}" = "again"]?failed)
@@ -41,5 +41,8 @@ def emergency(site: Site) -> DialplanContext:
     known = {key.name for key, _ in site.trunks}
     trunks = listed(name for name in spec.trunks if name in known)
     key = site.asterisk_key
-    entries = [EMERGENCY_CALL.entry(number, key, number, trunks, spec.caller_id or "") for number in spec.numbers]
+    entries = [
+        EMERGENCY_CALL.entry(dialled, key, number, trunks, spec.caller_id or "")
+        for dialled, number in spec.dialled.items()
+    ]
     return context(EMERGENCY, key, entries)

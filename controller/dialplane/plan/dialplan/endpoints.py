@@ -26,6 +26,8 @@ def extension_variables(spec: ExtensionSpec) -> Iterator[tuple[str, str]]:
     """The channel variables of calls from this extension, for the routines to read."""
     if spec.caller_id:
         yield "DIALPLANE_CALLER_ID", spec.caller_id
+    if spec.hide_caller_id:
+        yield "DIALPLANE_HIDE_CALLER_ID", "yes"
     if spec.emergency_caller_id:
         yield "DIALPLANE_EMERGENCY_CALLER_ID", spec.emergency_caller_id
     if spec.record == "always":

@@ -42,13 +42,16 @@ INBOUND = routine(
     caller: Set(LOCAL(format)=${CUT(row,:,2)})
           Gosub(<written_number>,s,1(${number:0:40},${format},${CUT(row,:,3)},${CUT(row,:,4)},${CUT(row,:,5)}))
           Set(CALLERID(num)=${GOSUB_RETVAL})
-          Goto(<context>,<extension>,1)
+          GotoIf($["x${number}" = "x"]?:known)
+          Set(CALLERID(pres)=prohib)
+    known: Goto(<context>,<extension>,1)
     full: Hangup(17)
     refused: Hangup(1)
     """,
     calls=(WRITTEN_NUMBER,),
 )
-"""Counts the call, writes the caller's number as the trunk's policy says, and sends the call on."""
+"""Counts the call, writes the caller's number as the trunk's policy says, and sends the call on. A caller without a
+number is anonymous: otherwise a phone would show the address of this Asterisk."""
 
 INBOUND_TO_HEADER = routine(
     "inbound_to_header",

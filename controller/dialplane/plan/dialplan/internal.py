@@ -13,13 +13,14 @@ from dialplane.resources.key import Key
 # recorded. Returns only where the number leads nowhere or calls go round in circles.
 FORWARD = routine(
     "forward",
-    ("number", "context", "caller", "record"),
+    ("number", "context", "caller", "record", "hide"),
     """
           Set(__DIALPLANE_HOPS=$[0${DIALPLANE_HOPS} + 1])
           GotoIf($[${DIALPLANE_HOPS} > 10]?refused)
           GotoIf(${DIALPLAN_EXISTS(<context>,<number>,1)}?:refused)
           Set(DIALPLANE_CALLER_ID=<caller>)
           Set(DIALPLANE_RECORD=<record>)
+          Set(DIALPLANE_HIDE_CALLER_ID=<hide>)
           Goto(<context>,<number>,1)
     refused: Return()
     """,
@@ -30,10 +31,10 @@ FORWARD = routine(
 # `i`: a phone cannot send calls elsewhere by 302; forwards stand in the manifest.
 EXTENSION = routine(
     "extension",
-    ("number", "seconds", "waiting", "record", "mailbox", "always", "busy", "missed", "context", "caller"),
+    ("number", "seconds", "waiting", "record", "mailbox", "always", "busy", "missed", "context", "caller", "hide"),
     r"""
           GotoIf($["${DIALPLANE_MEMBER}" = "yes" | "x<always>" = "x"]?phones)
-          Gosub(<forward>,s,1(<always>,<context>,<caller>,<record>))
+          Gosub(<forward>,s,1(<always>,<context>,<caller>,<record>,<hide>))
     phones: Set(LOCAL(state)=${DEVICE_STATE(PJSIP/<number>)})
           GotoIf($["<waiting>" = "no" & "${state}" =~ "^(INUSE|BUSY|RINGING|RINGINUSE|ONHOLD)$"]?busy)
           Set(LOCAL(phones)=${PJSIP_DIAL_CONTACTS(<number>)})
@@ -47,14 +48,14 @@ EXTENSION = routine(
     missed: Set(LOCAL(cause)=19)
     absent: GotoIf($["${DIALPLANE_MEMBER}" = "yes"]?over)
           GotoIf($["x<missed>" = "x"]?mailbox)
-          Gosub(<forward>,s,1(<missed>,<context>,<caller>,<record>))
+          Gosub(<forward>,s,1(<missed>,<context>,<caller>,<record>,<hide>))
     mailbox: GotoIf($["<mailbox>" = "yes"]?:over)
           VoiceMail(<number>@default,u)
           Hangup()
     busy: Set(LOCAL(cause)=17)
           GotoIf($["${DIALPLANE_MEMBER}" = "yes"]?over)
           GotoIf($["x<busy>" = "x"]?engaged)
-          Gosub(<forward>,s,1(<busy>,<context>,<caller>,<record>))
+          Gosub(<forward>,s,1(<busy>,<context>,<caller>,<record>,<hide>))
     engaged: GotoIf($["<mailbox>" = "yes"]?:over)
           VoiceMail(<number>@default,b)
           Hangup()
@@ -86,7 +87,7 @@ def members(site: Site) -> DialplanContext:
 
 def number_line(site: Site, key: Key, spec: ExtensionSpec) -> DialplanEntry:
     """What a call to an extension's number does, in `dp-internal`."""
-    emergency = site.asterisk.emergency.numbers if site.asterisk.emergency else ()
+    emergency = site.asterisk.emergency.dialled if site.asterisk.emergency else ()
 
     def forward(number: str | None) -> str:
         # Nobody is there to tell the emergency centre what happened: the checks report it, here it is left out.
@@ -105,4 +106,5 @@ def number_line(site: Site, key: Key, spec: ExtensionSpec) -> DialplanEntry:
         forward(spec.forward.no_answer),
         extension_context(spec),
         spec.caller_id or "",
+        "yes" if spec.hide_caller_id else "no",
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import get_args
 
 from dialplane.plan.dialplan.contexts import context, entry
+from dialplane.plan.dialplan.privacy import WISHES_PRIVACY
 from dialplane.plan.dialplan.recording import RECORDING
 from dialplane.plan.dialplan.routine import Trusted, listed, routine
 from dialplane.plan.dialplan.trunks import TRUNK_CALL
@@ -17,7 +18,7 @@ from dialplane.plan.objects import DialplanContext, DialplanEntry
 from dialplane.plan.site import Site
 from dialplane.resources.fields import Permission
 from dialplane.resources.key import Key
-from dialplane.resources.sip_trunk import OutboundRoute
+from dialplane.resources.sip_trunk import OutboundRoute, SipTrunkSpec
 
 REJECTED = "21"
 """Q.850 `call rejected`: the phone is told 403 Forbidden."""
@@ -39,17 +40,19 @@ OUTBOUND_CALL = routine(
           GotoIf($[${LEN(<number>)} != <length>]?malformed)
           GosubIf($["${DIALPLANE_RECORD}" = "always"]?<recording>,s,1(<number>))
           Set(LOCAL(number)=<number>)
+          Gosub(<wishes_privacy>,s,1())
+          Set(LOCAL(hidden)=${GOSUB_RETVAL})
           Set(LOCAL(left)=<routes>)
     next: GotoIf($["x${left}" = "x"]?nobody)
           Set(LOCAL(route)=${CUT(left,&,1)})
           Set(LOCAL(left)=${CUT(left,&,2-)})
           Set(LOCAL(sent)=${CUT(route,:,3)}${number:${CUT(route,:,2)}})
-          Gosub(<trunk_call>,s,1(${CUT(route,:,1)},${sent},${DIALPLANE_CALLER_ID},no))
+          Gosub(<trunk_call>,s,1(${CUT(route,:,1)},${sent},${DIALPLANE_CALLER_ID},no,${hidden}))
           Goto(next)
     malformed: Hangup(28)
     nobody: Hangup(34)
     """,
-    calls=(RECORDING, TRUNK_CALL),
+    calls=(RECORDING, WISHES_PRIVACY, TRUNK_CALL),
 )
 """Tries `trunk:strip:prepend` routes in order; the next one only where a trunk failed."""
 
@@ -64,13 +67,14 @@ def outbound_context(permissions: Iterable[Permission]) -> str:
 def outbound(site: Site, permissions: Iterable[Permission]) -> DialplanContext:
     """Every pattern of the site, for a caller with these permissions."""
     allowed = frozenset(permissions)
-    entries = [_entry(pattern, routes, allowed) for pattern, routes in sorted(_routes(site).items())]
+    entries = [_entry(pattern, routes, allowed) for pattern, routes in sorted(outbound_routes(site.trunks).items())]
     return context(outbound_context(allowed), site.asterisk_key, entries)
 
 
-def _routes(site: Site) -> Mapping[str, list[tuple[Key, OutboundRoute]]]:
+def outbound_routes(trunks: Iterable[tuple[Key, SipTrunkSpec]]) -> Mapping[str, list[tuple[Key, OutboundRoute]]]:
+    """The routes of each pattern, in the order in which a call is tried over them."""
     found: dict[str, list[tuple[Key, OutboundRoute]]] = defaultdict(list)
-    for key, spec in site.trunks:
+    for key, spec in trunks:
         for route in spec.outbound:
             found[route.pattern].append((key, route))
     for routes in found.values():

@@ -1,17 +1,21 @@
 """Trunks: one call over one carrier, and how numbers are written there."""
 
-from dialplane.plan.dialplan.contexts import TRUNKS, context, entry
+from dialplane.plan.dialplan.contexts import TRUNK_POLICIES, TRUNKS, context, entry
 from dialplane.plan.dialplan.routine import listed, routine
 from dialplane.plan.objects import DialplanContext
 from dialplane.plan.pjsip.uri import server_address
 from dialplane.plan.site import Site
+from dialplane.resources.numbering import Numbering
 from dialplane.resources.sip_trunk import CallerIdPolicy, SipTrunkSpec
 
 NORTH_AMERICA = "1"
+EMERGENCY_PATIENCE_SECONDS = 4
+"""For how long an emergency call waits for a trunk's first answer of any kind."""
 
-# A number without a prefix is taken for an international one without its `+` if it begins with the country code and is
-# longer than 9 digits, and for a national one only in countries without a national prefix, from 7 digits on: shorter
-# ones are internal or service numbers and stay as they are.
+# In North America ten digits are a national number, with or without a prefix. Elsewhere a number without one is taken
+# for an international one without its `+` if it begins with the country code and is longer than 9 digits, and for a
+# national one only in countries without a national prefix, from 7 digits on: shorter ones are internal or service
+# numbers and stay as they are.
 WRITTEN_NUMBER = routine(
     "written_number",
     ("number", "format", "country", "prefix", "international"),
@@ -20,6 +24,7 @@ WRITTEN_NUMBER = routine(
           Set(LOCAL(number)=<number>)
           GotoIf($["x${number:0:1}" = "x+"]?plus)
           GotoIf($["x${number:0:${LEN(<international>)}}" = "x<international>"]?foreign)
+          GotoIf($["<country>" = "1" & ${LEN(${number})} = 10]?american)
           GotoIf($["x<prefix>" != "x" & "x${number:0:${LEN(<prefix>)}}" = "x<prefix>"]?national)
           GotoIf($["x${number:0:${LEN(<country>)}}" = "x<country>" & ${LEN(${number})} > 9]?bare)
           GotoIf($["x<prefix>" = "x" & ${LEN(${number})} > 6]?national)
@@ -27,6 +32,8 @@ WRITTEN_NUMBER = routine(
     plus: Set(LOCAL(number)=${number:1})
           Goto(bare)
     foreign: Set(LOCAL(number)=${number:${LEN(<international>)}})
+          Goto(bare)
+    american: Set(LOCAL(number)=<country>${number})
           Goto(bare)
     national: Set(LOCAL(number)=<country>${number:${LEN(<prefix>)}})
     bare: GotoIf($["<format>" = "national"]?spoken)
@@ -38,25 +45,48 @@ WRITTEN_NUMBER = routine(
 )
 """Returns the number as the trunk's `callerIdPolicy` wants it; what it cannot tell it leaves alone."""
 
+# Asterisk's own limit on silence is Timer B, 32 s for every call alike. So each call to a carrier is watched: any
+# answer at all, 100 Trying included, leaves a hangup cause on the carrier's channel (measured, Asterisk 22.10.1).
+WATCH = routine(
+    "watch",
+    (),
+    """
+          Set(CDR_PROP(disable)=1)
+          Wait(${DIALPLANE_PATIENCE})
+          GotoIf($["x${IMPORT(${DIALPLANE_WATCHED},HANGUPCAUSE_KEYS())}" = "x"]?:over)
+          SoftHangup(${DIALPLANE_WATCHED})
+    over: Hangup()
+    """,
+)
+"""Runs on a Local channel beside the call: hangs up on a carrier that has sent no answer of any kind in time."""
+
+# `TryExec`, because older base files do not load app_originate: the call is made without a watch then.
 # Runs on the carrier's channel before it is called. The count belongs to this channel, so that it stays right when the
 # caller's own is transferred away. What is connected to it is what it shows as From: the caller's own channel keeps its
 # identity for the next trunk, for recordings and for call records.
 LEG = routine(
     "leg",
-    ("trunk", "caller"),
+    ("trunk", "caller", "patience", "hidden"),
     """
           Set(GROUP(trunk)=<trunk>)
-          GotoIf($["x<caller>" = "x"]?done)
+          GotoIf($["x<caller>" = "x"]?privacy)
           Set(CONNECTEDLINE(name,i)=)
           Set(CONNECTEDLINE(num,i)=<caller>)
-    done: Return()
+          Set(CONNECTEDLINE(pres,i)=allowed)
+    privacy: GotoIf($["<hidden>" = "yes"]?:watch)
+          Set(CONNECTEDLINE(pres,i)=prohib)
+          Set(PJSIP_HEADER(add,Privacy)=id)
+    watch: Set(LOCAL(told)=av(DIALPLANE_WATCHED=${CHANNEL(name)}^DIALPLANE_PATIENCE=<patience>))
+          TryExec(Originate(Local/s@<watch>/n,app,NoOp,,,60,${told}))
+          Return()
     """,
+    calls=(WATCH,),
 )
 
 # `i`: a carrier cannot send the call elsewhere by 302.
 TRUNK_CALL = routine(
     "trunk_call",
-    ("trunk", "number", "caller", "emergency"),
+    ("trunk", "number", "caller", "emergency", "hidden"),
     """
           GotoIf(${DIALPLAN_EXISTS(dp-trunks,<trunk>,1)}?:failed)
           Gosub(dp-trunks,<trunk>,1)
@@ -70,25 +100,49 @@ TRUNK_CALL = routine(
           Set(LOCAL(callee)=<number>@<trunk>)
           GotoIf($["<emergency>" = "again"]?:call)
           Set(LOCAL(callee)=<trunk>/sip:<number>@${CUT(row,:,7-)})
-    call: Dial(PJSIP/${callee},,ib(<leg>^s^1(<trunk>^${shown})))
-          GotoIf($["${DIALSTATUS}" = "CHANUNAVAIL" | "${DIALSTATUS}" = "CONGESTION"]?failed)
+    call: Gosub(dp-trunk-policies,<trunk>,1)
+          Set(LOCAL(policy)=${GOSUB_RETVAL})
+          Set(LOCAL(patience)=${CUT(policy,:,1)})
+          Set(LOCAL(patience)=${IF($["<emergency>" = "no" | ${patience} < EMERGENCY]?${patience}:EMERGENCY)})
+          HangupCauseClear()
+          Dial(PJSIP/${callee},,ib(<leg>^s^1(<trunk>^${shown}^${patience}^<hidden>)))
           GotoIf($["<emergency>" = "no"]?:failed)
-          Hangup(${HANGUPCAUSE})
+          Set(LOCAL(answer)=${HANGUPCAUSE(${HANGUPCAUSE_KEYS()},tech)})
+          Set(LOCAL(code)=0${FILTER(0-9,${answer:4:3})})
+          GotoIf($[${code} < 400 | ${code} > 699]?failed)
+          GotoIf($["-${CUT(policy,:,2)}-" =~ "-(${code:1}|${code:1:1}xx)-"]?failed)
+          GotoIf($["${CHANNEL(channeltype)}" = "PJSIP" & "${CHANNEL(state)}" != "Up"]?:plain)
+          PJSIPHangup(${code:1})
+    plain: Hangup(${HANGUPCAUSE})
     failed: Return()
-    """,
+    """.replace("EMERGENCY", str(EMERGENCY_PATIENCE_SECONDS)),
     calls=(WRITTEN_NUMBER, LEG),
 )
-"""Returns only if the trunk failed: it is gone, full, unreachable or congested. An emergency call (`yes`) ignores the
-limit and returns whenever nobody answered; `again` calls the carrier's address itself: Asterisk does not even try a
-carrier that left the last OPTIONS unanswered."""
+"""Returns only if the trunk failed: it is gone, full, unreachable, silent, or answers with a code of its `failoverOn`.
+Any other answer is the callee's, and the caller hears it as it is. An emergency call (`yes`) ignores the limit and
+returns whenever nobody answered; `again` calls the carrier's address itself: Asterisk does not even try a carrier that
+left the last OPTIONS unanswered."""
 
-ROUTINES = (WRITTEN_NUMBER, LEG, TRUNK_CALL)
+ROUTINES = (WRITTEN_NUMBER, WATCH, LEG, TRUNK_CALL)
 
 
 def trunk_table(site: Site) -> DialplanContext:
     """One row per trunk: channels, format, country code, national and international prefix, caller id, address."""
     rows = [entry(key.name, "Return", _row(site, spec), key) for key, spec in site.trunks]
     return context(TRUNKS, site.asterisk_key, rows)
+
+
+def trunk_policies(site: Site) -> DialplanContext:
+    """One row per trunk: seconds until its first answer, and the answers after which the next trunk is tried.
+
+    A table apart: a call that began before an upgrade goes on reading `dp-trunks` by its columns of then.
+    """
+    rows = [entry(key.name, "Return", _policy(spec), key) for key, spec in site.trunks]
+    return context(TRUNK_POLICIES, site.asterisk_key, rows)
+
+
+def _policy(spec: SipTrunkSpec) -> str:
+    return listed([str(spec.answer_seconds), listed(spec.failover_on, separator="-")], separator=":")
 
 
 def _row(site: Site, spec: SipTrunkSpec) -> str:
@@ -99,5 +153,10 @@ def _row(site: Site, spec: SipTrunkSpec) -> str:
 
 
 def _writing(policy: CallerIdPolicy) -> list[str]:
-    international = "011" if policy.country_code == NORTH_AMERICA else "00"
-    return [policy.format, policy.country_code or "", policy.national_prefix, international]
+    country = policy.country_code
+    if country is None:
+        return [policy.format, "", policy.national_prefix or "", "00"]
+    numbering = Numbering(country_code=country, national_prefix=policy.national_prefix)
+    bare = country == NORTH_AMERICA and policy.national_prefix is None  # ten digits are how it is written there
+    prefix = "" if bare else numbering.national
+    return [policy.format, country, prefix, numbering.international]

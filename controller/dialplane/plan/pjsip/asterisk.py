@@ -24,7 +24,7 @@ def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
         "global",
         options(
             ("user_agent", "Dialplane"),
-            ("endpoint_identifier_order", "ip,username"),
+            ("endpoint_identifier_order", "ip,auth_username,username"),
             ("keep_alive_interval", KEEP_ALIVE_SECONDS),
         ),
         key,

@@ -52,7 +52,7 @@ def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
             ("message_context", END),
             ("auth", number),
             ("aors", number),
-            ("identify_by", "username"),
+            ("identify_by", "username,auth_username"),
             ("transport", spec.transport),
             ("callerid", f'"{name}" <{number}>'),
             ("language", site.asterisk.default_language),

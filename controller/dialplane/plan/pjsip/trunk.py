@@ -88,6 +88,7 @@ def _endpoint(site: Site, key: Key, spec: SipTrunkSpec, auth: str | None) -> Opt
         ("rtp_symmetric", True),
         ("media_encryption", encryption(spec.media_encryption)),
         ("trust_id_inbound", spec.caller_id_policy.trust_inbound),
+        ("trust_id_outbound", spec.caller_id_policy.assert_hidden),
         ("send_pai", True),
         ("allow_transfer", False),
         ("allow_subscribe", False),
