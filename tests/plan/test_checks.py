@@ -556,6 +556,40 @@ def test_of_what_was_refused_and_never_verified_nothing_is_rendered() -> None:
     assert ADA_KEY not in plan.problems
 
 
+def _route(pattern: str, **spec: Any) -> Manifest:
+    return {"pattern": pattern, "permission": "national"} | spec
+
+
+def _ways(name: str, *routes: Manifest, **spec: Any) -> Manifest:
+    return trunk(name, outbound=list(routes), **spec)
+
+
+E164 = {"callerIdPolicy": {"format": "e164", "countryCode": "49"}}
+NANP = {"callerIdPolicy": {"format": "e164", "countryCode": "1"}}
+GUARDED = {"emergency": {"numbers": ["112", "911"], "trunks": ["a"]}}
+PREFIXED = {"numbers": ["112"], "prefixes": ["9"], "trunks": ["a"]}
+
+
+@table(
+    Case("different digits may overlap", [pbx(), _ways("a", _route("_0X.", priority=1)), _ways("b", _route("_00X."))], served=["a", "b"]),
+    Case("one pattern, two priorities", [pbx(), _ways("a", _route("_0X.", priority=1)), _ways("b", _route("_0X."))], served=["a", "b"]),
+    Case("the same digits in two ways", [pbx(), _ways("a", _route("_0Z.", priority=1)), _ways("b", _route("_0[1-9]X."))], [partly("b", CONFLICT, "spec.outbound[0].pattern")], ["a", "b"]),
+    Case("the same digits of one trunk", [pbx(), _ways("a", _route("_0Z."), _route("_0[1-9]X."))], served=["a"]),
+    Case("a number that is an Extension's", [pbx(), phone("101"), _ways("a", _route("_0X."), _route("101"))], [partly("a", CONFLICT, "spec.outbound[1].pattern")], ["a", "e101"]),
+    Case("the 17th trunk of a pattern", [pbx(), *(_ways(f"t{n:02}", _route("_0X.")) for n in range(17))], [partly("t16", CONFLICT, "spec.outbound[0].priority")], [f"t{n:02}" for n in range(17)]),
+    Case("an emergency number that loses a digit", [pbx(), _ways("a", _route("_9X.", strip=1))], [partly("a", Reason.INVALID, "spec.outbound[0].strip")], ["a"]),
+    Case("an emergency number that leaves whole", [pbx(), _ways("a", _route("_9X."))], served=["a"]),
+    Case("an emergency number that is named", [pbx(**GUARDED), _ways("a", _route("_9X.", strip=1))], served=["a"]),
+    Case("an emergency number with its prefix", [pbx(emergency={"numbers": ["911", "9911"], "trunks": ["a"]}), trunk("a")], [partly("pbx", Reason.INVALID, "spec.emergency.numbers[1]")], ["a"]),
+    Case("what is behind a prefix is nobody's number", [pbx(emergency=PREFIXED), phone("9112"), trunk("a")], [out("e9112", CONFLICT, "spec.number")], ["a"], secrets={"phone-9112": account("9112")}),
+    Case("a caller's number that can be written", [pbx(), trunk("a", callerId="030555", **E164), phone("101", callerId="+4930555101")], served=["a", "e101"]),
+    Case("ten digits in North America", [pbx(), trunk("a", callerId="5555550100", **NANP)], served=["a"]),
+    Case("a caller's number without a country", [pbx(), trunk("a", callerId="5550100", **NANP), phone("101", callerId="20")], [partly("a", Reason.INVALID, "spec.callerId"), partly("e101", Reason.INVALID, "spec.callerId")], ["a", "e101"]),
+)  # fmt: skip
+def test_outbound_routes_and_callers_numbers_do_what_they_say(case: Case) -> None:
+    check(case)
+
+
 def test_a_held_version_keeps_its_number_against_a_younger_one() -> None:
     held = {ADA_KEY: _version(OLD, username="101", password="before")}
     manifests = [pbx(), phone("102", "e101"), phone("101", "young", 5)]

@@ -8,6 +8,7 @@ settled who is served, and take nobody out. A new check is a function here and a
 
 from collections.abc import Callable, Iterable
 
+from dialplane.plan.checks.caller_ids import caller_ids
 from dialplane.plan.checks.config_maps import config_maps
 from dialplane.plan.checks.conflicts import (
     duplicate_dids,
@@ -19,6 +20,7 @@ from dialplane.plan.checks.conflicts import (
 )
 from dialplane.plan.checks.modems import duplicate_modems, forwarding, names, ways_out
 from dialplane.plan.checks.numbers import dialled_numbers, forwards
+from dialplane.plan.checks.outbound import overlapping_routes, routes_beyond_reach, shortened_emergency_numbers
 from dialplane.plan.checks.references import route_targets, schedule_loops, transports, trunks
 from dialplane.plan.checks.secrets import secrets
 from dialplane.plan.checks.tenants import campaign_tenants, duplicate_tenants, overlapping_pools, pools
@@ -55,4 +57,8 @@ PARTIAL: tuple[Check, ...] = (
     dialled_numbers,
     forwards,
     forwarding,
+    overlapping_routes,
+    routes_beyond_reach,
+    shortened_emergency_numbers,
+    caller_ids,
 )

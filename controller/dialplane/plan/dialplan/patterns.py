@@ -18,9 +18,36 @@ def any_matches(patterns: Iterable[str], number: str) -> bool:
     return any(matches(pattern, number) for pattern in patterns)
 
 
+def same_digits(one: str, other: str) -> bool:
+    """Return whether two patterns describe the same digits as far as both go: only their lengths differ.
+
+    `_0Z.` and `_0[1-9]X.` do; `_0X.` and `_00X.` do not: the second digit tells which is meant.
+    """
+    first, second = _digits(one), _digits(other)
+    if one == other or not one.startswith("_") or not other.startswith("_") or min(len(first), len(second)) < _TELLING:
+        return False
+    open_ended = one[-1] in ".!" and other[-1] in ".!"
+    return open_ended and all(a == b for a, b in zip(first, second, strict=False))
+
+
+_TELLING = 2
+"""Digits that two patterns must share, so that their likeness is no accident."""
+
+
+@cache
+def _digits(pattern: str) -> tuple[frozenset[str], ...]:
+    """What may stand at each place of a pattern, without its open end."""
+    elements = _ELEMENT.findall(pattern.removeprefix("_").rstrip(".!"))
+    return tuple(frozenset(c for c in "0123456789+*#" if re.fullmatch(_expression(e), c)) for e in elements)
+
+
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     if not pattern.startswith("_"):
         return re.compile(re.escape(pattern))
     elements: list[str] = _ELEMENT.findall(pattern[1:])
-    return re.compile("".join(_CLASSES.get(e) or (e if e.startswith("[") else re.escape(e)) for e in elements))
+    return re.compile("".join(map(_expression, elements)))
+
+
+def _expression(element: str) -> str:
+    return _CLASSES.get(element) or (element if element.startswith("[") else re.escape(element))
