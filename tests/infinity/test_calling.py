@@ -204,6 +204,11 @@ async def test_how_long_a_call_may_ring_depends_on_what_the_platform_tells(
     assert (call.dial_seconds, call.call_seconds) == (seconds, 600)
 
 
+async def test_without_a_callback_an_extension_is_free_again_after_minutes(rig: Rig, peer: InfinityPeer) -> None:
+    call, _ = got(await rig.calling.make_call(tenant(peer.url, callback=None), asked()))
+    assert (call.dial_seconds, call.call_seconds) == (660, 600)
+
+
 # --- extensions
 
 

@@ -72,7 +72,8 @@ async def test_an_agent_in_a_call_that_somebody_asked_for_is_left_alone(both: Se
     placed = await site.calling.make_call(tenants(view(*resources))["acme"], asked)
     assert placed.call is not None
     await site.show(*resources)
-    await site.until(lambda p: p.why == "every agent is in a call")
+    holder = f"every agent is in a call: a0 is in call {placed.call.id} of acme"
+    await site.until(lambda p: p.why == holder)
     assert (await called(peer)).keys() == {"+15550000999"}
     await peer.hang_up(placed.call.id)
     await site.until(lambda p: p.phase == "Completed")

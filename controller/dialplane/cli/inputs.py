@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,6 +11,7 @@ import typer
 from dialplane.cli.errors import Unusable
 from dialplane.cli.stand_ins import completed
 from dialplane.notify.words import BadTemplateError, Wording
+from dialplane.plan.advice import advice
 from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
 from dialplane.plan.templates import Templates
@@ -129,6 +130,9 @@ def plan_site(site: Site, templates: Path | None = None, *, exact: bool = False,
         if not _said_already(site, key, problem):
             finding = site.finding(key, problem)
             findings.setdefault((finding.subject, finding.field, finding.message), finding)
+    for key, field, message in advice(snapshot):
+        finding = replace(site.finding(key, Problem(Reason.INVALID, message, field)), level=Level.NOTICE)
+        findings.setdefault((finding.subject, finding.field, finding.message), finding)
     return Planned(site, plan, tuple(sorted(findings.values())))
 
 

@@ -334,8 +334,8 @@ class Calling:
             caller_number=shown,
             campaign=asked.campaign,
             reserve_seconds=spec.request_timeout_seconds + RESERVE_MARGIN,
-            dial_seconds=spec.call_timeout_seconds + (0 if knows else spec.max_call_seconds),
-            call_seconds=spec.max_call_seconds,
+            dial_seconds=spec.call_timeout_seconds + (0 if knows else spec.longest_call_seconds),
+            call_seconds=spec.longest_call_seconds,
         )
 
     async def _settle(self, call: Call, change: Change) -> Call:

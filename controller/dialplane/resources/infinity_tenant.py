@@ -95,12 +95,18 @@ class InfinityTenantSpec(Spec):
     """How long a call may ring."""
     request_timeout_seconds: Annotated[int, Field(ge=1, le=30)] = 10
     """How long the platform may take to answer a request."""
-    max_call_seconds: Annotated[int, Field(ge=60, le=86_400)] = 7200
-    """How long a call may last: where nobody tells of its end, its extension is free again then."""
+    max_call_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
+    """How long a call may last: where nobody tells of its end, its extension is free again then. By default 7200 with
+    `callback`, and 600 without: then nobody ever tells of an end, and an unanswered call holds extension and agent."""
     extension_pool: ExtensionPool
     """The extensions."""
     callback: Callback | None = None
     """How the platform tells of a call's end. Without it, calls end after their longest time."""
+
+    @property
+    def longest_call_seconds(self) -> int:
+        """How long a call may last, in seconds: `maxCallSeconds` with its default, which depends on `callback`."""
+        return self.max_call_seconds or (7200 if self.callback else 600)
 
 
 class PoolStatus(Part):

@@ -69,15 +69,19 @@ class Course:
 class Busy:
     """Who is in a call, or is about to be."""
 
-    agents: set[tuple[str, str]] = field(default_factory=set)
-    """Tenant and agent."""
-    numbers: set[str] = field(default_factory=set)
-    """Telephones: nobody answers two calls on one."""
+    agents: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Tenant and agent, each with the call that they are in."""
+    numbers: dict[str, str] = field(default_factory=dict)
+    """Telephones likewise: nobody answers two calls on one."""
 
-    def add(self, tenant: str, agent: str, number: str) -> None:
-        """This agent is busy."""
-        self.agents.add((tenant, agent))
-        self.numbers.add(number)
+    def add(self, tenant: str, agent: str, number: str, call: str = "one that begins now") -> None:
+        """Note that this agent is in this call."""
+        self.agents[tenant, agent] = call
+        self.numbers[number] = call
+
+    def call_of(self, tenant: str, agent: CampaignAgent) -> str:
+        """Return the call that keeps an agent from another; empty where none does."""
+        return self.agents.get((tenant, agent.id)) or self.numbers.get(agent.callback_number, "")
 
     def free(self, tenant: str, agents: Iterable[CampaignAgent]) -> tuple[CampaignAgent, ...]:
         """Those of them who may be rung, one for each telephone."""

@@ -208,7 +208,7 @@ class Runner:
         standings = await self._store.call(pools.standings, self._site)
         busy = Busy()
         for call in live:
-            busy.add(call.tenant, call.agent, call.callback_number)
+            busy.add(call.tenant, call.agent, call.callback_number, f"call {call.id} of {call.tenant}")
         for tenant, agent in self._asking.values():
             busy.add(tenant.name, agent.id, agent.callback_number)
         rooms = {}
@@ -232,6 +232,9 @@ class Runner:
         does = pacing.Course(len(agents), course.active, course.begun_lately(now), tuple(course.answered))
         allowed = pacing.allowed(duty.spec.pacing, does, room)
         course.why = allowed.why
+        if not agents:
+            first = duty.spec.agents[0]
+            course.why += f": {first.id} is in {looked.busy.call_of(tenant.name, first)}"
         if allowed.calls == 0 or not self.seen.leads():
             return
         # After calls that could not be placed, one tries.

@@ -410,7 +410,7 @@ def config(tenant: Tenant) -> Config:
         max_concurrent_calls=spec.max_concurrent_calls,
         call_timeout_seconds=spec.call_timeout_seconds,
         request_timeout_seconds=spec.request_timeout_seconds,
-        max_call_seconds=spec.max_call_seconds,
+        max_call_seconds=spec.longest_call_seconds,
         extensions=list(spec.extension_pool.numbers),
         strategy=spec.extension_pool.strategy,
         callback=None
