@@ -1,11 +1,15 @@
 """Reading of Apprise URLs: what is refused and why; and that no word of them gets out."""
 
+import inspect
 import logging
+import re
+import sys
 
 import pytest
+from apprise.manager_plugins import NotificationManager
 
 from dialplane.notify.failure import cause
-from dialplane.notify.target import ANSWER_SECONDS, BadTargetError, Target
+from dialplane.notify.target import _FILES, _OF_EVERY_URL, _UNLISTED, ANSWER_SECONDS, BadTargetError, Target
 from dialplane.notify.words import Words
 
 TOKEN = "T0KEN9876543210"
@@ -23,6 +27,8 @@ TOKEN = "T0KEN9876543210"
         ("syslog://", "syslog:// is refused: it reaches the controller's own machine"),
         ("windows://", "windows:// is refused"),
         ("dbus://", "dbus:// is refused"),
+        (f"tgram://123456789:{TOKEN}/1?proxy=http://{TOKEN}", "tgram:// with a proxy is refused: Apprise ignores it"),
+        (f"json://127.0.0.1/?tiemout={TOKEN}", "json:// has a parameter that it does not know, and would ignore: it knows"),
         (f"slack://T1JJ3T3L2/A1BRTD4JD/{TOKEN}/?template=/etc/passwd", "slack:// with template= is refused"),
         (f"mailto://{TOKEN}:x@example.com?pgp=yes&pgpkey=/etc/passwd", "mailto:// with pgpkey= is refused"),
     ],
@@ -33,6 +39,29 @@ def test_a_url_that_cannot_be_used_is_refused_without_a_word_of_it(url: str, why
     assert str(caught.value).startswith(why)
     assert TOKEN not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "json://127.0.0.1/?+X-Key=1&-page=2&:field=x&method=put&verify=no",
+        "mailto://a:b@127.0.0.1?from=a@b.cd&to=c@d.ef&name=Ada&smtp=mail.example.com&mode=ssl",
+        "bark://127.0.0.1/key/?sound=alarm&group=pbx",
+    ],
+)
+def test_what_a_service_reads_may_stand_in_its_url(url: str) -> None:
+    assert Target(url)
+
+
+def test_every_parameter_that_a_plugin_reads_is_known() -> None:
+    """A newer Apprise that reads more would have a good URL refused: this says which name to add."""
+    manager = NotificationManager()
+    manager.load_modules()
+    for scheme in manager.schemas():
+        source = inspect.getsource(sys.modules[manager[scheme].__module__])
+        read = {name.lower() for name in re.findall(r"""\[["']qsd["']\]\[["']([A-Za-z_]+)["']\]""", source)}
+        unknown = read - {name.lower() for name in manager[scheme].template_args} - _OF_EVERY_URL - _UNLISTED
+        assert unknown <= _FILES | {"tags", "v"}, scheme
 
 
 def test_what_a_url_says_of_limits_and_of_success_does_not_count() -> None:
