@@ -41,6 +41,10 @@ class Site:
         self.messages |= {each["metadata"]["name"]: each for each in messages}
         self.show()
 
+    def withdraw(self, name: str) -> None:
+        del self.messages[name]
+        self.show()
+
     def show(self) -> None:
         self.service.see(self.gateway.view(*self.messages.values()))
 

@@ -101,6 +101,21 @@ async def test_a_modem_that_never_gets_a_report_has_sent_its_messages_and_rings_
     assert len(await site.peer.sent()) == 1
 
 
+async def test_a_message_that_is_put_back_is_not_sent_again(site: Site) -> None:
+    again, other = message("hello"), message("hello", "another text")
+    again["metadata"]["uid"], other["metadata"]["uid"] = "uid-put-back", "uid-of-another"
+    site.send(message("hello"))
+    await site.until(lambda: site.phase("hello") == "Delivered")
+    site.withdraw("hello")
+    await site.until(lambda: site.phase("hello") is None)
+    site.send(again)
+    await site.until(lambda: site.ready("hello") == ("True", "Delivered"))
+    site.withdraw("hello")
+    site.send(other)
+    await site.until(lambda: site.ready("hello") == ("False", "Failed"))
+    assert len(await site.peer.sent()) == 1
+
+
 async def test_another_modem_of_the_group_takes_what_the_first_refused(site: Site) -> None:
     await site.peer.ask("refuse", error="SMSDB error")
     site.send(message("hello", dongleGroup="out"))

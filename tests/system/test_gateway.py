@@ -22,6 +22,7 @@ from tests.system.world import example
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EXAMPLE = ROOT / "examples/gsm-gateway"
+MESSAGE = ROOT / "examples/sms-message"
 OFFLINE_WITHIN = 5
 FIRST, SECOND = "490154203237518", "490154203237526"
 
@@ -55,6 +56,7 @@ async def site(
         try:
             await door.start()
             manifests, secrets = example(EXAMPLE, asterisk)
+            manifests += example(MESSAGE, asterisk)[0]
             await door.apply(manifests, secrets | {name: dict(values) for name, values in around.secrets.items()})
             await door.wait_ready()
             yield Site(door, around)

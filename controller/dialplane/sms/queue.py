@@ -17,7 +17,7 @@ from dialplane.service import Said, SiteView
 from dialplane.sms import metrics, said
 from dialplane.sms.outbox import created, enqueue, of_resource
 from dialplane.store import Store, StoreError, outgoing, outgoing_parts
-from dialplane.store.outgoing import Outgoing
+from dialplane.store.outgoing import NewOutgoing, Outgoing
 
 log = structlog.get_logger(__name__)
 
@@ -187,6 +187,8 @@ class Queue:
             if resource.begun:  # by a process whose store is lost: what it sent nobody knows
                 continue
             new = of_resource(self._site, resource, resource.spec)
+            if await self._sent_before(resource, new):
+                continue
             try:
                 kept = await self._store.call(enqueue, new, now=datetime.now(UTC))
             except LineRefused as error:
@@ -195,6 +197,21 @@ class Queue:
                 continue
             self.became(kept.message)
             self._queued()
+
+    async def _sent_before(self, resource: Resource, new: NewOutgoing) -> bool:
+        """Whether a SmsMessage of this name was sent already: one that is put back into a folder is not sent again."""
+        earlier = await self._store.call(outgoing.sent_under, self._site, resource.key.name)
+        if earlier is None or earlier.source_uid == resource.uid:
+            return False
+        if (earlier.recipient, earlier.text) != (new.recipient, new.text):
+            at = f"{earlier.queued_at:%Y-%m-%d %H:%M} UTC"
+            self._refused[resource.uid] = f"another message of this name was sent on {at}: give this one another name"
+            self._changed()
+            return True
+        if (kept := await self._store.call(outgoing.adopt, earlier.id, resource.uid)) is not None:
+            log.info("not sent again: a SmsMessage of this name was sent", name=resource.key.name, message=kept.id)
+            self.became(kept)
+        return True
 
     def _overdue(self, now: datetime) -> frozenset[Key]:
         """The SmsMessages whose time is over."""

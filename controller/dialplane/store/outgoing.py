@@ -198,11 +198,22 @@ def get(store: Store, site: str, message_id: str) -> Outgoing | None:
     return _one(store, (OUTGOING.c.site == site) & (OUTGOING.c.id == message_id))
 
 
-def of_source(store: Store, site: str, source: Source, source_uid: str) -> Outgoing | None:
-    """The message that a source gave under that uid."""
-    return _one(
-        store, (OUTGOING.c.site == site) & (OUTGOING.c.source == source) & (OUTGOING.c.source_uid == source_uid)
-    )
+def sent_under(store: Store, site: str, name: str) -> Outgoing | None:
+    """The newest message of a SmsMessage of that name that may have been sent; None where there is none."""
+    mine = (OUTGOING.c.site == site) & (OUTGOING.c.source == "resource") & (OUTGOING.c.name == name)
+    query = sa.select(OUTGOING).where(mine, OUTGOING.c.phase.not_in(("Failed", "Expired")))
+    with store.read() as connection:
+        row = connection.execute(query.order_by(OUTGOING.c.seq.desc()).limit(1)).one_or_none()
+    return None if row is None else message(row)
+
+
+def adopt(store: Store, message_id: str, source_uid: str) -> Outgoing | None:
+    """Let a message be that of another SmsMessage: the same one, which was deleted and is back."""
+    mine = OUTGOING.c.id == message_id
+    with store.write() as connection:
+        connection.execute(sa.update(OUTGOING).where(mine).values(source_uid=source_uid))
+        row = connection.execute(sa.select(OUTGOING).where(mine)).one_or_none()
+    return None if row is None else message(row)
 
 
 def page(
