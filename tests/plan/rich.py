@@ -23,6 +23,7 @@ ASTERISK: dict[str, Any] = {
     "timeZone": "Europe/Berlin",
     "defaultLanguage": "de",
     "codecs": ["opus", "alaw"],
+    "caFile": "/etc/pki/tls/certs/ca-bundle.crt",
 }
 
 DESK = {
@@ -52,6 +53,7 @@ CARRIER = {
     "host": "sip.example.com",
     "port": 5071,
     "transport": "tls",
+    "tls": {"verify": True, "caSecretRef": {"name": "authority"}},
     "credentialsSecretRef": {"name": "carrier"},
     "registration": {"expirySeconds": 600, "retrySeconds": 30, "contactUser": "line-1"},
     "qualifySeconds": 30,
@@ -87,6 +89,7 @@ SECRETS = {
     "plain-credentials": {"username": "102", "password": "generated"},
     "browser": {"username": "103", "password": "of the browser"},
     "carrier": {"username": "account", "password": "of the carrier"},
+    "authority": {"ca.crt": "-----BEGIN CERTIFICATE-----\nMIIA\n"},
     "tls": {"tls.crt": "-----BEGIN CERTIFICATE-----\nMIIB\n", "tls.key": "-----BEGIN PRIVATE KEY-----\nMIIE\n"},
     **MODEM_SECRETS,
 }

@@ -235,6 +235,32 @@ def test_dids(case: Case) -> None:
     check(case)
 
 
+BARE = {"name": "out", "protocol": "tls", "bind": "127.0.0.1:5062"}
+OTHER = {"name": "other", "protocol": "tls", "bind": "127.0.0.1:5063"}
+CA = {"caSecretRef": {"name": "ca"}}
+CA_SECRET = {"ca": {"ca.crt": "-----BEGIN CERTIFICATE-----\nx\n"}}
+
+
+def _trusting(transport: str, **others: Any) -> list[Manifest]:
+    """Trunk `a` takes what the machine vouches for, `b`, the younger one, what it says; both over TLS."""
+    transports = pbx(transports=[UDP, BARE, OTHER])
+    return [transports, trunk("a", transport="out", created=1), trunk("b", transport=transport, created=2, **others)]
+
+
+@table(
+    Case("both by the machine's authorities", _trusting("out"), served=["a", "b"]),
+    Case("one by its own", _trusting("out", tls=CA), [out("b", CONFLICT, "spec.tls")], ["a"], secrets=CA_SECRET),
+    Case("one not at all", _trusting("out", tls={"verify": False}), [out("b", CONFLICT, "spec.tls")], ["a"]),
+    Case("over another transport", _trusting("other", tls=CA), served=["a", "b"], secrets=CA_SECRET),
+    Case("its own over udp", _trusting("udp", tls=CA), [out("b", Reason.INVALID, "spec.tls.caSecretRef")], ["a"], secrets=CA_SECRET),
+    Case("no such Secret", _trusting("other", tls=CA), [out("b", Reason.SECRET_MISSING, "spec.tls.caSecretRef")], ["a"]),
+    Case("no PEM", _trusting("other", tls=CA), [out("b", Reason.SECRET_INVALID, "spec.tls.caSecretRef")], ["a"], secrets={"ca": {"ca.crt": "x"}}),
+    Case("a phone where no certificate is shown", [pbx(transports=[UDP, BARE]), phone("101", transport="out")], [out("e101", Reason.REFERENCE_MISSING, "spec.transport")]),
+)  # fmt: skip
+def test_trusted_certificates(case: Case) -> None:
+    check(case)
+
+
 def _listening(*binds: tuple[str, str | None]) -> list[Manifest]:
     tls = {"certificateSecretRef": {"name": "tls"}}
     return [

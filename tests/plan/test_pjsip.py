@@ -47,9 +47,58 @@ def test_certificates_are_written_as_the_secret_holds_them() -> None:
     for name in ("tls", "browsers"):
         assert PLAN.files[f"keys/{name}.crt"] == SECRETS["tls"]["tls.crt"]
         assert PLAN.files[f"keys/{name}.key"] == SECRETS["tls"]["tls.key"]
-    assert sorted(path for path in PLAN.files if path.startswith("keys/")) == [
-        f"keys/{name}.{end}" for name in ("browsers", "tls") for end in ("crt", "key")
+    assert PLAN.files["keys/tls.ca.crt"] == SECRETS["authority"]["ca.crt"]
+    assert sorted(path for path in PLAN.files if path.startswith("keys/")) == sorted(
+        ["keys/tls.ca.crt", *(f"keys/{name}.{end}" for name in ("browsers", "tls") for end in ("crt", "key"))]
+    )
+
+
+@pytest.mark.parametrize(
+    ("tls", "options"),
+    [
+        (None, {"verify_server": "yes", "ca_list_file": "/etc/ssl/certs/ca-certificates.crt"}),
+        (
+            {"caSecretRef": {"name": "authority"}},
+            {"verify_server": "yes", "ca_list_file": "/etc/asterisk/dialplane/keys/out.ca.crt"},
+        ),
+        ({"verify": False}, {}),
+    ],
+)
+def test_a_carriers_certificate_is_verified_over_the_transport_that_its_trunk_names(
+    tls: dict[str, object] | None, options: dict[str, str]
+) -> None:
+    """A transport of phones verifies nobody: a phone's own certificate is seldom one that an authority vouches for."""
+    both = [
+        {"name": "phones", "protocol": "tls", "bind": "192.0.2.1", "certificateSecretRef": {"name": "tls"}},
+        {"name": "out", "protocol": "tls", "bind": "192.0.2.1:5062"},
     ]
+    given = [
+        manifest("Asterisk", "pbx", {"transports": both}),
+        manifest(
+            "SipTrunk", "carrier", {"host": "sip.example.com", "transport": "out"} | ({"tls": tls} if tls else {})
+        ),
+    ]
+    plan = Planner(load()).plan(snapshot(given, SECRETS))
+    assert plan.problems == {}
+    rendered = {o.id: dict(o.options) for o in plan.objects.pjsip if o.type is PjsipType.TRANSPORT}
+    names = ("verify_server", "ca_list_file")
+    assert {name: rendered["out"][name] for name in names if name in rendered["out"]} == options
+    assert not {"verify_server", "ca_list_file"} & rendered["phones"].keys()
+    assert "cert_file" not in rendered["out"]
+
+
+def test_a_trunk_that_changes_what_it_takes_changes_its_transport_in_the_next_plan() -> None:
+    planner = Planner(load())
+    out = {"name": "out", "protocol": "tls", "bind": "192.0.2.1:5062"}
+
+    def verifying(**tls: object) -> bool:
+        given = [
+            manifest("Asterisk", "pbx", {"transports": [out]}),
+            manifest("SipTrunk", "carrier", {"host": "sip.example.com", "tls": tls}),
+        ]
+        return "verify_server = yes" in planner.plan(snapshot(given, SECRETS)).files["pjsip_transport.conf"]
+
+    assert [verifying(), verifying(verify=False), verifying()] == [True, False, True]
 
 
 def test_asterisk_reads_back_every_option_of_every_object() -> None:

@@ -333,5 +333,6 @@ def test_every_secret_of_a_rich_site_is_found_by_its_field() -> None:
         ("plain", "spec.generateCredentials", "plain-credentials"),
         ("browser", "spec.credentialsSecretRef", "browser"),
         ("carrier", "spec.credentialsSecretRef", "carrier"),
+        ("carrier", "spec.tls.caSecretRef", "authority"),
         ("boss", "spec.urlSecretRef", "boss"),
     }

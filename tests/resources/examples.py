@@ -134,14 +134,16 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         example(
             "Asterisk",
             "spec.transports[0].certificateSecretRef",
-            admitted=_transport(protocol="tls", bind="0.0.0.0:5061", certificateSecretRef=_TLS),
-            refused=_transport(protocol="tls", bind="0.0.0.0:5061"),
-        ),
-        example(
-            "Asterisk",
-            "spec.transports[0].certificateSecretRef",
             admitted=_transport(protocol="wss", certificateSecretRef=_TLS),
             refused=_transport(protocol="wss"),
+        ),
+    ),
+    "trunk-tls-authority": (
+        example(
+            "SipTrunk",
+            "spec.tls.caSecretRef",
+            admitted={"host": "sip.example.com", "tls": {"caSecretRef": {"name": "authority"}}},
+            refused={"host": "sip.example.com", "tls": {"verify": False, "caSecretRef": {"name": "authority"}}},
         ),
     ),
     "transport-no-certificate": (

@@ -52,6 +52,9 @@ DEFAULTS: Mapping[PjsipType, Mapping[str, str]] = {
         "localnet": "",
         "certfile": "",
         "privkeyfile": "",
+        "calistfile": "",
+        "verifyserver": "No",
+        "allowwildcardcerts": "No",
     },
 }
 
@@ -70,6 +73,10 @@ UNVERIFIABLE: Mapping[tuple[str, str], str] = {
     ("endpoint", "contact_user, security_mechanisms"): "never shown; the mark covers them",
     ("registration", "security_mechanisms"): "never shown",
     ("transport", "tos, cos"): "the file's value is shown while the open socket keeps the old one",
+    (
+        "transport",
+        "ca_list_file, verify_server, cert_file, priv_key_file",
+    ): "what was read is shown while the open socket goes on with the old ones; the controller's notes tell",
     ("transport", "a transport that no endpoint names"): "transports are shown beside an endpoint only",
     ("global", "*"): "no AMI action shows it",
     ("system", "*"): "no AMI action shows it, and only a restart reads it",

@@ -26,6 +26,7 @@ _LISTS = {
     PjsipType.REGISTRATION: "PJSIPShowRegistrationsOutbound",
 }
 _READABLE = frozenset({PjsipType.ENDPOINT, PjsipType.TRANSPORT, PjsipType.IDENTIFY, *_LISTS})
+_HINT = "is its port taken, its address not this machine's, its caFile not there? "
 _LIVE_FIELDS = frozenset({"externalmediaaddress", "externalsignalingaddress", "externalsignalingport", "localnet"})
 """Of a transport, what a reload changes; all else stays with the open socket."""
 
@@ -121,7 +122,7 @@ class _Search:
             endpoint = _value(wanted, "endpoint")
             if endpoint in self._complaints:
                 message = f"endpoint {endpoint}: {self._complaints[endpoint]}"
-        hint = "is its port taken, its address not this machine's? " if wanted.type is PjsipType.TRANSPORT else ""
+        hint = _HINT if wanted.type is PjsipType.TRANSPORT else ""
         return Mismatch(
             wanted.owner,
             f"{wanted.type} {wanted.id}",

@@ -12,6 +12,7 @@ from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.errors import AsteriskError, AuthenticationRefused, NotBooted
 from dialplane.cli import checks
 from dialplane.cli.ari_check import ari
+from dialplane.cli.certificate_check import certificates
 from dialplane.cli.checks import Diagnosis, Level
 from dialplane.cli.connection import Given, Host, PasswordFile, Port, Timeout, Tls, Username, ami_address, asterisk_of
 from dialplane.cli.inputs import SecretsDir, read_input
@@ -41,7 +42,7 @@ def doctor(
     timeout: Timeout = 30.0,
     output: Annotated[Format, typer.Option("--output", "-o", help="text, json or yaml.")] = Format.TEXT,
 ) -> None:
-    """Check the wiring of an Asterisk: AMI, rights, version, modules, includes, ARI, clock, ports, config directory.
+    """Check the wiring: AMI, rights, version, modules, includes, ARI, clock, ports, directory, carriers' certificates.
 
     Changes nothing. Exit code 0: it would work. 1: something failed; its cure stands beside it. 2: could not look.
 
@@ -88,6 +89,8 @@ async def _examine(
     if spec is not None and spec.ari is not None and site is not None:
         values = site.snapshot.secrets.get(spec.ari.credentials_secret_ref.name, {})
         found.append(await asyncio.to_thread(ari, str(spec.ari.url), values, min(limit, 10.0)))
+    if spec is not None and site is not None:
+        found.extend(await asyncio.to_thread(lambda: list(certificates(spec, site.snapshot, min(limit, 5.0)))))
     return found
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from dialplane.plan.authorities import authorities
 from dialplane.plan.dialplan import Lines, dialplan
 from dialplane.plan.dialplan.contexts import INTERNAL, VOICEMAIL
 from dialplane.plan.dialplan.endpoints import extension_variables
@@ -66,7 +67,7 @@ class Builder:
     """Builds one site, again and again."""
 
     def __init__(self) -> None:
-        self._whole: tuple[Key, AsteriskSpec, bytes] | None = None
+        self._whole: object = None
         self._pjsip = _Ordered[PjsipObject](lambda o: (_ORDER[o.type], o.id, o.owner))
         self._numbers = _Ordered[DialplanEntry](lambda e: e.extension)
         self._boxes = _Ordered[DialplanEntry](lambda e: e.extension)
@@ -78,7 +79,7 @@ class Builder:
     def build(self, site: Site) -> list[Finding]:
         """Take in a site; returns the findings about what no file can express: whoever has one brings nothing."""
         findings: list[Finding] = []
-        whole = (site.asterisk_key, site.asterisk, site.pepper)
+        whole = (site.asterisk_key, site.asterisk, site.pepper, authorities(site))
         same = whole == self._whole
         before, self.parts = self.parts, {}
         gone: list[Part] = []

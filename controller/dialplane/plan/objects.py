@@ -142,11 +142,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A key pair written beside the files, as `keys/NAME.crt` and `keys/NAME.key`."""
+    """A certificate written beside the files, as `keys/NAME.crt`, and its key as `keys/NAME.key` where it has one."""
 
     name: str
     certificate: SecretStr
-    key: SecretStr
+    key: SecretStr | None
     owner: Key
 
 

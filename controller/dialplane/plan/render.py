@@ -69,7 +69,8 @@ class Renderer:
         files |= self._modems(objects.dongles, findings)
         for certificate in objects.certificates:
             files[f"{KEYS}/{certificate.name}.crt"] = plain(certificate.certificate)
-            files[f"{KEYS}/{certificate.name}.key"] = plain(certificate.key)
+            if certificate.key is not None:
+                files[f"{KEYS}/{certificate.name}.key"] = plain(certificate.key)
         return files, findings
 
     def _objects(self, objects: tuple[PjsipObject, ...], findings: list[Finding]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from dialplane.plan.authorities import authorities
 from dialplane.plan.dialplan.voicemail import ZONE, ZONE_MESSAGE
 from dialplane.plan.objects import KEYS, Certificate, Setting
 from dialplane.plan.site import Site
@@ -25,7 +26,10 @@ def settings(site: Site) -> Iterator[Setting]:
 
 
 def certificates(site: Site) -> Iterator[Certificate]:
-    """The key pair of each transport that shows one; PEM, as the Secret holds it."""
+    """The key pair of each transport that shows one, and the authorities of others; PEM, as the Secrets hold it."""
+    for each in authorities(site).values():
+        if each.owner is not None:
+            yield Certificate(each.name, each.certificates, None, each.owner)
     for transport in sorted(site.asterisk.transports, key=lambda t: t.name):
         if transport.certificate_secret_ref:
             name = transport.certificate_secret_ref.name

@@ -21,6 +21,7 @@ _UNREAD, _RESTART, _STARTED = "unread", "restart_for", "started"
 _GOOD, _REFUSED = "dialplan_good", "dialplan_refused"
 _CIRCUMSTANCE = "circumstance"
 _REQUEST = "restart_asked"
+_TRUSTED = "trusted"
 _MARK = re.compile(rf"^{DIALPLAN_REVISION} = (\w+)$", re.MULTILINE)
 _SURE_SECONDS = 1.0
 """Asterisk tells its age in whole seconds."""
@@ -52,6 +53,7 @@ class Notes:
         met, started = json.loads(kept.get(_STARTED, '["", null]'))
         self._met: str = met
         self._started = Moment(*started) if started else None
+        self._trusted: dict[str, str] = json.loads(kept.get(_TRUSTED, "{}"))
         self._good = kept.get(_GOOD, "")
         self._refused = kept.get(_REFUSED, "")
         self._circumstance = kept.get(_CIRCUMSTANCE, "")
@@ -71,6 +73,21 @@ class Notes:
             self._unread = {**self._unread, **dict.fromkeys(todo.paths, now)}
             self._restart = {**self._restart, **dict.fromkeys(reloads_for(todo.effective, begun).restart_for, now)}
             self._store.note({_UNREAD: _text(self._unread), _RESTART: _text(self._restart)})
+
+    def trusting(self, marks: Mapping[str, str], had: Collection[str]) -> None:
+        """Note what each transport verifies by (`authorities.trusted`); `had` as in `writing`.
+
+        Asterisk shows what it has read, while a socket that is open goes on verifying as before (measured): nobody but
+        these notes can tell.
+        """
+        now = _Change(self._met, self._clock())
+        changed = {name for name, mark in marks.items() if self._trusted.get(name, "") != mark}
+        if not changed and self._trusted.keys() == marks.keys():
+            return
+        self._trusted = dict(marks)
+        late = {verification(name): now for name in changed if f"transport/{name}" in had}
+        self._restart = {**self._restart, **late}
+        self._store.note({_TRUSTED: json.dumps(self._trusted), _RESTART: _text(self._restart)})
 
     def unread(self, start: Start) -> frozenset[str]:
         """Files that the Asterisk that started then may not have read."""
@@ -148,6 +165,11 @@ class Notes:
         variables = {DIALPLAN_REVISION: mark[1]} if mark else {}
         objects = replace(plan.objects, globals=variables)
         return replace(plan, files={**plan.files, EXTENSIONS: text}, objects=objects)
+
+
+def verification(transport: str) -> str:
+    """What `Notes.restart_for` calls the verification over a transport."""
+    return f"verification of certificates over transport {transport}"
 
 
 def _apart(one: Moment, other: Moment | None) -> bool:

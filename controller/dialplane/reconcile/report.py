@@ -8,6 +8,7 @@ from typing import Any
 from dialplane.asterisk.contacts import Contact
 from dialplane.asterisk.live import LiveState
 from dialplane.asterisk.status import OLDEST, AsteriskStatus
+from dialplane.plan.authorities import verifies
 from dialplane.plan.plan import Plan
 from dialplane.reconcile.restart_request import RestartRequest
 from dialplane.reconcile.verified import Refusal
@@ -22,6 +23,8 @@ from dialplane.resources.sip_trunk import SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
 
 _TOO_OLD = f"this is Asterisk {{}}, Dialplane needs {OLDEST} or newer: what was rendered may not do what it says"
+_CERTIFICATE = "; or its certificate is not taken, which `dialplane doctor` tells"
+"""Asterisk says so in its log alone."""
 UNREACHABLE = frozenset({"Unreachable", "Removed"})
 """Asterisk's words for a contact that does not answer."""
 
@@ -162,7 +165,8 @@ def _report(resource: Resource, plan: Plan, findings: Findings) -> Report:
                 ]
             }
         case SipTrunkSpec() as spec if served:
-            conditions += _trunk_conditions(resource.key, spec, findings)
+            verified = plan.pbx is not None and verifies(plan.pbx.spec, spec)
+            conditions += _trunk_conditions(resource.key, spec, findings, _CERTIFICATE if verified else "")
             fields = _trunk_fields(resource.key, spec, findings)
         case _:
             pass
@@ -216,14 +220,14 @@ def _phone_registered(contacts: tuple[Contact, ...], findings: Findings) -> Cond
     return Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.NO_CONTACT, message)
 
 
-def _trunk_conditions(key: Key, spec: SipTrunkSpec, findings: Findings) -> Iterable[Condition]:
+def _trunk_conditions(key: Key, spec: SipTrunkSpec, findings: Findings, hint: str) -> Iterable[Condition]:
     if spec.registers:
-        yield _trunk_registered(key, findings)
+        yield _trunk_registered(key, findings, hint)
     if spec.qualify_seconds:
-        yield _trunk_reachable(key, findings)
+        yield _trunk_reachable(key, findings, hint)
 
 
-def _trunk_registered(key: Key, findings: Findings) -> Condition:
+def _trunk_registered(key: Key, findings: Findings, hint: str) -> Condition:
     registration = findings.live.registrations.get(key.name) if findings.live else None
     if registration is None:
         return _unknown(ConditionType.REGISTERED)
@@ -231,21 +235,22 @@ def _trunk_registered(key: Key, findings: Findings) -> Condition:
         case "Registered":
             return Condition(ConditionType.REGISTERED, Truth.TRUE, Reason.REGISTERED)
         case "Rejected":
-            message = f"{registration.server_uri} refuses the registration or is not found: check host and account"
+            cure = f"check host and account{hint}"
+            message = f"{registration.server_uri} refuses the registration or is not found: {cure}"
             return Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.REGISTRATION_REJECTED, message)
         case state:
-            message = f"{registration.server_uri} has not confirmed the registration ({state})"
+            message = f"{registration.server_uri} has not confirmed the registration ({state}){hint}"
             return Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.UNREGISTERED, message)
 
 
-def _trunk_reachable(key: Key, findings: Findings) -> Condition:
+def _trunk_reachable(key: Key, findings: Findings, hint: str) -> Condition:
     contacts = _contacts(findings.live, key.name)
     if not contacts:
         return _unknown(ConditionType.REACHABLE)
     if any(contact.status == "Reachable" for contact in contacts):
         return Condition(ConditionType.REACHABLE, Truth.TRUE, Reason.REACHABLE)
     if any(contact.status in UNREACHABLE for contact in contacts):
-        return Condition(ConditionType.REACHABLE, Truth.FALSE, Reason.UNREACHABLE, "no answer to OPTIONS")
+        return Condition(ConditionType.REACHABLE, Truth.FALSE, Reason.UNREACHABLE, f"no answer to OPTIONS{hint}")
     return Condition(ConditionType.REACHABLE, Truth.UNKNOWN, Reason.NOT_QUALIFIED, "not asked yet")
 
 

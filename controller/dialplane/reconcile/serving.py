@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -15,8 +15,9 @@ from dialplane.asterisk.errors import AsteriskError
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.modules import sentence
 from dialplane.asterisk.status import AsteriskStatus, busy_contexts
+from dialplane.plan.authorities import trusted, verifies
 from dialplane.plan.dialplan.retained import entered, retained, routines
-from dialplane.plan.objects import PjsipType
+from dialplane.plan.objects import KEYS, PjsipType
 from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
 from dialplane.plan.render import EXTENSIONS
@@ -24,6 +25,7 @@ from dialplane.reconcile import metrics
 from dialplane.reconcile.config_dir import ConfigDirectory
 from dialplane.reconcile.convergence import converge
 from dialplane.reconcile.memory import Memory
+from dialplane.reconcile.notes import verification
 from dialplane.reconcile.place import Place
 from dialplane.reconcile.put_off import PutOff
 from dialplane.reconcile.report import Findings, LastReload
@@ -32,6 +34,7 @@ from dialplane.reconcile.settings import Timing
 from dialplane.reconcile.verified import Refusal
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.sip_trunk import SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
 
 log = structlog.get_logger(__name__)
@@ -135,6 +138,7 @@ class Serving:
         try:
             todo = await asyncio.to_thread(directory.differing, plan.files)
             memory.notes.writing(todo, memory.objects())
+            memory.notes.trusting(trusted(plan.objects), memory.objects())
             with metrics.phase.labels("write").time():
                 await asyncio.to_thread(directory.carry_out, todo, plan.files)
         finally:
@@ -184,7 +188,9 @@ class Serving:
     ) -> Outcome:
         todo = await asyncio.to_thread(directory.differing, plan.files)
         earlier = memory.objects()
-        memory.notes.writing(todo, session.proven.keys() | earlier.keys())
+        there = session.proven.keys() | earlier.keys()
+        memory.notes.writing(todo, there)
+        memory.notes.trusting(trusted(plan.objects), there)
         endpoints = sum(item.type is PjsipType.ENDPOINT for item in plan.objects.pjsip)
         task = Task(
             plan=plan,
@@ -247,6 +253,8 @@ class Serving:
         unproven = _waiting(outcome.held_up) | unproven
         if plan.pbx and (stand_in or outcome.dialplan_refused or None in outcome.mismatches):
             unproven[plan.pbx.key] = _rejected(WHOLE)
+        restart_for = (*memory.notes.restart_for(session.start), *outcome.sockets)
+        unproven = dict(_unverifying(plan, restart_for)) | unproven
         if outcome.undeleted:
             there = "; ".join(m.object for m in outcome.undeleted)
             log.warning("asterisk keeps what was deleted", objects=there)
@@ -255,7 +263,7 @@ class Serving:
             verified=frozenset(plan.versions) - unproven.keys(),
             refused=dict(memory.refused),
             unproven=unproven,
-            restart_for=(*memory.notes.restart_for(session.start), *outcome.sockets),
+            restart_for=restart_for,
             revision=plan.revision if not unproven else "",
         )
 
@@ -274,6 +282,19 @@ async def _dialplan(directory: ConfigDirectory) -> str:
 def _unproven(found: Collection[Mismatch]) -> Problem:
     missing = sentence(found)
     return Problem(Reason.MODULE_MISSING, missing) if missing else _rejected("; ".join(map(str, found)))
+
+
+def _unverifying(plan: Plan, restart_for: Collection[str]) -> Iterator[tuple[Key, Problem]]:
+    """The trunks whose carriers' certificates Asterisk does not verify as asked before it is restarted."""
+    if plan.pbx is None or not restart_for:
+        return
+    for key, version in plan.versions.items():
+        spec = version.resource.spec
+        if isinstance(spec, SipTrunkSpec) and verifies(plan.pbx.spec, spec):
+            name = plan.pbx.spec.transport(spec.transport).name
+            if not {f"transport {name}", f"{KEYS}/{name}.ca.crt", verification(name)}.isdisjoint(restart_for):
+                message = f"only a restart of Asterisk makes transport {name!r} verify certificates as asked"
+                yield key, Problem(Reason.RESTART_REQUIRED, message)
 
 
 def _waiting(held_up: Collection[Mismatch]) -> dict[Key, Problem]:

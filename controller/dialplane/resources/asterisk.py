@@ -83,10 +83,10 @@ class Transport(Part):
         ),
         Rule(
             id="transport-certificate",
-            message="tls and wss need certificateSecretRef",
+            message="wss needs certificateSecretRef",
             field="certificateSecretRef",
-            cel="!(self.protocol in ['tls', 'wss']) || has(self.certificateSecretRef)",
-            holds=lambda t: t.protocol not in ("tls", "wss") or t.certificate_secret_ref is not None,
+            cel="self.protocol != 'wss' || has(self.certificateSecretRef)",
+            holds=lambda t: t.protocol != "wss" or t.certificate_secret_ref is not None,
         ),
         Rule(
             id="transport-no-certificate",
@@ -110,7 +110,7 @@ class Transport(Part):
     local_networks: Networks = ()
     """Networks that are reached without NAT, such as `192.168.0.0/16`."""
     certificate_secret_ref: TlsSecretRef | None = None
-    """The certificate that tls and wss show."""
+    """The certificate that tls and wss show. A tls transport over which only trunks call out needs none."""
 
     @property
     def listens(self) -> tuple[str, int]:
@@ -218,6 +218,9 @@ class AsteriskSpec(Spec):
         Transport(name="udp", protocol="udp", bind="0.0.0.0:5060"),
     )
     """Where Asterisk listens for SIP. The first is used by everyone who names none."""
+    ca_file: AbsolutePath = "/etc/ssl/certs/ca-certificates.crt"
+    """The authorities that carriers' certificates are verified by, where a trunk over tls names none: a PEM file on the
+    machine that Asterisk runs on. By default Debian's; Red Hat's is `/etc/pki/tls/certs/ca-bundle.crt`."""
     rtp: Rtp = Rtp()
     """The ports of voice."""
     emergency: Emergency | None = None
@@ -238,9 +241,13 @@ class AsteriskSpec(Spec):
     restart: Restart = Restart()
     """How restarts go about."""
 
+    def transport(self, name: str | None) -> Transport:
+        """The transport of that name; the first one where none is named."""
+        return next((t for t in self.transports if t.name == name), self.transports[0])
+
     def protocol(self, transport: str | None) -> Protocol:
         """The protocol of a transport; of the first one where none is named."""
-        return next((t.protocol for t in self.transports if t.name == transport), self.transports[0].protocol)
+        return self.transport(transport).protocol
 
 
 class LastReload(Part):

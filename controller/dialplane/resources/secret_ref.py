@@ -49,6 +49,15 @@ class TlsSecretRef(SecretRef):
         return ("tls.crt", "tls.key")
 
 
+class AuthoritySecretRef(SecretRef):
+    """A Secret of the same namespace with the key `ca.crt`: certificates of authorities, PEM."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that are read."""
+        return ("ca.crt",)
+
+
 class SecretKeyRef(SecretRef):
     """One value of a Secret of the same namespace."""
 

@@ -29,6 +29,7 @@ from dialplane.resources.fields import (
 )
 from dialplane.resources.numbering import CountryCode, NationalPrefix
 from dialplane.resources.rule import Rule
+from dialplane.resources.secret_ref import AuthoritySecretRef
 from dialplane.resources.status import Status
 from dialplane.resources.text import Text
 
@@ -77,6 +78,27 @@ SipAnswer = Annotated[
     Text('a SIP answer in quotes: a code such as "503", or a class such as "5xx"', r"^[4-6]([0-9]{2}|xx)$", 3),
 ]
 """A final answer of SIP, or a class of them."""
+
+
+class TrunkTls(Part):
+    """Whose certificate is taken from the other side; only over a tls transport."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="trunk-tls-authority",
+            message="without verify no authority is asked: remove caSecretRef, or verify",
+            field="caSecretRef",
+            cel="self.verify || !has(self.caSecretRef)",
+            holds=lambda tls: tls.verify or tls.ca_secret_ref is None,
+        ),
+    )
+
+    verify: bool = True
+    """Take only a certificate that an authority vouches for and that names `host` (with `outboundProxy`: that one).
+    `false` takes any: whoever is on the way can listen and place calls, and the keys of SRTP travel in SIP."""
+    ca_secret_ref: AuthoritySecretRef | None = None
+    """The authorities that may vouch for it, a certificate that is its own authority included. By default those of the
+    machine that Asterisk runs on (`caFile` of the Asterisk)."""
 
 
 class InboundRoute(Part):
@@ -138,6 +160,8 @@ class SipTrunkSpec(Spec):
     """The carrier's SIP port. Without it: what DNS says (SRV), else 5060, with tls 5061."""
     transport: ObjectName | None = None
     """The name of a transport of the Asterisk (udp, tcp or tls). By default its first."""
+    tls: TrunkTls = TrunkTls()
+    """Whose certificate is taken, where `transport` is a tls one. Trunks of one transport agree on it."""
     enabled: bool = True
     """`false` takes the trunk out of service and keeps the manifest."""
     credentials_secret_ref: UsernamePasswordRef | None = None

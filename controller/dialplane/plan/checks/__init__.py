@@ -17,6 +17,7 @@ from dialplane.plan.checks.conflicts import (
     duplicate_numbers,
     duplicate_registrations,
     overlapping_binds,
+    trusted_certificates,
 )
 from dialplane.plan.checks.modems import duplicate_modems, forwarding, names, ways_out
 from dialplane.plan.checks.numbers import dialled_numbers, forwards
@@ -43,6 +44,7 @@ EXCLUDING: tuple[Check, ...] = (
     duplicate_networks,
     duplicate_registrations,
     duplicate_dids,
+    trusted_certificates,
     schedule_loops,
     duplicate_modems,
     ways_out,

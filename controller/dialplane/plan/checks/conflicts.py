@@ -78,6 +78,23 @@ def duplicate_dids(draft: Draft) -> Iterator[Finding]:
             yield key, Problem(Reason.CONFLICT, message, f"spec.inbound[{index}].did")
 
 
+def trusted_certificates(draft: Draft) -> Iterator[Finding]:
+    """Asterisk verifies by transport: trunks that share one take the same certificates."""
+    if draft.asterisk is None:
+        return
+    known: dict[str, tuple[Key, tuple[bool, str]]] = {}
+    for key, spec in draft.of(SipTrunkSpec):
+        transport = draft.asterisk.transport(spec.transport)
+        wanted = spec.tls.verify, spec.tls.ca_secret_ref.name if spec.tls.ca_secret_ref else ""
+        elder, agreed = known.setdefault(transport.name, (key, wanted))
+        if transport.protocol == "tls" and agreed != wanted:
+            message = (
+                f"{elder} takes other certificates over transport {transport.name!r}, by which Asterisk verifies: "
+                f"add a tls transport to {draft.asterisk_key} with another port, and name it in one of the two"
+            )
+            yield key, Problem(Reason.CONFLICT, message, "spec.tls")
+
+
 def overlapping_binds(draft: Draft) -> Iterator[Finding]:
     """Two transports cannot listen at one place."""
     if draft.asterisk is None or draft.asterisk_key is None:

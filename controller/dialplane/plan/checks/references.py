@@ -30,6 +30,12 @@ def transports(draft: Draft) -> Iterator[Finding]:
         if isinstance(spec, SipTrunkSpec):
             if protocol == "wss":
                 yield key, Problem(Reason.INVALID, "a trunk cannot use a wss transport", "spec.transport")
+            elif spec.tls.ca_secret_ref and draft.asterisk.protocol(spec.transport) != "tls":
+                message = "certificates are verified over a tls transport alone: name one in spec.transport"
+                yield key, Problem(Reason.INVALID, message, "spec.tls.caSecretRef")
+        elif protocol == "tls" and draft.asterisk.transport(spec.transport).certificate_secret_ref is None:
+            message = f"transport {spec.transport!r} shows no certificate, so that no phone can use it: give it one"
+            yield key, Problem(Reason.REFERENCE_MISSING, message, "spec.transport")
         elif spec.webrtc and "wss" not in known.values():
             message = f"webrtc needs a wss transport in {draft.asterisk_key}"
             yield key, Problem(Reason.REFERENCE_MISSING, message, "spec.webrtc")

@@ -20,6 +20,7 @@ GENERATING = "has not been made by the controller yet"
 _SIP_USER = re.compile(r"[A-Za-z0-9_.!~*'()&=+$,;?/#-]+")
 PEM = {
     "tls.crt": re.compile(r"^-----BEGIN CERTIFICATE-----\r?$", re.MULTILINE),
+    "ca.crt": re.compile(r"^-----BEGIN CERTIFICATE-----\r?$", re.MULTILINE),
     "tls.key": re.compile(r"^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\r?$", re.MULTILINE),
 }
 """How the values of a TLS Secret begin; Asterisk would take any text, and fail at the first handshake."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from dialplane.plan.authorities import Authorities, authorities
 from dialplane.plan.objects import KEYS, PjsipObject, PjsipType
 from dialplane.plan.pjsip.options import Options, codecs, options, repeated
 from dialplane.plan.site import Site
@@ -29,10 +30,10 @@ def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
         ),
         key,
     )
+    trusted = authorities(site)
     for transport in sorted(site.asterisk.transports, key=lambda t: t.name):
-        yield PjsipObject(
-            PjsipType.TRANSPORT, transport.name, _transport(transport, site.asterisk.config_directory), key
-        )
+        rendered = _transport(transport, site.asterisk.config_directory, trusted.get(transport.name))
+        yield PjsipObject(PjsipType.TRANSPORT, transport.name, rendered, key)
         yield PjsipObject(PjsipType.ENDPOINT, f"{WITNESS}{transport.name}", _witness(transport), key)
 
 
@@ -44,8 +45,9 @@ def _witness(transport: Transport) -> Options:
     return (("transport", transport.name), ("identify_by", "ip"), ("context", NOWHERE), *codecs(("ulaw",)))
 
 
-def _transport(transport: Transport, directory: str) -> Options:
-    keys = f"{directory}/{KEYS}/{transport.name}" if transport.protocol == "tls" else None
+def _transport(transport: Transport, directory: str, trusted: Authorities | None) -> Options:
+    shows = transport.protocol == "tls" and transport.certificate_secret_ref
+    keys = f"{directory}/{KEYS}/{transport.name}" if shows else None
     return options(
         ("protocol", str(transport.protocol)),
         # A wss transport listens through http.conf; its section only names it, and must still have a bind.
@@ -55,4 +57,7 @@ def _transport(transport: Transport, directory: str) -> Options:
         ("cert_file", keys and f"{keys}.crt"),
         ("priv_key_file", keys and f"{keys}.key"),
         ("method", "tlsv1_2" if transport.protocol == "tls" else None),
+        ("ca_list_file", trusted.file if trusted else None),
+        ("verify_server", True if trusted else None),
+        ("allow_wildcard_certs", True if trusted else None),  # many carriers show one, and browsers take it
     ) + repeated("local_net", transport.local_networks)

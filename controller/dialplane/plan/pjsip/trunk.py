@@ -12,7 +12,7 @@ from dialplane.plan.dialplan.contexts import END
 from dialplane.plan.dialplan.endpoints import trunk_context
 from dialplane.plan.objects import PjsipObject, PjsipType, Value
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
-from dialplane.plan.pjsip.uri import server_uri
+from dialplane.plan.pjsip.uri import server_uri, transport_parameter
 from dialplane.plan.site import Credentials, Site
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.key import Key
@@ -39,7 +39,7 @@ def trunk_objects(site: Site, key: Key, spec: SipTrunkSpec) -> Iterator[PjsipObj
         options(
             ("contact", server_uri(site.asterisk, spec, "")),
             ("qualify_frequency", spec.qualify_seconds),
-            ("outbound_proxy", _proxy(spec)),
+            ("outbound_proxy", _proxy(site, spec)),
         ),
         key,
     )
@@ -79,7 +79,7 @@ def _endpoint(site: Site, key: Key, spec: SipTrunkSpec, auth: str | None) -> Opt
         ("outbound_auth", auth),
         ("identify_by", "ip"),
         ("transport", spec.transport),
-        ("outbound_proxy", _proxy(spec)),
+        ("outbound_proxy", _proxy(site, spec)),
         ("from_user", spec.from_user),
         ("from_domain", spec.from_domain),
         ("language", site.asterisk.default_language),
@@ -106,7 +106,7 @@ def _registration(
         ("outbound_auth", auth),
         ("contact_user", registration.contact_user or username),
         ("transport", spec.transport),
-        ("outbound_proxy", _proxy(spec)),
+        ("outbound_proxy", _proxy(site, spec)),
         ("expiration", registration.expiry_seconds),
         ("retry_interval", registration.retry_seconds),
         ("forbidden_retry_interval", registration.retry_seconds),
@@ -120,8 +120,10 @@ def _registration(
     return options(*pairs)
 
 
-def _proxy(spec: SipTrunkSpec) -> str | None:
-    return f"sip:{spec.outbound_proxy};lr" if spec.outbound_proxy else None
+def _proxy(site: Site, spec: SipTrunkSpec) -> str | None:
+    """By the trunk's own protocol: without it a request over tls would be looked for by udp."""
+    suffix = transport_parameter(site.asterisk, spec)
+    return f"sip:{spec.outbound_proxy}{suffix};lr" if spec.outbound_proxy else None
 
 
 def _mark(site: Site, credentials: Credentials) -> str:

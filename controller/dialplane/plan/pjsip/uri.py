@@ -12,6 +12,10 @@ def server_uri(asterisk: AsteriskSpec, spec: SipTrunkSpec, user: str) -> str:
 def server_address(asterisk: AsteriskSpec, spec: SipTrunkSpec) -> str:
     """`host[:port][;transport=…]` of the carrier: what follows the user in a URI."""
     host = f"[{spec.host}]" if ":" in spec.host else spec.host
+    return f"{host}{f':{spec.port}' if spec.port else ''}{transport_parameter(asterisk, spec)}"
+
+
+def transport_parameter(asterisk: AsteriskSpec, spec: SipTrunkSpec) -> str:
+    """`;transport=…`; nothing for udp, which every SIP address means."""
     protocol = asterisk.protocol(spec.transport)
-    suffix = f";transport={protocol}" if protocol in {"tcp", "tls"} else ""
-    return f"{host}{f':{spec.port}' if spec.port else ''}{suffix}"
+    return f";transport={protocol}" if protocol in {"tcp", "tls"} else ""
