@@ -176,7 +176,7 @@ def _service(url: str) -> NotifyBase:
 
 def _check_parameters(scheme: str, names: Collection[str]) -> None:
     """Refuse what Apprise would ignore in silence, such as `proxy=`; whatever is in the URL is not repeated."""
-    plugin = NotificationManager()[scheme]
+    plugin = NotificationManager()[scheme]  # type: ignore[no-untyped-call]
     has = {name.lower() for name in plugin.template_args} | _OF_EVERY_URL | _UNLISTED
     free = tuple(str(kind.get("prefix", "")) for kind in plugin.template_kwargs.values())
     ignored = [name for name in names if name not in has and not (free and name.startswith(free))]
