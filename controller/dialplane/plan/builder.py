@@ -6,11 +6,12 @@ but says the same stays the object that it was, so that all that follows (order,
 """
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from dialplane.plan.authorities import authorities
+from dialplane.plan.authorities import Authorities, authorities
 from dialplane.plan.dialplan import Lines, dialplan
 from dialplane.plan.dialplan.contexts import INTERNAL, VOICEMAIL
 from dialplane.plan.dialplan.endpoints import extension_variables
@@ -40,6 +41,9 @@ Piece = TypeVar("Piece")
 FEW = 100
 """Newcomers that are put into their places one by one; more are sorted in."""
 
+LATELY = 4
+"""Versions of each of the Asterisk's own objects to remember: within one plan they may change to and fro."""
+
 _ORDER = {kind: index for index, kind in enumerate(PjsipType)}
 
 
@@ -67,7 +71,9 @@ class Builder:
     """Builds one site, again and again."""
 
     def __init__(self) -> None:
-        self._whole: object = None
+        self._whole: tuple[Key, AsteriskSpec, bytes] | None = None
+        self._trusted: Mapping[str, Authorities] = {}
+        self._lately: dict[str, deque[PjsipObject]] = defaultdict(lambda: deque(maxlen=LATELY))
         self._pjsip = _Ordered[PjsipObject](lambda o: (_ORDER[o.type], o.id, o.owner))
         self._numbers = _Ordered[DialplanEntry](lambda e: e.extension)
         self._boxes = _Ordered[DialplanEntry](lambda e: e.extension)
@@ -79,8 +85,10 @@ class Builder:
     def build(self, site: Site) -> list[Finding]:
         """Take in a site; returns the findings about what no file can express: whoever has one brings nothing."""
         findings: list[Finding] = []
-        whole = (site.asterisk_key, site.asterisk, site.pepper, authorities(site))
+        whole = (site.asterisk_key, site.asterisk, site.pepper)
         same = whole == self._whole
+        trusted = authorities(site)
+        other = trusted != self._trusted
         before, self.parts = self.parts, {}
         gone: list[Part] = []
         come: list[Part] = []
@@ -89,12 +97,15 @@ class Builder:
         ]  # fmt: skip
         for key, spec in owners:
             known = before.get(key)
-            if known is None or not same or known.spec is not spec or known.secrets is not site.secrets.get(key):
+            stale = not same or (other and key == site.asterisk_key)
+            if known is None or stale or known.spec is not spec or known.secrets is not site.secrets.get(key):
                 try:
                     part = _part(site, key, spec)
                 except Unrenderable as error:
                     findings.append((key, unrenderable(error)))
                     continue
+                if key == site.asterisk_key:
+                    part = replace(part, pjsip=tuple(map(self._as_lately, part.pjsip)))
                 if known is not None:
                     part = _kept(known, part)
                     gone.append(known)
@@ -103,13 +114,21 @@ class Builder:
             else:
                 self.parts[key] = known
         gone += [before[key] for key in before.keys() - self.parts.keys()]
-        self._whole = whole
+        self._whole, self._trusted = whole, trusted
         self._pjsip.change((p.pjsip for p in gone), (p.pjsip for p in come))
         self._numbers.change((p.numbers for p in gone), (p.numbers for p in come))
         self._boxes.change((p.boxes for p in gone), (p.boxes for p in come))
         self._mailboxes.change((p.mailboxes for p in gone), (p.mailboxes for p in come))
         self._dongles.change((p.dongles for p in gone), (p.dongles for p in come))
         return findings
+
+    def _as_lately(self, item: PjsipObject) -> PjsipObject:
+        """The object that said the same a moment ago: a trunk that goes out takes its authorities from a transport."""
+        known = self._lately[item.name]
+        same = next((one for one in known if one == item), None)
+        if same is None:
+            known.append(item)
+        return same or item
 
     @property
     def pjsip(self) -> tuple[PjsipObject, ...]:
