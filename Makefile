@@ -28,13 +28,23 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 SITE ?= examples/office
 PY   := $(VENV)/bin/python
 
-.PHONY: up test lint format crds docs lock testbed bench soak
+# The test bed is tested again only where it changed since all of its tests passed on this machine.
+BED     = $(shell find testbed tests/testbed requirements.lock -type f ! -name '*.pyc' | LC_ALL=C sort | xargs cat | sha256sum | cut -c1-16)
+BED_RAN = $(CACHE)/tested/testbed-$(BED)
+
+.PHONY: up check test lint format crds docs lock testbed bench soak
 up: setup ## run a site on a real Asterisk on this machine (SITE=DIR, ONCE=1 for scripts)
 	@$(PY) -m testbed up $(SITE) $(if $(ONCE),--once)
 
+check: lint ## lint, then every test that needs no real parts: what to run at each change
+	@$(PY) -m pytest -n 2 --dist loadgroup -m "not real" $(PYTEST)
+
 test: lint testbed ## lint, then every test, with the real parts
-	@$(PY) -m pytest -n 2 --dist loadgroup $(PYTEST) || { test $$? -eq 1 && echo "test: what failed beside other tests, again and alone" \
-	    && $(PY) -m pytest --last-failed --last-failed-no-failures none --maxfail 3 $(PYTEST); }
+	@bed=; if test -z "$(PYTEST)" && test -f $(BED_RAN); then bed=--ignore=tests/testbed; \
+	    echo "test: the test bed is as it was when its tests passed: they are left out (rm -r $(CACHE)/tested runs them)"; fi; \
+	$(PY) -m pytest -n 2 --dist loadgroup $$bed $(PYTEST) || { test $$? -eq 1 && echo "test: what failed beside other tests, again and alone" \
+	    && $(PY) -m pytest --last-failed --last-failed-no-failures none --maxfail 3 $$bed $(PYTEST); } || exit 1; \
+	if test -z "$(PYTEST)"; then mkdir -p $(CACHE)/tested && touch $(BED_RAN); fi
 
 testbed: setup ## fetch or build the real parts that the tests need
 	@$(PY) -m testbed all

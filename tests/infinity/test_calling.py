@@ -26,9 +26,6 @@ from tests.infinity.tenants import TOKEN, tenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ON_ONE_DATABASE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
-"""Where the database decides nothing."""
-
 SITE = "office"
 NUMBERS = ("8001", "8002", "8003")
 
@@ -193,7 +190,6 @@ async def test_a_call_between_lease_and_request_is_ended_by_others(store: Store)
     assert (call.answer_lost, call.rung) == (True, "maybe")
 
 
-@ON_ONE_DATABASE
 @pytest.mark.parametrize(("callback", "seconds"), [(False, 660), (True, 60)])
 async def test_how_long_a_call_may_ring_depends_on_what_the_platform_tells(
     rig: Rig, peer: InfinityPeer, callback: bool, seconds: int
@@ -282,7 +278,6 @@ async def cancelled(task: "asyncio.Task[Placed]") -> None:
         await task
 
 
-@ON_ONE_DATABASE
 async def test_who_goes_before_the_request_does_cancels_the_call(rig: Rig) -> None:
     async with deaf() as (url, came):
         placing = asyncio.create_task(rig.calling.make_call(tenant(url), asked()))
@@ -294,7 +289,6 @@ async def test_who_goes_before_the_request_does_cancels_the_call(rig: Rig) -> No
     assert rig.answers == []
 
 
-@ON_ONE_DATABASE
 async def test_a_call_that_somebody_ends_before_the_request_goes_out_is_not_placed(store: Store) -> None:
     async with serving(store) as rig, deaf() as (url, came):
         rig.desk._told = rig.calling.told
@@ -306,14 +300,12 @@ async def test_a_call_that_somebody_ends_before_the_request_goes_out_is_not_plac
     assert (call.outcome, call.rung, answer.kind) == ("Released", "no", "not_sent")
 
 
-@ON_ONE_DATABASE
 async def test_a_request_that_fails_as_nobody_foresaw_keeps_no_extension(rig: Rig) -> None:
     call, answer = got(await rig.calling.make_call(tenant(token="half \ud800"), asked()))
     assert (answer.kind, call.state, call.outcome, call.rung) == ("not_sent", "released", "NotSent", "no")
     assert await rig.free() == len(NUMBERS)
 
 
-@ON_ONE_DATABASE
 async def test_one_caller_who_goes_takes_nothing_from_another(rig: Rig) -> None:
     async with deaf() as (url, came):
         first, second = (
@@ -325,7 +317,6 @@ async def test_one_caller_who_goes_takes_nothing_from_another(rig: Rig) -> None:
     assert (answer.kind, call.outcome) == ("not_sent", "NotSent")
 
 
-@ON_ONE_DATABASE
 async def test_who_goes_after_the_request_did_leaves_it_to_its_end(rig: Rig, peer: InfinityPeer) -> None:
     await peer.behave(after=2)
     placing = asyncio.create_task(rig.calling.make_call(tenant(peer.url), asked()))
@@ -336,7 +327,6 @@ async def test_who_goes_after_the_request_did_leaves_it_to_its_end(rig: Rig, pee
     assert [answer.kind for _, answer in rig.answers] == ["accepted"]
 
 
-@ON_ONE_DATABASE
 async def test_a_process_that_ends_says_what_it_knows(
     rig: Rig, peer: InfinityPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,7 +350,6 @@ async def test_a_process_that_ends_says_what_it_knows(
 # --- the breaker
 
 
-@ON_ONE_DATABASE
 async def test_a_platform_that_is_down_is_not_asked_for_a_while(
     rig: Rig, peer: InfinityPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,7 +374,6 @@ async def test_a_platform_that_is_down_is_not_asked_for_a_while(
     assert call.state == "dialing"
 
 
-@ON_ONE_DATABASE
 async def test_one_call_tries_and_the_others_follow_it(
     rig: Rig, peer: InfinityPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,7 +394,6 @@ async def test_one_call_tries_and_the_others_follow_it(
     assert call.state == "dialing"
 
 
-@ON_ONE_DATABASE
 async def test_a_platform_that_refuses_is_asked_again(rig: Rig, peer: InfinityPeer) -> None:
     await peer.behave(answer="refuse")
     for number in range(2 * breaker.FAILURES):
@@ -415,7 +402,6 @@ async def test_a_platform_that_refuses_is_asked_again(rig: Rig, peer: InfinityPe
     assert (await peer.counts())["requests"] == 2 * breaker.FAILURES
 
 
-@ON_ONE_DATABASE
 async def test_without_a_token_nothing_is_leased(rig: Rig, peer: InfinityPeer) -> None:
     placed = await rig.calling.make_call(tenant(peer.url, token=None), asked())
     assert placed.call is None
@@ -427,7 +413,6 @@ async def test_without_a_token_nothing_is_leased(rig: Rig, peer: InfinityPeer) -
 # --- the number that the customer sees
 
 
-@ON_ONE_DATABASE
 async def test_customers_see_the_numbers_of_the_manifest_in_turn(rig: Rig, peer: InfinityPeer) -> None:
     numbers = ["+15550120", "+15550121"]
     for number in range(3):
@@ -437,7 +422,6 @@ async def test_customers_see_the_numbers_of_the_manifest_in_turn(rig: Rig, peer:
     assert {call.caller_number for call in await rig.calls()} == set(numbers)
 
 
-@ON_ONE_DATABASE
 async def test_who_asks_for_a_number_gets_it(rig: Rig, peer: InfinityPeer) -> None:
     wanted = asked(caller_number="+15550121")
     await rig.calling.make_call(tenant(peer.url, callerNumbers=["+15550120", "+15550121"]), wanted)
@@ -459,7 +443,6 @@ class Forgetful(LeaseDesk):
         return await super().change(change)
 
 
-@ON_ONE_DATABASE
 async def test_what_cannot_be_written_now_is_written_later(
     store: Store, peer: InfinityPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,7 +453,6 @@ async def test_what_cannot_be_written_now_is_written_later(
         assert (await rig.becomes(call.id, "dialing")).rung == "maybe"
 
 
-@ON_ONE_DATABASE
 async def test_a_lease_that_came_too_late_asks_nobody(rig: Rig, peer: InfinityPeer) -> None:
     late = rig.another(now=lambda: datetime.now(UTC) + timedelta(seconds=7))
     call, answer = got(await late.make_call(tenant(peer.url), asked()))

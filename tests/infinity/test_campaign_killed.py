@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from dialplane.infinity.lease import LeaseDesk
 from dialplane.store import Store, destinations
 from dialplane.store.destinations import Counts
@@ -14,6 +16,8 @@ from testbed.infinity.peer import InfinityPeer
 from testbed.process import Child
 from tests.infinity.campaign_process import CAMPAIGN, PEOPLE
 from tests.infinity.campaign_site import SITE, Callbacks, called, ended, number, platform
+
+pytestmark = pytest.mark.databases
 
 ROOT = Path(__file__).parents[2]
 KILLS = 4

@@ -16,6 +16,8 @@ from dialplane.store.leases import Change, Leased
 from dialplane.store.pools import PoolWanted
 from tests.store.test_leases import asked
 
+pytestmark = pytest.mark.databases
+
 SITE = "office"
 
 

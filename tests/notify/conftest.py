@@ -1,4 +1,4 @@
-"""A store on each database, the peers that notifications go to, and a site with Notifiers."""
+"""The peers that notifications go to, and a site with Notifiers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,10 +10,7 @@ import pytest
 from dialplane.notify.lane import Patience
 from dialplane.store import Store
 from testbed.peer import PeerProcess
-from tests.databases import postgres, postgres_url, store, store_url
 from tests.notify.site import NotifyRig
-
-__all__ = ["postgres", "postgres_url", "store", "store_url"]
 
 QUICK = Patience(attempts=3, first=0.2, longest=0.4, limit=12.0)
 

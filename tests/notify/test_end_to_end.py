@@ -18,7 +18,6 @@ AWKWARD = {
     "long": "x" * 9_990 + " the end 🎉",
 }
 
-pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 awkward = pytest.mark.parametrize("text", AWKWARD.values(), ids=AWKWARD.keys())
 
 

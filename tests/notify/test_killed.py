@@ -38,6 +38,7 @@ def told(receiver: PeerProcess) -> list[tuple[str, str]]:
     return [(e["text"].split("\n")[0], e["delivery"]) for e in receiver.events if e["event"] == "received"]
 
 
+@pytest.mark.databases
 async def test_one_that_was_sent_and_not_noted_is_told_again_under_the_same_id(
     store_url: str, store: Store, receiver: PeerProcess, tmp_path: Path
 ) -> None:
@@ -54,7 +55,6 @@ async def test_one_that_was_sent_and_not_noted_is_told_again_under_the_same_id(
     assert (text, first) == (again, second) == ("once more", second)
 
 
-@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 async def test_two_hundred_messages_over_six_kills_all_arrive(
     store_url: str, store: Store, receiver: PeerProcess, tmp_path: Path
 ) -> None:

@@ -5,8 +5,6 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from dialplane.notify.lane import Patience
 from dialplane.resources.conditions import Truth
 from dialplane.store import Store, deliveries
@@ -103,7 +101,6 @@ async def test_a_new_url_is_tried_at_once(rigs: Rigs, receiver: PeerProcess) -> 
         await rig.until_states("delivered", limit_seconds=5)
 
 
-@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 async def test_a_service_that_hangs_holds_up_no_other(rigs: Rigs, receiver: PeerProcess) -> None:
     await receiver.ask("behave", place="hook/hangs", hang=60)
     async with rigs() as rig:
@@ -125,7 +122,6 @@ async def test_a_service_that_hangs_holds_up_no_other(rigs: Rigs, receiver: Peer
         assert len(arrived(receiver, "hangs")) == 4, "no more at a time than the lane has room for"
 
 
-@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 async def test_threads_that_never_end_do_not_pile_up(rigs: Rigs, receiver: PeerProcess) -> None:
     await receiver.ask("behave", place="hook/hangs", hang=60)
     async with rigs(Patience(first=0.1, longest=0.1, limit=0.2)) as rig:
@@ -217,7 +213,6 @@ async def test_a_change_while_the_controller_was_away_is_told(rigs: Rigs, receiv
         await rig.until_states("delivered", "delivered")
 
 
-@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 async def test_a_template_that_cannot_be_used_stalls_the_notifier(rigs: Rigs, receiver: PeerProcess) -> None:
     async with rigs() as rig:
         rig.serve(notifier("a", template="{{ sendr }}"), a=hook(receiver, "a"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from dialplane.reconcile.config_dir import TEMPORARY
 from tests.reconcile.site_rig import FAST, Rig, extension, extensions
 
-POINTS = 50
+POINTS = 25
 SEED = 4711
 BOX = {"enabled": True, "pinSecretRef": {"name": "pin", "key": "pin"}}
 
@@ -22,7 +22,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.conf")}
 
 
-async def test_fifty_kills_in_the_middle_of_an_apply(tmp_path: Path) -> None:
+async def test_kills_in_the_middle_of_an_apply(tmp_path: Path) -> None:
     dice = random.Random(SEED)  # noqa: S311 -- repeatable
     async with Rig(tmp_path, timing=FAST) as rig:
         old = [rig.pbx(), *[extension(str(n), displayName="Old") for n in range(100, 130)]]

@@ -6,7 +6,7 @@ import pytest
 
 from bench.sms_soak import Trouble, incoming_messages, outgoing_messages
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.timeout(150), pytest.mark.databases]
 
 
 async def test_100_messages_go_out_once_while_the_line_is_cut_at_random(tmp_path: Path, store_url: str) -> None:

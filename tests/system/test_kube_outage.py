@@ -1,4 +1,4 @@
-"""The API server, or the etcd behind it, is away for a minute; or both die at once.
+"""The API server, or the etcd behind it, is away for longer than the lease; or both die at once.
 
 Two operators watch one site. Whatever goes, calls do not notice; the lease runs out and nobody writes anything; and
 afterwards one leads, sees what happened last, and says what is true.
@@ -22,11 +22,11 @@ from tests.system.world import phones
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-MINUTE = 60.0
-SHORT = 22.0
+AWAY_SECONDS = 22.0
 """Longer than the lease, and than any request may take without an answer."""
 ETCD, API_SERVER = 0, 1
 CPU_SHARE = 0.10
+BURST = 100
 REQUESTS_A_SECOND = 5.0
 LINES_A_SECOND = 5.0
 CHANGES = 3
@@ -56,18 +56,17 @@ def kill(server: ApiServer) -> Callable[[], None]:
     return server.start
 
 
+@pytest.mark.xdist_group("outage")
 @pytest.mark.parametrize(
-    ("away", "seconds", "gone", "new"),
+    ("away", "gone", "new"),
     [
-        pytest.param(
-            freeze(API_SERVER), SHORT, "105", "195", id="api-server-frozen", marks=pytest.mark.xdist_group("outage-a")
-        ),
-        pytest.param(freeze(ETCD), MINUTE, "106", "196", id="etcd-frozen", marks=pytest.mark.xdist_group("outage-b")),
-        pytest.param(kill, MINUTE, "107", "197", id="both-killed", marks=pytest.mark.xdist_group("outage-a")),
+        pytest.param(freeze(API_SERVER), "105", "195", id="api-server-frozen"),
+        pytest.param(freeze(ETCD), "106", "196", id="etcd-frozen"),
+        pytest.param(kill, "107", "197", id="both-killed"),
     ],
 )
 async def test_calls_go_on_nothing_is_written_and_all_is_true_afterwards(
-    site: Replicas, away: Callable[[ApiServer], Callable[[], None]], seconds: float, gone: str, new: str
+    site: Replicas, away: Callable[[ApiServer], Callable[[], None]], gone: str, new: str
 ) -> None:
     world, server = site.world, site.namespace.server
     leader = await site.leader()
@@ -87,17 +86,17 @@ async def test_calls_go_on_nothing_is_written_and_all_is_true_afterwards(
             assert (await caller.ask("call", number="102"))["code"] == 200
             await caller.ask("hangup")
             assert (await (await world.phone("103")).ask("register"))["code"] == 200
-            await asyncio.sleep(seconds - (time.monotonic() - started))
+            await asyncio.sleep(AWAY_SECONDS - (time.monotonic() - started))
             assert await site.leaders() == []
             assert site.files() == files
             assert [len(r.effects) for r in site.pair] == effects
         finally:
             await asyncio.to_thread(back)
     seconds = time.monotonic() - started
-    for each in spent:
+    for each in spent:  # what each tries at once when it notices is a burst, not a rate
         assert each.cpu_seconds < CPU_SHARE * seconds
-        assert each.connections < REQUESTS_A_SECOND * seconds
-        assert each.log_lines < LINES_A_SECOND * seconds
+        assert each.connections < BURST + REQUESTS_A_SECOND * seconds
+        assert each.log_lines < BURST + LINES_A_SECOND * seconds
     logging.getLogger(__name__).info("away for %.0f s: %s", seconds, ", ".join(map(str, spent)))
 
     async with site.one_leads():

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,13 +33,6 @@ def roomy(url: str) -> list[Manifest]:
         of_tenant(name, apiUrl=url, supplierId=None, maxConcurrentCalls=900, extensionPool={"numbers": [numbers]})
         for name, numbers in pools.items()
     ]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path}/store.db")
-    yield opened
-    opened.close()
 
 
 @pytest.mark.timeout(600)  # 25 s of work; a machine may be busy

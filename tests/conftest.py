@@ -1,0 +1,63 @@
+"""What all tests share: the databases, and which tests need real parts.
+
+A test is `real` that needs a program beside Python: Asterisk, SIPp, a Kubernetes API server, PostgreSQL. Which tests those
+are follows from the fixtures they ask for and from what their modules import; nobody marks them by hand.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from pytest import FixtureRequest, TempPathFactory  # noqa: PT013 -- the types' only public place
+
+from dialplane.store import Store
+from testbed.postgres import Postgres
+from tests.databases import EACH_DATABASE, POSTGRESQL, SQLITE
+from tests.parts import needs_parts
+
+STORE_TESTS = Path(__file__).parent / "store"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres(tmp_path_factory: TempPathFactory) -> AsyncIterator[Postgres]:
+    async with Postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def postgres_url(postgres: Postgres) -> AsyncIterator[str]:
+    url = await postgres.database()
+    yield url
+    await postgres.drop(url)
+
+
+@pytest.fixture
+def store_url(request: FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database: SQLite, but where the database decides (`tests.databases`)."""
+    if getattr(request, "param", SQLITE) == SQLITE:
+        return f"sqlite:///{tmp_path}/store.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    opened = Store.open(store_url)
+    yield opened
+    opened.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each database where its database decides."""
+    decides = metafunc.definition.get_closest_marker("databases") or STORE_TESTS in metafunc.definition.path.parents
+    named = any("store_url" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "store_url" in metafunc.fixturenames and decides and not named:
+        metafunc.parametrize("store_url", EACH_DATABASE, indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        on_postgres = POSTGRESQL in getattr(getattr(item, "callspec", None), "params", {}).values()
+        if on_postgres or needs_parts(item):
+            item.add_marker(pytest.mark.real)
