@@ -1,11 +1,19 @@
 """What was rendered is what Asterisk shows: every option that Asterisk knows, in every spelling that the plan uses."""
 
+import random
+import re
+
 import pytest
 from pydantic import SecretStr
 
 from dialplane.asterisk.readback import gone, read_back
 from dialplane.plan.objects import Objects, PjsipObject, PjsipType
+from dialplane.plan.planner import Planner
+from dialplane.reconcile.template_dir import load
+from dialplane.resources.manifest import parse
+from dialplane.resources.snapshot import Snapshot
 from tests.asterisk.real_asterisk import Pbx, blamed, pjsip
+from tests.plan.office import manifest
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -160,6 +168,52 @@ async def test_a_difference_is_blamed_on_its_object(
     assert blamed(found) == {(name, option)}
     assert found[0].object == f"{kind} {name}"
     assert found[0].needs_restart == (kind is PjsipType.TRANSPORT)
+
+
+def nasty_names(many: int) -> list[str]:
+    """Names of up to 79 bytes, half of them of the signs that Asterisk's files, headers and dialplan read."""
+    some = random.Random(16)  # noqa: S311 -- the same names in every run
+    names = [
+        "Müller, Änne",
+        " a ",
+        "   ",
+        '"' * 64,
+        "\\" * 63,
+        '"' * 40 + "ä" * 19,
+        '<"',
+        "\\" * 5 + "1",
+        "\\" * 6 + "2",
+    ]
+    while len(names) < many:
+        signs = some.choice(("\"\\<>;,|=#[](){}$%& 'ab1", '"\\', 'aä\u20ac\U0001f600"\\ \u200d'))
+        name = "".join(some.choices(signs, k=some.randint(1, 64)))
+        if len(name.encode()) <= 79:
+            names.append(name)
+    return names
+
+
+async def test_any_name_of_an_extension_is_verified(pbx: Pbx) -> None:
+    names = {str(1000 + index): name for index, name in enumerate(nasty_names(300))}
+    pin, account = SecretStr("4711"), SecretStr("secret")
+    secrets = {"pin": {"pin": pin}} | {n: {"username": SecretStr(n), "password": account} for n in names}
+    box = {"pinSecretRef": {"name": "pin", "key": "pin"}}
+    made = [manifest("Asterisk", "pbx", {})] + [
+        manifest(
+            "Extension",
+            f"e{number}",
+            {"number": number, "displayName": name, "credentialsSecretRef": {"name": number}, "voicemail": box},
+        )
+        for number, name in names.items()
+    ]
+    resources = [parse(each) for each in made]
+    plan = Planner(load()).plan(Snapshot("default", {each.key: each for each in resources}, secrets))
+    assert not plan.problems
+    served = [o for o in plan.objects.pjsip if o.owner.kind == "Extension"]
+    assert await pbx.hold(Objects(tuple(served), mailboxes=plan.objects.mailboxes)) == ()
+    for number, name in names.items():
+        shown = (await pbx.ami.list("PJSIPShowEndpoint", Endpoint=number))[0]["callerid"]
+        if shown.endswith(f'" <{number}>'):  # Asterisk has no room to show many backslashes
+            assert re.sub(r"\\(.)", r"\1", shown[1 : -len(f'" <{number}>')]) == name
 
 
 async def test_a_password_never_shows(pbx: Pbx) -> None:

@@ -47,6 +47,37 @@ def read(text: str) -> Reading:
     return Reading(tuple(lines), tuple(sections), tuple(directives), cut)
 
 
+def caller_id(value: str) -> tuple[str, str]:
+    """Name and number of a `callerid`, after `ast_callerid_parse` of `main/callerid.c`; bytes as latin-1."""
+    text = _unquoted(value.strip(_BLANKS))
+    place = text.rfind("<")
+    if place < 0:
+        return text, ""
+    name, number = text[:place], text[place + 1 :]
+    end = number.rfind(">")
+    shown = ""
+    escaped = False
+    for character in _unquoted(name.strip(_BLANKS)):
+        if character == "\\" and not escaped:
+            escaped = True
+        else:
+            shown += character
+            escaped = False
+    return shown[:79], number[:end] if end >= 0 else number
+
+
+def mailbox(value: str) -> list[str]:
+    """PIN, name, e-mail address, pager and options of a mailbox, after `append_mailbox` of `apps/app_voicemail.c`."""
+    return value.split(",", 4)
+
+
+_BLANKS = "".join(map(chr, range(1, 33)))
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
 def _without_comment(line: str, *, in_block: bool) -> tuple[str, bool, bool]:
     out = ""
     index = 0

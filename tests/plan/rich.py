@@ -28,7 +28,7 @@ ASTERISK: dict[str, Any] = {
 
 DESK = {
     "number": "101",
-    "displayName": "Ada Lovelace (R&D)",
+    "displayName": 'Lovelace, Ada; "R&D" \\ ${EXTEN}',
     "credentialsSecretRef": {"name": "desk"},
     "transport": "tls",
     "codecs": ["g722", "ulaw"],

@@ -14,7 +14,7 @@ from dialplane.plan.planner import Planner
 from dialplane.reconcile.template_dir import load
 from tests.plan.modems import MODEM_SECRETS, MODEMS
 from tests.plan.office import manifest, office, snapshot
-from tests.plan.reader import read
+from tests.plan.reader import caller_id, mailbox, read
 
 HOSTILE = st.one_of(
     st.text(max_size=40),
@@ -109,6 +109,56 @@ def test_a_hostile_secret_changes_no_line_but_its_own(name: str, key: str, value
         assert {p: (len(s), names) for p, (s, names) in seen.items()} == {
             p: (len(s), names) for p, (s, names) in usual.items()
         }
+
+
+NAMES = st.one_of(
+    HOSTILE,
+    st.text(max_size=66),
+    st.text(alphabet="\\\"<>;,|=#[]${}()%&?'`^!:@*+ -101Zä\u20ac\U0001f600", min_size=1, max_size=40),
+    st.sampled_from(
+        [
+            '" <112>', '\\" <112> "', "x,evil@example.com", "x,,,attach=no|delete=yes", "<101>", '"', "\\", '\\"', "\\\\;",
+            "a\\;b", ";--", "--;", "#exec id", "[101](+)", "=> x", "+= y", "${SHELL(id)}", "$[1/0]", "${EXTEN}", "%00%0a",
+            ",,", "|", "\u2028", "  ", "\\" * 40, '"' * 64,
+        ]
+    ),
+)  # fmt: skip
+DESK = next(m for m in MANIFESTS if m["kind"] == "Extension" and "voicemail" in m["spec"])
+USUAL = PLANNER.plan(snapshot(MANIFESTS, SECRETS)).files
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(NAMES)
+def test_a_name_is_read_as_it_is_written_and_nothing_but_a_name_changes(name: str) -> None:
+    manifests = [m if m is not DESK else {**m, "spec": {**m["spec"], "displayName": name}} for m in MANIFESTS]
+    plan = PLANNER.plan(snapshot(manifests, SECRETS))
+    if plan.problems:
+        control = re.search(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", name)
+        assert control or not 1 <= len(name) <= 64 or len(name.encode()) > 79
+        return
+    number = DESK["spec"]["number"]
+    for path, text in plan.files.items():
+        before, after = read(USUAL[path]), read(text)
+        assert (after.sections, after.directives, after.comments) == (before.sections, (), 0)
+        changed = [(old, new) for old, new in zip(before.lines, after.lines, strict=True) if old != new]
+        for old, new in changed:
+            assert (old.section, old.name) == (new.section, new.name)
+        match path:
+            case "pjsip_endpoint.conf":
+                lines = {new.name: new for _, new in changed}
+                assert {new.section for new in lines.values()} <= {f"[{number}]"}
+                assert lines.keys() <= {"callerid", "set_var"}
+                shown = next(line for line in after.lines if (line.section, line.name) == (f"[{number}]", "callerid"))
+                assert caller_id(shown.value) == (name.encode().decode("latin-1"), number)
+            case "voicemail.conf":
+                for old, new in changed:
+                    (pin, _, *rest), (new_pin, full, *new_rest) = mailbox(old.value), mailbox(new.value)
+                    assert (new.name, pin, rest) == (number, new_pin, new_rest)
+                    assert full == (" ".join(name.replace(",", " ").split()) or number).encode().decode("latin-1")
+            case "extensions.conf":
+                assert all(new.name == "DIALPLANE_REVISION" or "REVISION" in new.value for _, new in changed)
+            case _:
+                assert not changed
 
 
 @settings(max_examples=100, deadline=None)

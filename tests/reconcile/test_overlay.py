@@ -5,6 +5,7 @@ Here three phones are a large site.
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -55,17 +56,18 @@ async def change(rig: Rig, name: str) -> None:
     rig.put(extension("101", displayName=name))
     await rig.settled()
     assert rig.says("e101", "Verified")
-    assert await caller_id(rig, "101") == f'"{name}" <101>'
+    quoted = re.sub(r'(["\\])', r"\\\1", name)
+    assert await caller_id(rig, "101") == f'"{quoted}" <101>'
 
 
 async def test_a_change_is_verified_without_a_reload_and_no_phone_notices(rig: Rig) -> None:
     phone = await rig.phone("101")
     assert (await phone.ask("register"))["code"] == 200
-    await change(rig, "Ada")
+    await change(rig, 'O\'Brien, "Ada"; \\ ${EXTEN} => é\U0001f600')
     assert await overlaid(rig) == {"endpoint/101"}
     assert rig.reloads == []
     assert await rig.bound() == {"101"}
-    assert '"Ada" <101>' in (rig.config / "pjsip_endpoint.conf").read_text()
+    assert "=> é\U0001f600" in (rig.config / "pjsip_endpoint.conf").read_text()
 
 
 async def test_a_new_password_needs_no_reload_and_unbinds_the_old_phone(rig: Rig) -> None:

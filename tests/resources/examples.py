@@ -273,6 +273,17 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             refused={"generateCredentials": False},
         ),
     ),
+    "extension-display-name": (
+        example(
+            "Extension",
+            "spec.displayName",
+            admitted={"displayName": "ä" * 39 + "x"},
+            refused={"displayName": "ä" * 40},
+        ),
+        example(
+            "Extension", "spec.displayName", admitted={"displayName": "x" * 64}, refused={"displayName": "山" * 27}
+        ),
+    ),
     "extension-webrtc-dtls": (
         example(
             "Extension",

@@ -7,6 +7,15 @@ from testbed.manifests import Manifest, manifest
 from tests.system.pbx import Pbx, extension
 
 ALL = ("internal", "local", "national", "international")
+NAMES = {
+    "102": "Müller, Änne",
+    "103": 'O\'Brien, "Pat"',
+    "105": "semi;colon",
+    "106": '\\" <112> a=b => c',
+    "107": "${EXTEN} $[1/0] ${SHELL(id)}",
+    "108": "back\\slash, 100% sure \U0001f600",
+}
+"""Names of extensions, as address books hold them and as attackers write them."""
 BOX = {"pinSecretRef": {"name": "pin", "key": "pin"}}
 
 
@@ -23,13 +32,19 @@ def site(pbx: Pbx) -> list[Manifest]:
     return [
         pbx.pbx(emergency=emergency),
         extension("101", ALL, callerId="+49305550101", emergencyCallerId="+49305550199", maxContacts=3),
-        extension("102", voicemail=BOX, ringSeconds=5),
-        extension("103", ("internal", "national")),
+        extension("102", voicemail=BOX, ringSeconds=5, displayName=NAMES["102"]),
+        extension("103", ("internal", "national"), displayName=NAMES["103"]),
         extension("104", ()),
-        extension("105", forward={"noAnswer": "101"}, ringSeconds=5),
-        extension("106", ("internal", "national"), forward={"unconditional": "0301234567"}, callerId="030555106"),
-        extension("107", forward={"unconditional": "0301234567"}),
-        extension("108", callWaiting=False, forward={"busy": "101"}),
+        extension("105", forward={"noAnswer": "101"}, ringSeconds=5, displayName=NAMES["105"]),
+        extension(
+            "106",
+            ("internal", "national"),
+            forward={"unconditional": "0301234567"},
+            callerId="030555106",
+            displayName=NAMES["106"],
+        ),
+        extension("107", forward={"unconditional": "0301234567"}, displayName=NAMES["107"]),
+        extension("108", callWaiting=False, forward={"busy": "101"}, displayName=NAMES["108"]),
         extension("109", record="always"),
         extension("110", forward={"unconditional": "111"}),
         extension("111", forward={"unconditional": "110"}),

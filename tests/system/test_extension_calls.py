@@ -1,14 +1,26 @@
 """What happens at an extension: forwards, voicemail, recording. On a real Asterisk, with real SIP peers."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.system.calls import dial, from_outside, hang_up, last_call
+from tests.system.calls import NAMES, dial, from_outside, hang_up, last_call
 from tests.system.pbx import Pbx, from_user
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.mark.parametrize(("number", "name"), NAMES.items())
+async def test_a_name_is_shown_at_the_other_phone_as_it_is_written(pbx: Pbx, number: str, name: str) -> None:
+    phone = await pbx.phone("101")
+    call = await dial(pbx, number, "101")
+    shown = (await phone.ask("calls"))["calls"][-1]["headers"]["from"]
+    quoted = re.match(r'"((?:[^"\\]|\\.)*)" <sip:(\d+)@', shown)
+    assert quoted
+    assert (re.sub(r"\\(.)", r"\1", quoted[1]), quoted[2]) == (name, number)
+    await hang_up(pbx, number, call)
 
 
 async def test_no_answer_goes_to_the_forward(pbx: Pbx) -> None:

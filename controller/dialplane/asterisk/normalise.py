@@ -143,13 +143,30 @@ def _tos(text: str) -> int | str:
     return int(text, 0) if re.fullmatch(r"0x[0-9a-f]+|[0-9]+", text) else text
 
 
-def _caller_id(text: str) -> tuple[str, str] | str:
-    """Name and number. Asterisk quotes the name, and takes spaces and brackets out of a number."""
-    match = re.fullmatch(r"(.*?)\s*<(.*)>", text.strip())
+def _caller_id(text: str) -> tuple[str, str]:
+    """Name and number. Asterisk takes spaces and brackets out of a number."""
+    match = re.fullmatch(r"(.*)<([^<]*)>", text.strip())
     if match is None:
         bare = text.strip()
         return ("", _number(bare)) if _looks_like_a_number(bare) else (_unquoted(bare), "")
     return _unquoted(match[1]), _number(match[2])
+
+
+_ESCAPED_BYTES = 127
+_SPARE_BYTES = 10
+
+
+def _printed_caller_id(text: str) -> str:
+    """What Asterisk prints of a caller id: it quotes the name, and leaves little room for the backslashes in it."""
+    name, number = _caller_id(text)
+    if not name or not number:
+        return name or number
+    written = name.encode("utf-8", "surrogateescape")
+    escaped = re.sub(rb'(["\\])', rb"\\\1", written)
+    # It stops before a backslash with whose companion there would be no more room.
+    kept = re.match(rb'(?:[^"\\]|\\.)*', escaped[:_ESCAPED_BYTES], re.DOTALL)
+    printed = b'"%b" <%b>' % (kept[0] if kept else b"", number.encode())
+    return printed[: len(written) + len(number) + _SPARE_BYTES].decode("utf-8", "surrogateescape").strip()
 
 
 def _unquoted(name: str) -> str:
@@ -213,7 +230,7 @@ RULES: Mapping[PjsipType, Mapping[str, Rule]] = {
         "setvar": Rule(_variables, lambda shown: shown.strip()),
         "acl": _PRESENCE,  # shown as the words `deny/permit`, never the networks
         "contactacl": _PRESENCE,
-        "callerid": _each(_caller_id),
+        "callerid": Rule(lambda options: _printed_caller_id(_last(options)), str.strip),
         "callgroup": _each(_groups),
         "pickupgroup": _each(_groups),
         "namedcallgroup": _SET,

@@ -1,6 +1,6 @@
 """Extension: a phone, a softphone or a browser with a number of its own."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,10 @@ from dialplane.resources.fields import (
 )
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
+
+NAME_BYTES: Final = 79
+"""What Asterisk keeps of a name, in UTF-8 (`caller_id_handler` of res_pjsip): it cuts off the rest, within a letter
+too."""
 
 
 def generated_secret(name: str) -> str:
@@ -91,12 +95,20 @@ class ExtensionSpec(Spec):
             cel="!self.webrtc || !has(self.mediaEncryption) || self.mediaEncryption == 'dtls'",
             holds=lambda spec: not spec.webrtc or spec.media_encryption in (None, "dtls"),
         ),
+        Rule(
+            id="extension-display-name",
+            message=f"Asterisk keeps {NAME_BYTES} bytes of a name: shorten it (letters beyond a to z take 2 to 4 each)",
+            field="displayName",
+            cel=f"!has(self.displayName) || size(bytes(self.displayName)) <= {NAME_BYTES}",
+            holds=lambda spec: len((spec.display_name or "").encode()) <= NAME_BYTES,
+        ),
     )
 
     number: ExtensionNumber
     """The number to dial, such as `"101"`; also the SIP user name of the phone."""
     display_name: DisplayName | None = None
-    """The name that others see when this extension calls. By default the number."""
+    """The name that others see when this extension calls, as written: 64 characters and 79 bytes of UTF-8 at most. By
+    default the number."""
     credentials_secret_ref: UsernamePasswordRef | None = None
     """The phone's SIP account; `username` must equal `number`."""
     generate_credentials: bool = False

@@ -38,7 +38,7 @@ def mailbox(site: Site, key: Key, spec: ExtensionSpec) -> Mailbox:
     return Mailbox(
         number=spec.number,
         pin=site.secret(key, pin.name, pin.key),
-        full_name=spec.display_name or spec.number,
+        full_name=_full_name(spec),
         email=box.email or "",
         options=(
             ("attach", "yes" if box.attach_audio else "no"),
@@ -47,3 +47,9 @@ def mailbox(site: Site, key: Key, spec: ExtensionSpec) -> Mailbox:
         ),
         owner=key,
     )
+
+
+def _full_name(spec: ExtensionSpec) -> str:
+    """The extension's name as a mailbox can have it: a comma would end it, and what follows be read as an address."""
+    name = (spec.display_name or "").replace(",", " ")
+    return " ".join(name.split()) or spec.number

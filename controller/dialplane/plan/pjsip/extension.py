@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dialplane.plan.dialplan.contexts import END, HINTS
 from dialplane.plan.dialplan.endpoints import extension_context
 from dialplane.plan.objects import PjsipObject, PjsipType
-from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
+from dialplane.plan.pjsip.options import Options, codecs, encryption, options, quoted, repeated
 from dialplane.plan.site import Site
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
@@ -54,7 +54,7 @@ def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
             ("aors", number),
             ("identify_by", "username,auth_username"),
             ("transport", spec.transport),
-            ("callerid", f'"{name}" <{number}>'),
+            ("callerid", f"{quoted(name)} <{number}>"),
             ("language", site.asterisk.default_language),
             ("dtmf_mode", str(spec.dtmf_mode)),
             ("direct_media", False),

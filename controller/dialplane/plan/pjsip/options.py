@@ -35,6 +35,11 @@ def encryption(kind: MediaEncryption) -> str:
     return "no" if kind == "none" else kind
 
 
+def quoted(text: str) -> str:
+    r"""`text` within quotes, as the caller id has it: Asterisk takes one backslash off whatever follows one."""
+    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
+
+
 def assigned(variables: Iterable[tuple[str, str]]) -> Options:
     """One `set_var` that sets every variable of the channels of an endpoint.
 
