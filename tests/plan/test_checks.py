@@ -610,6 +610,8 @@ PREFIXED = {"numbers": ["112"], "prefixes": ["9"], "trunks": ["a"]}
     Case("what is behind a prefix is nobody's number", [pbx(emergency=PREFIXED), phone("9112"), trunk("a")], [out("e9112", CONFLICT, "spec.number")], ["a"], secrets={"phone-9112": account("9112")}),
     Case("a caller's number that can be written", [pbx(), trunk("a", callerId="030555", **E164), phone("101", callerId="+4930555101")], served=["a", "e101"]),
     Case("ten digits in North America", [pbx(), trunk("a", callerId="5555550100", **NANP)], served=["a"]),
+    Case("a prefix that is not dialled here", [pbx(), trunk("a", callerId="004930555", **NANP)], [partly("a", Reason.INVALID, "spec.callerId")], ["a"]),
+    Case("a country code by accident", [pbx(), trunk("a", callerId="49305550", **E164)], [partly("a", Reason.INVALID, "spec.callerId")], ["a"]),
     Case("a caller's number without a country", [pbx(), trunk("a", callerId="5550100", **NANP), phone("101", callerId="20")], [partly("a", Reason.INVALID, "spec.callerId"), partly("e101", Reason.INVALID, "spec.callerId")], ["a", "e101"]),
 )  # fmt: skip
 def test_outbound_routes_and_callers_numbers_do_what_they_say(case: Case) -> None:

@@ -49,6 +49,7 @@ def site(pbx: Pbx) -> list[Manifest]:
         extension("110", forward={"unconditional": "111"}),
         extension("111", forward={"unconditional": "110"}),
         extension("113", ALL, callerId="+49305550113", hideCallerId=True),
+        extension("114", ALL, callerId="+49305550114", hideCallerId=True, forward={"unconditional": "0301234567"}),
         manifest(
             "Schedule",
             "open",
@@ -95,6 +96,20 @@ def site(pbx: Pbx) -> list[Manifest]:
             inboundNumberFrom="toHeader",
             inbound=[{"did": "+49302000", "to": {"extension": "101"}}],
             outbound=[{"pattern": "_0X.", "permission": "national", "priority": 20}],
+        ),
+        pbx.trunk(
+            "gamma",
+            fromUser="15550100",
+            fromDomain="tel.example.com",
+            answerSeconds=1,
+            callerIdPolicy={"trustInbound": True, "assertHidden": True},
+            inbound=[
+                {"did": "+49303000", "to": {"extension": "101"}},
+                {"did": "+49303001", "to": {"number": "70555"}},
+                {"did": "+49303002", "to": {"voicemail": "102"}},
+                {"did": "+49303003", "to": {"extension": "106"}},
+            ],
+            outbound=[{"pattern": "_7X.", "permission": "local"}],
         ),
     ]
 

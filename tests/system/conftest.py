@@ -21,7 +21,7 @@ DOORS = [pytest.param(kind, marks=pytest.mark.xdist_group(f"door-{kind}")) for k
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pbx]:
     async with Pbx(tmp_path_factory.mktemp("pbx")) as pbx:
-        for name in ("alpha", "beta"):
+        for name in ("alpha", "beta", "gamma"):
             await pbx.carrier(name)
         await pbx.apply(site(pbx))
         for carrier in pbx.carriers.values():

@@ -10,11 +10,14 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
+from dialplane.plan.checks.caller_ids import can_be_written
 from dialplane.plan.dialplan.schedules import SCHEDULE
-from dialplane.plan.dialplan.trunks import WRITTEN_NUMBER
+from dialplane.plan.dialplan.trunks import WRITTEN_NUMBER, writing_columns
 from dialplane.plan.objects import Objects
 from dialplane.plan.render import Renderer
 from dialplane.reconcile.template_dir import load
+from dialplane.resources.numbering import Numbering
+from dialplane.resources.sip_trunk import CallerIdPolicy
 from testbed.ami import AmiClient
 from testbed.asterisk import AsteriskInstance
 from tests.plan.dialplan.sites import EVERY_DAY, contexts, extension, schedule, site
@@ -82,7 +85,37 @@ NUMBERS = [
     ("612345678,e164,34,,00", "+34612345678"),
     ("+34612345678,national,34,,00", "612345678"),
     (",e164,49,0,00", ""),
+    ("5555550100,e164,1,,011", "+15555550100"),
+    ("15555550100,e164,1,,011", "+15555550100"),
+    ("5550100,e164,1,,011", "5550100"),
+    ("5555550100,e164,1,1,011", "+15555550100"),
+    ("+15555550100,national,1,,011", "5555550100"),
+    ("5555550100,national,1,1,011", "15555550100"),
 ]
+
+MANIFEST_NUMBERS = (
+    "+4930555010", "004930555010", "01144205550100", "81044205550100", "0305550100", "4930555010", "49305550", "4955501",
+    "84955550100", "0615550100", "612345678", "34612345678", "5512345678", "525512345678", "5555550100", "15555550100",
+    "5550100", "555010", "101", "20",
+)  # fmt: skip
+"""Numbers as manifests hold them, right for one country or the other."""
+
+POLICIES = [
+    CallerIdPolicy.model_validate({"format": "e164", "countryCode": code})
+    for code in ("1", "7", "34", "36", "49", "52")
+]
+
+
+NUMBERS += [
+    (
+        ",".join((number, *writing_columns(policy))),
+        str(Numbering(country_code=str(policy.country_code)).normalise(number)),
+    )
+    for policy in POLICIES
+    for number in MANIFEST_NUMBERS
+    if can_be_written(number, policy)
+]
+"""What `validate` has no finding for."""
 
 
 def dialplan() -> str:

@@ -23,6 +23,7 @@ from dialplane.resources.fields import (
 )
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
+from dialplane.resources.text import Text
 
 NAME_BYTES: Final = 79
 """What Asterisk keeps of a name, in UTF-8 (`caller_id_handler` of res_pjsip): it cuts off the rest, within a letter
@@ -32,6 +33,17 @@ too."""
 def generated_secret(name: str) -> str:
     """The name of the Secret that `generateCredentials` makes for the Extension called `name`."""
     return f"{name}-credentials"
+
+
+OwnNumber = Annotated[
+    str,
+    Text(
+        "a telephone number: 2 to 20 digits, with at most one + in front; to hide it set hideCallerId",
+        r"^[+]?[0-9]{2,20}$",
+        21,
+    ),
+]
+"""A `CallerNumber` that may be hidden."""
 
 
 class Voicemail(Part):
@@ -133,10 +145,11 @@ class ExtensionSpec(Spec):
     permissions: Permissions = ("internal",)
     """What may be dialled: `internal` (other extensions) and the outbound routes marked `local`, `national` and
     `international`. Each stands for itself: list all that apply. Emergency numbers are always permitted."""
-    caller_id: CallerNumber | None = None
+    caller_id: OwnNumber | None = None
     """The number shown to those called outside. By default the trunk's."""
     hide_caller_id: bool = False
-    """Hide the number from those called outside. The emergency centre sees it all the same."""
+    """Hide the number from those called outside: they see an anonymous caller. The emergency centre sees it all the
+    same."""
     emergency_caller_id: CallerNumber | None = None
     """The number shown to the emergency centre; it stands for this phone's address."""
     call_waiting: bool = True

@@ -70,7 +70,7 @@ class CallerIdPolicy(Part):
     """Believe the caller's identity that the other side asserts (P-Asserted-Identity, Remote-Party-ID)."""
     assert_hidden: bool = False
     """Tell the carrier, and the carrier alone, the number of a caller who hides it (P-Asserted-Identity beside
-    `Privacy: id`). Some carriers take no call without."""
+    `Privacy: id`). Some carriers take no call without. By default it gets no number of theirs."""
 
 
 SipAnswer = Annotated[
@@ -180,9 +180,9 @@ class SipTrunkSpec(Spec):
     """The networks that calls from this carrier come from, at least /8 (IPv6: /16). Whoever is in them may use the
     inbound routes without a password. By default `host` if that is an IP address."""
     from_user: FromUser | None = None
-    """The user part of From, where the carrier wants its account there."""
+    """The user part of From, where the carrier wants its account there. Calls that hide their number go without."""
     from_domain: Host | None = None
-    """The domain of From, where the carrier wants its own."""
+    """The domain of From, where the carrier wants its own. Calls that hide their number go without."""
     outbound_proxy: HostPort | None = None
     """`host[:port]` of a proxy that all requests go through."""
     caller_id: CallerNumber | None = None

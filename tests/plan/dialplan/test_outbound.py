@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from dialplane.plan.dialplan.patterns import matches
@@ -78,10 +80,31 @@ def test_the_country_says_how_its_numbers_are_written(country: str, prefix: str)
 def test_a_trunk_says_how_long_to_wait_and_which_answers_mean_that_it_failed() -> None:
     trunks = [trunk("a"), trunk("b", answerSeconds=20, failoverOn=["404", "6xx"]), trunk("c", failoverOn=[])]
     assert lines(site(trunks=trunks), "dp-trunk-policies") == {
-        "a": "Return(6:401-407-408-5xx)",
-        "b": "Return(20:404-6xx)",
-        "c": "Return(6:)",
+        "a": "Return(6:401-407-408-5xx::)",
+        "b": "Return(20:404-6xx::)",
+        "c": "Return(6:::)",
     }
+
+
+@pytest.mark.parametrize(
+    ("spec", "columns"),
+    [
+        ({}, ":"),
+        ({"fromUser": "15550100"}, "dp_hidden_a:"),
+        ({"fromDomain": "tel.example.com"}, "dp_hidden_a:"),
+        ({"callerIdPolicy": {"assertHidden": True}}, ":192.0.2.1"),
+        ({"host": "2001:db8::1", "callerIdPolicy": {"assertHidden": True}}, ":[2001:db8::1]"),
+        (
+            {"fromDomain": "tel.example.com", "callerIdPolicy": {"assertHidden": True}},
+            "dp_hidden_a:tel.example.com",
+        ),
+    ],
+)
+def test_a_trunk_says_who_calls_for_those_who_hide_and_where_they_are_asserted(
+    spec: dict[str, Any], columns: str
+) -> None:
+    found = lines(site(trunks=[trunk("a", **spec)]), "dp-trunk-policies")
+    assert found == {"a": f"Return(6:401-407-408-5xx:{columns})"}
 
 
 def test_an_emergency_number_may_be_dialled_behind_a_prefix() -> None:

@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from dialplane.plan.draft import Draft, Finding
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
-from dialplane.resources.numbering import Numbering
+from dialplane.resources.numbering import INTERNATIONAL, Numbering
 from dialplane.resources.problem import Problem, Reason
-from dialplane.resources.sip_trunk import SipTrunkSpec
+from dialplane.resources.sip_trunk import CallerIdPolicy, SipTrunkSpec
+
+LONGEST_INTERNAL = 6
+"""Digits up to which the dialplan takes a number without a prefix for an internal or service number."""
+LONGEST_NATIONAL = 9
+"""Digits up to which a number may begin with the country code by accident."""
 
 
 def caller_ids(draft: Draft) -> Iterator[Finding]:
@@ -22,8 +27,8 @@ def caller_ids(draft: Draft) -> Iterator[Finding]:
         for trunk, spec in asking:
             if field == "spec.callerId" and key.kind == "SipTrunk" and key != trunk:
                 continue
-            if not _can_be_written(number, spec):
-                policy = spec.caller_id_policy
+            policy = spec.caller_id_policy
+            if not can_be_written(number, policy):
                 message = (
                     f"cannot be written as {policy.format} for {trunk}, which knows country {policy.country_code}: "
                     "give it with + and its country code"
@@ -45,9 +50,18 @@ def _numbers(draft: Draft) -> Iterator[tuple[Key, str, str]]:
             yield key, "spec.emergencyCallerId", extension.emergency_caller_id
 
 
-def _can_be_written(number: str, trunk: SipTrunkSpec) -> bool:
-    policy = trunk.caller_id_policy
+def can_be_written(number: str, policy: CallerIdPolicy) -> bool:
+    """Whether the dialplan writes the number as the policy asks. It leaves alone what it could mistake for another."""
     if number.startswith("+") or policy.country_code is None:
         return True
     numbering = Numbering(country_code=policy.country_code, national_prefix=policy.national_prefix)
-    return numbering.normalise(number) is not None
+    if numbering.normalise(number) is None:
+        return False
+    if number.startswith(numbering.international):
+        return True
+    if number.startswith(INTERNATIONAL):
+        return False  # understood by people here, but not dialled
+    if numbering.national and number.startswith(numbering.national):
+        return True
+    bare = numbering.national and number.startswith(numbering.country_code)
+    return len(number) > (LONGEST_NATIONAL if bare else LONGEST_INTERNAL)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.fields import Permission
 from dialplane.resources.key import Key
+from dialplane.resources.sip_trunk import SipTrunkSpec
 
 
 def class_of_service(permissions: Iterable[Permission]) -> str:
@@ -20,6 +21,15 @@ def extension_context(spec: ExtensionSpec) -> str:
 def trunk_context(key: Key) -> str:
     """The context in which a call from this trunk starts; it includes nothing."""
     return f"dp-from-{key.name}"
+
+
+def hidden_endpoint(key: Key, spec: SipTrunkSpec) -> str | None:
+    """The endpoint for calls whose caller hides the number; None where the trunk's own does.
+
+    Asterisk's `from_user` and `from_domain` win over an anonymous From, so these calls need one without them. No name
+    in a manifest holds `_`.
+    """
+    return f"dp_hidden_{key.name}" if spec.from_user or spec.from_domain else None
 
 
 def extension_variables(spec: ExtensionSpec) -> Iterator[tuple[str, str]]:

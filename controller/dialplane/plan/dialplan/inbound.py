@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dialplane.plan.dialplan.contexts import END, Address, context, entry
 from dialplane.plan.dialplan.destinations import Destinations
 from dialplane.plan.dialplan.endpoints import trunk_context
+from dialplane.plan.dialplan.privacy import ASKS_PRIVACY
 from dialplane.plan.dialplan.routine import routine
 from dialplane.plan.dialplan.trunks import WRITTEN_NUMBER
 from dialplane.plan.objects import DialplanContext, DialplanEntry
@@ -42,16 +43,19 @@ INBOUND = routine(
     caller: Set(LOCAL(format)=${CUT(row,:,2)})
           Gosub(<written_number>,s,1(${number:0:40},${format},${CUT(row,:,3)},${CUT(row,:,4)},${CUT(row,:,5)}))
           Set(CALLERID(num)=${GOSUB_RETVAL})
-          GotoIf($["x${number}" = "x"]?:known)
-          Set(CALLERID(pres)=prohib)
+          GotoIf($["x${number}" = "x"]?hidden)
+          Gosub(<asks_privacy>,s,1())
+          GotoIf($["${GOSUB_RETVAL}" = "yes"]?:known)
+    hidden: Set(CALLERID(pres)=prohib)
     known: Goto(<context>,<extension>,1)
     full: Hangup(17)
     refused: Hangup(1)
     """,
-    calls=(WRITTEN_NUMBER,),
+    calls=(WRITTEN_NUMBER, ASKS_PRIVACY),
 )
 """Counts the call, writes the caller's number as the trunk's policy says, and sends the call on. A caller without a
-number is anonymous: otherwise a phone would show the address of this Asterisk."""
+number is anonymous, as is one who asks for it: otherwise a phone would show the address of this Asterisk, or the
+number."""
 
 INBOUND_TO_HEADER = routine(
     "inbound_to_header",

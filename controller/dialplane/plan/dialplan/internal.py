@@ -4,6 +4,7 @@ from dialplane.plan.dialplan.contexts import MEMBERS, context
 from dialplane.plan.dialplan.endpoints import extension_context
 from dialplane.plan.dialplan.recording import RECORDING
 from dialplane.plan.dialplan.routine import Trusted, routine
+from dialplane.plan.dialplan.voicemail import NAMELESS
 from dialplane.plan.objects import DialplanContext, DialplanEntry
 from dialplane.plan.site import Site
 from dialplane.resources.extension import ExtensionSpec
@@ -50,6 +51,7 @@ EXTENSION = routine(
           GotoIf($["x<missed>" = "x"]?mailbox)
           Gosub(<forward>,s,1(<missed>,<context>,<caller>,<record>,<hide>))
     mailbox: GotoIf($["<mailbox>" = "yes"]?:over)
+          Gosub(<nameless>,s,1())
           VoiceMail(<number>@default,u)
           Hangup()
     busy: Set(LOCAL(cause)=17)
@@ -57,11 +59,12 @@ EXTENSION = routine(
           GotoIf($["x<busy>" = "x"]?engaged)
           Gosub(<forward>,s,1(<busy>,<context>,<caller>,<record>,<hide>))
     engaged: GotoIf($["<mailbox>" = "yes"]?:over)
+          Gosub(<nameless>,s,1())
           VoiceMail(<number>@default,b)
           Hangup()
     over: Hangup(${cause})
     """,
-    calls=(FORWARD, RECORDING),
+    calls=(FORWARD, RECORDING, NAMELESS),
 )
 """Rings every phone of an extension. As a member of a ring group the phones alone count: no forward, no mailbox, and
 the group's own time."""

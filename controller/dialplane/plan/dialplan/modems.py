@@ -56,10 +56,12 @@ MODEM_CALL = routine(
           Set(LOCAL(number)=${FILTER(0-9+,${CALLERID(num)})})
           Set(CALLERID(num)=${number:0:40})
           Set(CALLERID(name)=${FILTER(A-Za-z0-9 ._+\x80-\xff-,${CALLERID(name)})})
-          Goto(<context>,<extension>,1)
+          GotoIf($["x${number}" = "x"]?:known)
+          Set(CALLERID(pres)=prohib)
+    known: Goto(<context>,<extension>,1)
     """,
 )
-"""Filters what the network says of the caller, and sends the call on."""
+"""Filters what the network says of the caller, and sends the call on. A caller without a number is anonymous."""
 
 ROUTINES = (MODEM_CALL,)
 

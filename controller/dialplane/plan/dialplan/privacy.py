@@ -1,31 +1,50 @@
-"""Callers who hide their number: who wishes it, and the code that wishes it for one call.
+"""Callers who hide their number: who wishes it, and the codes that wish it for one call.
 
-The wish is the extension's (`hideCallerId`), the phone's (`Privacy: id` or an anonymous From, RFC 3323 and 3325) or the
-call's (`*67` before the number). It concerns calls over trunks; the emergency centre always sees the number.
+The wish is the extension's (`hideCallerId`), the phone's (`Privacy: id`, `Remote-Party-ID: …;privacy=full` or an
+anonymous From: RFC 3323, 3325 and 5876) or the call's (`*67` before the number). It concerns calls over trunks; the
+emergency centre always sees the number. A call that was forwarded shows the forwarding extension's number, and hides
+it where that extension does.
 """
 
 from dialplane.plan.dialplan.contexts import PRIVACY, context
 from dialplane.plan.dialplan.routine import Trusted, routine
-from dialplane.plan.objects import DialplanContext
+from dialplane.plan.objects import DialplanContext, DialplanEntry
 from dialplane.plan.site import Site
 
-HIDE_CODE = "*67"
-"""Dialled before a number, it hides the caller's own from whom the call goes to."""
+HIDE_CODES = ("*67", "*31#")
+"""Dialled before a number, they hide the caller's own from whom the call goes to (North America, GSM)."""
 
-# What a phone sends is filtered before it is compared. Only a PJSIP channel has headers.
+# What comes from the network is filtered before it is compared.
+ASKS_PRIVACY = routine(
+    "asks_privacy",
+    (),
+    """
+          Set(LOCAL(privacy)=${FILTER(a-z,${TOLOWER(${PJSIP_HEADER(read,Privacy)})})})
+          GotoIf($["${privacy}" =~ "(id|user|header)"]?hidden)
+          Set(LOCAL(party)=${FILTER(a-z=,${TOLOWER(${PJSIP_HEADER(read,Remote-Party-ID)})})})
+          GotoIf($["${party}" =~ "privacy=(full|uri)"]?hidden)
+          Return(no)
+    hidden: Return(yes)
+    """,
+)
+"""Returns `yes` where the INVITE asks that its caller's number be hidden, else `no`. For PJSIP channels."""
+
+# Only the phone's own call has its headers: a call that was forwarded or came in over a trunk has another's.
 WISHES_PRIVACY = routine(
     "wishes_privacy",
     (),
     """
           GotoIf($["${DIALPLANE_HIDE_CALLER_ID}" = "yes"]?hidden)
-          GotoIf($["${CHANNEL(channeltype)}" = "PJSIP"]?:shown)
+          GotoIf($["${CHANNEL(channeltype)}" = "PJSIP" & "x${DIALPLANE_HOPS}${GROUP(trunk)}" = "x"]?:shown)
           Set(LOCAL(from)=${FILTER(a-z:@,${TOLOWER(${PJSIP_HEADER(read,From)})})})
-          GotoIf($["${from}" =~ "sips?:anonymous@"]?hidden)
-          Set(LOCAL(privacy)=${FILTER(a-z,${TOLOWER(${PJSIP_HEADER(read,Privacy)})})})
-          GotoIf($["${privacy}" =~ "(id|user|header)"]?hidden)
+          GotoIf($["${from}" =~ "sips?:(anonymous|unknown|unavailable|restricted|private|withheld)@"]?hidden)
+          GotoIf($["${from}" =~ "@anonymousinvalid"]?hidden)
+          Gosub(<asks_privacy>,s,1())
+          Return(${GOSUB_RETVAL})
     shown: Return(no)
     hidden: Return(yes)
     """,
+    calls=(ASKS_PRIVACY,),
 )
 """Returns `yes` where the caller's number is to be hidden, else `no`."""
 
@@ -44,13 +63,15 @@ HIDE_CALLER = routine(
 )
 """Dials the rest of the number, with the caller's own hidden."""
 
-ROUTINES = (WISHES_PRIVACY, HIDE_CALLER)
-
-_NUMBER = Trusted("${FILTER(0-9*#+,${EXTEN:3})}")
-_LENGTH = Trusted("${LEN(${EXTEN:3})}")
+ROUTINES = (ASKS_PRIVACY, WISHES_PRIVACY, HIDE_CALLER)
 
 
 def privacy(site: Site) -> DialplanContext:
-    """The code before any number that the caller may dial."""
-    entry = HIDE_CALLER.entry(f"_{HIDE_CODE}.", site.asterisk_key, Trusted("${CONTEXT}"), _NUMBER, _LENGTH)
-    return context(PRIVACY, site.asterisk_key, [entry])
+    """The codes before any number that the caller may dial."""
+    return context(PRIVACY, site.asterisk_key, [_entry(site, code) for code in HIDE_CODES])
+
+
+def _entry(site: Site, code: str) -> DialplanEntry:
+    dialled = f"${{EXTEN:{len(code)}}}"
+    number, length = Trusted(f"${{FILTER(0-9*#+,{dialled})}}"), Trusted(f"${{LEN({dialled})}}")
+    return HIDE_CALLER.entry(f"_{code}.", site.asterisk_key, Trusted("${CONTEXT}"), number, length)

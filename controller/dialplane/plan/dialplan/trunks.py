@@ -1,10 +1,12 @@
 """Trunks: one call over one carrier, and how numbers are written there."""
 
 from dialplane.plan.dialplan.contexts import TRUNK_POLICIES, TRUNKS, context, entry
+from dialplane.plan.dialplan.endpoints import hidden_endpoint
 from dialplane.plan.dialplan.routine import listed, routine
 from dialplane.plan.objects import DialplanContext
-from dialplane.plan.pjsip.uri import server_address
+from dialplane.plan.pjsip.uri import bracketed, server_address
 from dialplane.plan.site import Site
+from dialplane.resources.key import Key
 from dialplane.resources.numbering import Numbering
 from dialplane.resources.sip_trunk import CallerIdPolicy, SipTrunkSpec
 
@@ -12,10 +14,10 @@ NORTH_AMERICA = "1"
 EMERGENCY_PATIENCE_SECONDS = 4
 """For how long an emergency call waits for a trunk's first answer of any kind."""
 
-# In North America ten digits are a national number, with or without a prefix. Elsewhere a number without one is taken
-# for an international one without its `+` if it begins with the country code and is longer than 9 digits, and for a
-# national one only in countries without a national prefix, from 7 digits on: shorter ones are internal or service
-# numbers and stay as they are.
+# In North America a number has ten digits, or eleven with the country code; any other is left alone. Elsewhere a number
+# without a prefix is taken for an international one without its `+` if it begins with the country code and is longer
+# than 9 digits, and for a national one only in countries without a national prefix, from 7 digits on: shorter ones are
+# internal or service numbers and stay as they are.
 WRITTEN_NUMBER = routine(
     "written_number",
     ("number", "format", "country", "prefix", "international"),
@@ -24,7 +26,7 @@ WRITTEN_NUMBER = routine(
           Set(LOCAL(number)=<number>)
           GotoIf($["x${number:0:1}" = "x+"]?plus)
           GotoIf($["x${number:0:${LEN(<international>)}}" = "x<international>"]?foreign)
-          GotoIf($["<country>" = "1" & ${LEN(${number})} = 10]?american)
+          GotoIf($["<country>" = "1"]?american)
           GotoIf($["x<prefix>" != "x" & "x${number:0:${LEN(<prefix>)}}" = "x<prefix>"]?national)
           GotoIf($["x${number:0:${LEN(<country>)}}" = "x<country>" & ${LEN(${number})} > 9]?bare)
           GotoIf($["x<prefix>" = "x" & ${LEN(${number})} > 6]?national)
@@ -33,7 +35,9 @@ WRITTEN_NUMBER = routine(
           Goto(bare)
     foreign: Set(LOCAL(number)=${number:${LEN(<international>)}})
           Goto(bare)
-    american: Set(LOCAL(number)=<country>${number})
+    american: GotoIf($[${LEN(${number})} = 11 & "x${number:0:1}" = "x1"]?bare)
+          GotoIf($[${LEN(${number})} = 10]?:same)
+          Set(LOCAL(number)=<country>${number})
           Goto(bare)
     national: Set(LOCAL(number)=<country>${number:${LEN(<prefix>)}})
     bare: GotoIf($["<format>" = "national"]?spoken)
@@ -66,16 +70,18 @@ WATCH = routine(
 # identity for the next trunk, for recordings and for call records.
 LEG = routine(
     "leg",
-    ("trunk", "caller", "patience", "hidden"),
+    ("trunk", "caller", "patience", "hidden", "asserted"),
     """
           Set(GROUP(trunk)=<trunk>)
           GotoIf($["x<caller>" = "x"]?privacy)
           Set(CONNECTEDLINE(name,i)=)
           Set(CONNECTEDLINE(num,i)=<caller>)
-          Set(CONNECTEDLINE(pres,i)=allowed)
-    privacy: GotoIf($["<hidden>" = "yes"]?:watch)
-          Set(CONNECTEDLINE(pres,i)=prohib)
+    privacy: Set(CONNECTEDLINE(pres,i)=${IF($["<hidden>" = "yes"]?prohib:allowed)})
+          GotoIf($["<hidden>" = "yes"]?:watch)
           Set(PJSIP_HEADER(add,Privacy)=id)
+          Set(LOCAL(number)=${FILTER(0-9+,${CONNECTEDLINE(num)})})
+          GotoIf($["x<asserted>" = "x" | "x${number}" = "x"]?watch)
+          Set(PJSIP_HEADER(add,P-Asserted-Identity)=<sip:${number}@<asserted>>)
     watch: Set(LOCAL(told)=av(DIALPLANE_WATCHED=${CHANNEL(name)}^DIALPLANE_PATIENCE=<patience>))
           TryExec(Originate(Local/s@<watch>/n,app,NoOp,,,60,${told}))
           Return()
@@ -97,15 +103,18 @@ TRUNK_CALL = routine(
     caller: Set(LOCAL(caller)=${IF($["x<caller>" = "x"]?${CUT(row,:,6)}:<caller>)})
           Gosub(<written_number>,s,1(${caller},${CUT(row,:,2)},${CUT(row,:,3)},${CUT(row,:,4)},${CUT(row,:,5)}))
           Set(LOCAL(shown)=${GOSUB_RETVAL})
-          Set(LOCAL(callee)=<number>@<trunk>)
+          Gosub(dp-trunk-policies,<trunk>,1)
+          Set(LOCAL(policy)=${GOSUB_RETVAL})
+          Set(LOCAL(own)=${IF($["x${shown}" = "x" & "${CALLERID(pres)}" =~ "^prohib"]?yes:<hidden>)})
+          Set(LOCAL(hide)=${IF($["<emergency>" = "no"]?${own}:no)})
+          Set(LOCAL(anonymous)=${IF($["${hide}" = "yes"]?${CUT(policy,:,3)})})
+          Set(LOCAL(callee)=<number>@${IF($["x${anonymous}" = "x"]?<trunk>:${anonymous})})
           GotoIf($["<emergency>" = "again"]?:call)
           Set(LOCAL(callee)=<trunk>/sip:<number>@${CUT(row,:,7-)})
-    call: Gosub(dp-trunk-policies,<trunk>,1)
-          Set(LOCAL(policy)=${GOSUB_RETVAL})
+    call: HangupCauseClear()
           Set(LOCAL(patience)=${CUT(policy,:,1)})
           Set(LOCAL(patience)=${IF($["<emergency>" = "no" | ${patience} < EMERGENCY]?${patience}:EMERGENCY)})
-          HangupCauseClear()
-          Dial(PJSIP/${callee},,ib(<leg>^s^1(<trunk>^${shown}^${patience}^<hidden>)))
+          Dial(PJSIP/${callee},,ib(<leg>^s^1(<trunk>^${shown}^${patience}^${hide}^${CUT(policy,:,4-)})))
           GotoIf($["<emergency>" = "no"]?:failed)
           Set(LOCAL(answer)=${HANGUPCAUSE(${HANGUPCAUSE_KEYS()},tech)})
           Set(LOCAL(code)=0${FILTER(0-9,${answer:4:3})})
@@ -133,26 +142,31 @@ def trunk_table(site: Site) -> DialplanContext:
 
 
 def trunk_policies(site: Site) -> DialplanContext:
-    """One row per trunk: seconds until its first answer, and the answers after which the next trunk is tried.
+    """One row per trunk: seconds until its first answer, answers that mean the next trunk, and for hidden callers.
 
-    A table apart: a call that began before an upgrade goes on reading `dp-trunks` by its columns of then.
+    Of the last two columns one is their endpoint where it is another, one the host at which their number is asserted. A
+    table apart: a call that began before an upgrade goes on reading `dp-trunks` by its columns of then.
     """
-    rows = [entry(key.name, "Return", _policy(spec), key) for key, spec in site.trunks]
+    rows = [entry(key.name, "Return", _policy(key, spec), key) for key, spec in site.trunks]
     return context(TRUNK_POLICIES, site.asterisk_key, rows)
 
 
-def _policy(spec: SipTrunkSpec) -> str:
-    return listed([str(spec.answer_seconds), listed(spec.failover_on, separator="-")], separator=":")
+def _policy(key: Key, spec: SipTrunkSpec) -> str:
+    answers = listed(spec.failover_on, separator="-")
+    columns = listed([str(spec.answer_seconds), answers, hidden_endpoint(key, spec) or ""], separator=":")
+    # The last column may hold colons and brackets, as only a checked host can.
+    return f"{columns}:{bracketed(spec.from_domain or spec.host) if spec.caller_id_policy.assert_hidden else ''}"
 
 
 def _row(site: Site, spec: SipTrunkSpec) -> str:
     most = str(spec.max_channels) if spec.max_channels else ""
-    columns = listed([most, *_writing(spec.caller_id_policy), spec.caller_id or ""], separator=":")
+    columns = listed([most, *writing_columns(spec.caller_id_policy), spec.caller_id or ""], separator=":")
     # The last column may hold colons, and `;` or brackets, as only a checked host and port can.
     return f"{columns}:{server_address(site.asterisk, spec)}"
 
 
-def _writing(policy: CallerIdPolicy) -> list[str]:
+def writing_columns(policy: CallerIdPolicy) -> list[str]:
+    """How numbers are written on a trunk, as `written_number` takes it: format, country, national, international."""
     country = policy.country_code
     if country is None:
         return [policy.format, "", policy.national_prefix or "", "00"]

@@ -12,16 +12,29 @@ ZONE = "site"
 ZONE_MESSAGE = "'vm-received' Q 'digits/at' kM"
 """What follows the time zone there: how the date of a message is spoken."""
 
+NAMELESS = routine(
+    "nameless",
+    (),
+    """
+          GotoIf($["${CALLERID(pres)}" =~ "^prohib"]?:done)
+          Set(CALLERID(all)=)
+    done: Return()
+    """,
+)
+"""Takes away the number of a caller who hides it: VoiceMail() would write it into the message and its e-mail."""
+
 LEAVE_MESSAGE = routine(
     "leave_message",
     ("mailbox",),
     """
+          Gosub(<nameless>,s,1())
           VoiceMail(<mailbox>@default,u)
           Hangup()
     """,
+    calls=(NAMELESS,),
 )
 
-ROUTINES = (LEAVE_MESSAGE,)
+ROUTINES = (NAMELESS, LEAVE_MESSAGE)
 
 
 def box_line(key: Key, spec: ExtensionSpec) -> DialplanEntry:

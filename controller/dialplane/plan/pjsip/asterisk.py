@@ -18,14 +18,19 @@ NOWHERE = "dp-nowhere"
 
 
 def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
-    """`global`, then each transport by name. There is no anonymous endpoint, so no identifier for one either."""
+    """`global`, then each transport by name. There is no anonymous endpoint, so no identifier for one either.
+
+    The order of identifiers is Asterisk's own, as it keeps the one it started with: what a phone may do must not depend
+    on whether the files were there then (measured, 22.10.1). `auth_username` comes last and takes what no name in From
+    decides, an anonymous one above all.
+    """
     key = site.asterisk_key
     yield PjsipObject(
         PjsipType.GLOBAL,
         "global",
         options(
             ("user_agent", "Dialplane"),
-            ("endpoint_identifier_order", "ip,auth_username,username"),
+            ("endpoint_identifier_order", "ip,username,auth_username"),
             ("keep_alive_interval", KEEP_ALIVE_SECONDS),
         ),
         key,

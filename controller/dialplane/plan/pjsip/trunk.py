@@ -9,7 +9,7 @@ from hashlib import blake2b
 from ipaddress import ip_address
 
 from dialplane.plan.dialplan.contexts import END
-from dialplane.plan.dialplan.endpoints import trunk_context
+from dialplane.plan.dialplan.endpoints import hidden_endpoint, trunk_context
 from dialplane.plan.objects import PjsipObject, PjsipType, Value
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
 from dialplane.plan.pjsip.uri import server_uri, transport_parameter
@@ -23,7 +23,7 @@ FOREVER = "10000"
 
 
 def trunk_objects(site: Site, key: Key, spec: SipTrunkSpec) -> Iterator[PjsipObject]:
-    """Endpoint and aor always; auth, registration and identify as the spec asks."""
+    """Endpoint and aor always; a second endpoint, auth, registration and identify as the spec asks."""
     credentials = site.credentials(key, spec)
     auth = f"{key.name}-{_mark(site, credentials)}" if credentials else None
     if credentials and auth:
@@ -44,6 +44,9 @@ def trunk_objects(site: Site, key: Key, spec: SipTrunkSpec) -> Iterator[PjsipObj
         key,
     )
     yield PjsipObject(PjsipType.ENDPOINT, key.name, _endpoint(site, key, spec, auth), key)
+    if hidden := hidden_endpoint(key, spec):
+        anonymous = spec.model_copy(update={"from_user": None, "from_domain": None})
+        yield PjsipObject(PjsipType.ENDPOINT, hidden, _endpoint(site, key, anonymous, auth), key)
     if spec.registration and spec.registers and credentials and auth:
         registration = _registration(site, key, spec, spec.registration, credentials.username, auth)
         yield PjsipObject(PjsipType.REGISTRATION, key.name, registration, key)
@@ -88,7 +91,6 @@ def _endpoint(site: Site, key: Key, spec: SipTrunkSpec, auth: str | None) -> Opt
         ("rtp_symmetric", True),
         ("media_encryption", encryption(spec.media_encryption)),
         ("trust_id_inbound", spec.caller_id_policy.trust_inbound),
-        ("trust_id_outbound", spec.caller_id_policy.assert_hidden),
         ("send_pai", True),
         ("allow_transfer", False),
         ("allow_subscribe", False),

@@ -11,11 +11,15 @@ def server_uri(asterisk: AsteriskSpec, spec: SipTrunkSpec, user: str) -> str:
 
 def server_address(asterisk: AsteriskSpec, spec: SipTrunkSpec) -> str:
     """`host[:port][;transport=…]` of the carrier: what follows the user in a URI."""
-    host = f"[{spec.host}]" if ":" in spec.host else spec.host
-    return f"{host}{f':{spec.port}' if spec.port else ''}{transport_parameter(asterisk, spec)}"
+    return f"{bracketed(spec.host)}{f':{spec.port}' if spec.port else ''}{transport_parameter(asterisk, spec)}"
 
 
 def transport_parameter(asterisk: AsteriskSpec, spec: SipTrunkSpec) -> str:
     """`;transport=…`; nothing for udp, which every SIP address means."""
     protocol = asterisk.protocol(spec.transport)
     return f";transport={protocol}" if protocol in {"tcp", "tls"} else ""
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in a URI: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
