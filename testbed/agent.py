@@ -86,7 +86,7 @@ class Call:
 
 @dataclass
 class Answering:
-    """What happens to incoming calls: ``provisional``, a while, then ``code``. A method ``unheard`` is never answered."""
+    """How calls are met: ``provisional``, a while, then ``code``. A method ``unheard`` is never answered."""
 
     code: int = 200
     ring_seconds: float = 0.1
