@@ -18,9 +18,9 @@ async def test_they_come_back_as_a_secret(tmp_path: Path) -> None:
     root = tmp_path / "credentials"
     folder = CredentialsFolder(root, lambda: told.append(None))
     await folder.create("alice-credentials", {"username": "101", "password": "p\n"}, ALICE)
-    secrets, findings = secrets_from_directory(root)
-    assert secrets == {"alice-credentials": {"username": SecretStr("101"), "password": SecretStr("p\n")}}
-    assert findings == []
+    read = secrets_from_directory(root)
+    assert read.values == {"alice-credentials": {"username": SecretStr("101"), "password": SecretStr("p\n")}}
+    assert read.findings == ()
     assert told == [None]
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (root, *root.rglob("*"))}
     assert modes == {

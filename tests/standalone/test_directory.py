@@ -20,10 +20,10 @@ LIMIT = 15
 
 @contextlib.asynccontextmanager
 async def following(
-    directory: Path, folders: SecretFolders | None = None, poll: float = 10.0
+    directories: list[Path], folders: SecretFolders | None = None, poll: float = 10.0
 ) -> AsyncIterator[tuple[DirectorySource, list[SourceState]]]:
     states: list[SourceState] = []
-    source = DirectorySource(directory, SiteReader(), folders, tell=states.append, poll_seconds=poll)
+    source = DirectorySource(directories, SiteReader(), folders, tell=states.append, poll_seconds=poll)
     task = asyncio.create_task(source.watch())
     try:
         yield source, states
@@ -51,7 +51,7 @@ def site(tmp_path: Path) -> Path:
 
 
 async def test_an_edit_arrives_by_itself(site: Path) -> None:
-    async with following(site, poll=60) as (source, _), asyncio.timeout(LIMIT):
+    async with following([site], poll=60) as (source, _), asyncio.timeout(LIMIT):
         await source.changed()
         assert ALICE in source.snapshot().resources
         await asyncio.sleep(1.5)  # the kernel's notifications are on
@@ -69,7 +69,7 @@ async def test_without_notifications_the_poll_finds_it(site: Path, monkeypatch: 
         yield set()
 
     monkeypatch.setattr("dialplane.standalone.directory.awatch", deaf)
-    async with following(site, poll=0.2) as (source, _), asyncio.timeout(LIMIT):
+    async with following([site], poll=0.2) as (source, _), asyncio.timeout(LIMIT):
         await source.changed()
         source.snapshot()
         (site / "alice.yaml").write_text(PHONE + "  maxContacts: 3\n")
@@ -79,7 +79,7 @@ async def test_without_notifications_the_poll_finds_it(site: Path, monkeypatch: 
 
 @pytest.mark.parametrize("text", ["", "kind: [", "apiVersion: dialplane.io/v1alpha1\nkind: Extensio\n", "\0"])
 async def test_a_broken_state_keeps_the_last_good_one_and_says_so(site: Path, text: str) -> None:
-    async with following(site, poll=0.2) as (source, states):
+    async with following([site], poll=0.2) as (source, states):
         await until(states, stale=False)
         before = source.snapshot()
         (site / "alice.yaml").write_text(text)
@@ -91,7 +91,7 @@ async def test_a_broken_state_keeps_the_last_good_one_and_says_so(site: Path, te
 
 
 async def test_a_missing_directory_is_no_empty_site(site: Path) -> None:
-    async with following(site, poll=0.2) as (source, states):
+    async with following([site], poll=0.2) as (source, states):
         await until(states, stale=False)
         before = source.snapshot()
         shutil.move(site, site.with_name("away"))
@@ -102,7 +102,7 @@ async def test_a_missing_directory_is_no_empty_site(site: Path) -> None:
 
 
 async def test_a_directory_without_manifests_is_no_empty_site(site: Path) -> None:
-    async with following(site, poll=0.2) as (source, states):
+    async with following([site], poll=0.2) as (source, states):
         await until(states, stale=False)
         before = source.snapshot()
         for path in site.iterdir():
@@ -113,7 +113,7 @@ async def test_a_directory_without_manifests_is_no_empty_site(site: Path) -> Non
 
 async def test_there_is_no_snapshot_before_the_directory_exists(tmp_path: Path, site: Path) -> None:
     late = tmp_path / "late"
-    async with following(late, poll=0.2) as (source, states):
+    async with following([late], poll=0.2) as (source, states):
         await until(states, stale=True)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(source.changed(), 0.5)
@@ -126,7 +126,7 @@ async def test_a_rotated_secret_file_makes_a_new_snapshot(site: Path, tmp_path: 
     secrets = tmp_path / "secrets"
     (secrets / "alice").mkdir(parents=True)
     (secrets / "alice" / "password").write_text("one\n")
-    async with following(site, SecretFolders(secrets), poll=0.2) as (source, _), asyncio.timeout(LIMIT):
+    async with following([site], SecretFolders(secrets), poll=0.2) as (source, _), asyncio.timeout(LIMIT):
         await source.changed()
         assert source.snapshot().secrets["alice"]["password"].get_secret_value() == "one"
         (secrets / "alice" / "password").write_text("two\n")
@@ -135,9 +135,85 @@ async def test_a_rotated_secret_file_makes_a_new_snapshot(site: Path, tmp_path: 
 
 
 async def test_an_edit_that_changes_no_meaning_wakes_nobody(site: Path) -> None:
-    async with following(site, poll=0.2) as (source, _):
+    async with following([site], poll=0.2) as (source, _):
         await asyncio.wait_for(source.changed(), LIMIT)
         source.snapshot()
         (site / "alice.yaml").write_text("# a comment\n" + PHONE)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(source.changed(), 1.5)
+
+
+async def test_a_folder_that_can_no_longer_be_read_leaves_its_phones_in_force(site: Path, tmp_path: Path) -> None:
+    (site / ".store").mkdir()
+    (site / "alice.yaml").rename(site / ".store" / "alice.yaml")
+    (site / "phones").symlink_to(".store")
+    async with following([site], poll=0.2) as (source, states):
+        await asyncio.wait_for(source.changed(), LIMIT)
+        before = source.snapshot()
+        assert ALICE in before.resources
+        for target in ("..", "nowhere"):
+            (site / "phones").unlink()
+            (site / "phones").symlink_to(tmp_path / target)
+            state = await until(states, stale=True)
+            assert str(state.errors[0]).startswith(f"{site}/phones: is a symbolic link that leads ")
+            assert source.snapshot() == before
+            (site / "phones").unlink()
+            (site / "phones").symlink_to(".store")
+            await until(states, stale=False)
+        (site / ".store" / "alice.yaml").write_text(PHONE + "  maxContacts: 3\n")
+        await asyncio.wait_for(source.changed(), LIMIT)
+        assert source.snapshot().resources[ALICE].spec.max_contacts == 3  # type: ignore[union-attr]
+
+
+async def test_several_directories_are_one_site_and_each_must_have_manifests(site: Path, tmp_path: Path) -> None:
+    phones = tmp_path / "phones"
+    phones.mkdir()
+    (site / "alice.yaml").rename(phones / "alice.yaml")
+    async with following([site, phones], poll=0.2) as (source, states):
+        await until(states, stale=False)
+        before = source.snapshot()
+        assert {key.kind for key in before.resources} == {"Asterisk", "Extension"}
+        (phones / "alice.yaml").rename(tmp_path / "away")
+        assert str((await until(states, stale=True)).errors[0]).endswith(
+            f"{phones}: no .yaml or .yml file in it: put the site's manifests there"
+        )
+        assert source.snapshot() is before
+
+
+@pytest.mark.parametrize("loss", ["unmounted", "emptied", "emptied folder", "broken link"])
+async def test_secrets_that_cannot_be_read_leave_the_last_good_state_in_force(
+    site: Path, tmp_path: Path, loss: str
+) -> None:
+    secrets = tmp_path / "secrets"
+    (secrets / "alice").mkdir(parents=True)
+    (secrets / "alice" / "password").write_text("long-enough-password\n")
+    async with following([site], SecretFolders(secrets), poll=0.2) as (source, states):
+        await until(states, stale=False)
+        before = source.snapshot()
+        if loss == "unmounted":
+            secrets.rename(tmp_path / "away")
+        elif loss == "emptied folder":
+            (secrets / "alice" / "password").unlink()
+        else:
+            shutil.rmtree(secrets / "alice")
+            if loss == "broken link":
+                (secrets / "alice").symlink_to("nowhere")
+        state = await until(states, stale=True)
+        assert str(state.errors[0]).startswith(str(secrets))
+        assert source.snapshot() is before
+
+
+async def test_a_secret_behind_a_link_is_followed_wherever_it_leads(site: Path, tmp_path: Path) -> None:
+    for version in ("one", "two"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "password").write_text(version)
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "alice").symlink_to(tmp_path / "one")
+    async with following([site], SecretFolders(secrets), poll=0.2) as (source, _), asyncio.timeout(LIMIT):
+        await source.changed()
+        assert source.snapshot().secrets["alice"]["password"].get_secret_value() == "one"
+        (secrets / "new").symlink_to(tmp_path / "two")
+        (secrets / "new").rename(secrets / "alice")
+        await source.changed()
+        assert source.snapshot().secrets["alice"]["password"].get_secret_value() == "two"

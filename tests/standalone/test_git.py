@@ -137,14 +137,6 @@ async def test_what_is_not_there_is_said(origin: Origin, tmp_path: Path, branch:
             source.snapshot()
 
 
-async def test_a_symbolic_link_leads_nowhere(origin: Origin, tmp_path: Path) -> None:
-    (origin.path / "site" / "link.yaml").symlink_to("/etc/passwd")
-    origin.commit()
-    async with following(Repository(str(origin.path), "main", "site"), tmp_path / "cache") as (_, states):
-        state = await until(states, "", stale=True)
-        assert str(state.errors[0]) == "site/link.yaml: not a regular file: put the manifest itself there"
-
-
 async def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://user:s3cr3t-token@127.0.0.1:{server.getsockname()[1]}/site.git"

@@ -85,9 +85,9 @@ def test_a_value_that_is_not_utf_8_is_carried_along() -> None:
 def test_one_trailing_newline_of_a_secret_file_is_not_part_of_it(content: bytes, value: str, tmp_path: Path) -> None:
     (tmp_path / "alice").mkdir()
     (tmp_path / "alice" / "password").write_bytes(content)
-    secrets, findings = secrets_from_directory(tmp_path)
-    assert secrets == {"alice": {"password": SecretStr(value)}}
-    assert findings == []
+    read = secrets_from_directory(tmp_path)
+    assert read.values == {"alice": {"password": SecretStr(value)}}
+    assert read.findings == ()
 
 
 def test_the_secrets_directory_wins_over_a_manifest_and_a_manifest_over_generated_values() -> None:

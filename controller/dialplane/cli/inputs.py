@@ -21,7 +21,7 @@ from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import Problem, Reason
 from dialplane.standalone.files import FILE_LIMIT, STDIN, File, SourceMissing, oversize, read_paths
 from dialplane.standalone.finding import Finding, Level
-from dialplane.standalone.secrets import secrets_from_directory
+from dialplane.standalone.secrets import SecretFiles, secrets_from_directory
 from dialplane.standalone.site import Site, SiteReader
 
 Paths = Annotated[
@@ -87,9 +87,9 @@ def read_input(paths: list[str], secrets_dir: Path | None) -> Site:
         raise Unusable(f"no .yaml or .yml file in {', '.join(paths)}")
     if secrets_dir is not None and not secrets_dir.is_dir():
         raise Unusable(f"cannot read {secrets_dir}: no such folder")
-    secrets, flaws = secrets_from_directory(secrets_dir) if secrets_dir else ({}, [])
-    site = SiteReader().read(files, secrets=secrets)
-    return Site(site.snapshot, (*site.findings, *flaws), site.broken, site.manifests)
+    secrets = secrets_from_directory(secrets_dir, required=True) if secrets_dir else SecretFiles()
+    site = SiteReader().read(files, secrets=secrets.values)
+    return Site(site.snapshot, site.findings + secrets.findings, site.broken or secrets.broken, site.manifests)
 
 
 def load_templates(own: Path | None) -> Templates:

@@ -53,7 +53,7 @@ _LOG = structlog.get_logger("dialplane.run")
 class Options:
     """What the command line says, checked."""
 
-    directory: Path | None
+    directories: tuple[Path, ...]
     repository: "Repository | None"
     interval: float
     config_dir: Path | None
@@ -75,9 +75,12 @@ class _Leader:
 
 
 def run(
-    directory: Annotated[
-        Path | None, typer.Option("--file", "-f", metavar="DIR", help="The folder of manifests; watched.")
-    ] = None,
+    directories: Annotated[
+        list[Path],
+        typer.Option(
+            "--file", "-f", metavar="DIR", help="A folder of manifests; watched. Several are one site together."
+        ),
+    ] = [],  # noqa: B006 -- typer copies it
     git: Annotated[
         str | None, typer.Option("--git", metavar="URL", help="A Git repository of manifests, instead of -f.")
     ] = None,
@@ -146,20 +149,22 @@ def run(
 
     Examples:
         dialplane run -f site/
+        dialplane run -f site/ -f phones/
         dialplane run -f site/ --once --timeout 30
         dialplane run --git https://git.example.com/pbx.git --branch main --path office
     """
     if _MISSING is not None:
         raise missing_extra(_MISSING, "standalone")
-    if (directory is None) == (git is None):
+    if bool(directories) == (git is not None):
         raise Unusable("say where the manifests are: -f DIR, or --git URL")
-    if directory is not None and directory.is_file():
-        raise Unusable(f"{directory} is a file: run follows a folder (validate and render take files)")
+    for directory in directories:
+        if directory.is_file():
+            raise Unusable(f"{directory} is a file: run follows a folder (validate and render take files)")
     repository = Repository(git, branch, path, *_git_account(git_password_file)) if git else None
     live = sys.stdout.isatty() and not plain and not once
     state = state_directory(state_dir)
     options = Options(
-        directory,
+        tuple(directories),
         repository,
         interval,
         config_dir,
@@ -202,8 +207,7 @@ async def _controlled(options: Options) -> Standing | None:
             options.repository, options.state / "git", reader, folders, interval_seconds=options.interval, tell=note
         )
     else:
-        assert options.directory is not None  # noqa: S101 -- run() made sure
-        source = DirectorySource(options.directory, reader, folders, tell=note)
+        source = DirectorySource(options.directories, reader, folders, tell=note)
     credentials = CredentialsFolder(options.state / "credentials", source.mark)
     supervisor = RestartCommand(options.restart_command) if options.restart_command else None
     loop = SiteLoop(

@@ -1,4 +1,4 @@
-"""A directory of manifests as a Source: watched, with a slow poll as the safety net.
+"""Directories of manifests as a Source: watched, with a slow poll as the safety net.
 
 File notifications get lost (network file systems, a folder that is moved away and back), so the poll alone would be
 enough; the notifications make it fast. A state is read only when nothing was written for a moment, and taken only when
@@ -8,16 +8,16 @@ nothing changed while it was read.
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from watchfiles import awatch
 
 from dialplane.resources.snapshot import Snapshot
-from dialplane.standalone.files import File, SourceMissing, is_manifest_name, read_paths
+from dialplane.standalone.files import File, SourceMissing, manifest_places, read_paths
 from dialplane.standalone.last_good import LastGood, SourceState
-from dialplane.standalone.secrets import secrets_from_directory
+from dialplane.standalone.secrets import SecretFiles, secret_files, secrets_from_directory
 from dialplane.standalone.site import Site, SiteReader
 
 POLL_SECONDS: Final = 10.0
@@ -41,26 +41,26 @@ class SecretFolders:
 
     def signature(self) -> Signature:
         """A cheap mark that differs when a value may have changed."""
-        return _signature(self.paths, lambda name: not name.startswith("."))
+        return _signature(str(path) for root in self.paths for path in secret_files(root))
 
 
 class DirectorySource:
-    """Follows a directory until cancelled: run `watch` as a task beside the site loop."""
+    """Follows directories, one site together, until cancelled: run `watch` as a task beside the site loop."""
 
     def __init__(
         self,
-        directory: Path,
+        directories: Sequence[Path],
         reader: SiteReader,
         folders: SecretFolders | None = None,
         *,
         tell: Callable[[SourceState], None] = lambda _: None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        self._directory = directory
+        self._directories = tuple(directories)
         self._reader = reader
         self._folders = folders or SecretFolders()
         self._poll_seconds = poll_seconds
-        self._kept = LastGood(str(directory), tell)
+        self._kept = LastGood(", ".join(map(str, directories)), tell)
         self._stirred = asyncio.Event()
         self._seen: tuple[Signature, Signature] | None = None
 
@@ -78,7 +78,7 @@ class DirectorySource:
         self._stirred.set()
 
     async def watch(self) -> None:
-        """Read the directory now and at every change."""
+        """Read the directories now and at every change."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
             while True:
@@ -90,7 +90,7 @@ class DirectorySource:
     async def _listen(self) -> None:
         """Turn the kernel's notifications into `_stirred`; begins anew when the folders themselves are replaced."""
         while True:
-            paths = [path for path in (self._directory, *self._folders.paths) if path.is_dir()]
+            paths = [path for path in (*self._directories, *self._folders.paths) if path.is_dir()]
             identity = _identity(paths)
             stop = asyncio.Event()
             with contextlib.suppress(OSError, RuntimeError):  # a folder that vanished: the poll reports it
@@ -101,7 +101,7 @@ class DirectorySource:
                     async for changes in watch:
                         if changes:
                             self._stirred.set()
-                        now = [path for path in (self._directory, *self._folders.paths) if path.is_dir()]
+                        now = [path for path in (*self._directories, *self._folders.paths) if path.is_dir()]
                         if _identity(now) != identity:
                             break
             self._stirred.set()
@@ -126,26 +126,34 @@ class DirectorySource:
                 self._kept.offer(site)
                 self._seen = signature
                 return
-        self._kept.refuse(f"{self._directory} never stands still: files are written faster than they can be read")
+        self._kept.refuse(
+            f"{self._kept.state.origin} never stands still: files are written faster than they can be read"
+        )
 
     def _read(self) -> Site:
-        files = read_paths([self._directory])
-        if not files:
-            # An unmounted volume looks like this. Taking it for an empty site would delete every extension.
-            raise SourceMissing("no .yaml or .yml file in it: put the site's manifests there")
-        return read_site(self._reader, files, self._folders)
+        for directory, found in zip(self._directories, manifest_places(self._directories), strict=True):
+            if not found:
+                # An unmounted volume looks like this. Taking it for an empty site would delete every extension.
+                raise SourceMissing(f"{directory}: no .yaml or .yml file in it: put the site's manifests there")
+        return read_site(self._reader, read_paths(self._directories), self._folders)
 
     def _signature(self) -> tuple[Signature, Signature]:
-        return _signature([self._directory], is_manifest_name), self._folders.signature()
+        try:
+            found = [place for places in manifest_places(self._directories) for place in places]
+        except SourceMissing as error:
+            return ((str(error), 0, 0, 0),), self._folders.signature()
+        flaws = tuple((f"{place.shown}: {place.flaw}", 0, 0, 0) for place in found if place.flaw)
+        files = _signature(place.shown for place in found if not place.flaw)
+        return files + flaws, self._folders.signature()
 
 
 def read_site(reader: SiteReader, files: Iterable[File], folders: SecretFolders) -> Site:
     """The site of `files` with the Secrets of both folders."""
-    secrets, findings = secrets_from_directory(folders.secrets) if folders.secrets else ({}, [])
-    generated, more = secrets_from_directory(folders.generated) if folders.generated else ({}, [])
-    site = reader.read(files, secrets=secrets, generated=generated)
-    extra = tuple(findings) + tuple(more)
-    return Site(site.snapshot, site.findings + extra, site.broken, site.manifests) if extra else site
+    own = secrets_from_directory(folders.secrets, required=True) if folders.secrets else SecretFiles()
+    generated = secrets_from_directory(folders.generated) if folders.generated else SecretFiles()
+    site = reader.read(files, secrets=own.values, generated=generated.values)
+    findings = site.findings + own.findings + generated.findings
+    return Site(site.snapshot, findings, site.broken or own.broken or generated.broken, site.manifests)
 
 
 def _identity(paths: Iterable[Path]) -> tuple[tuple[str, int], ...]:
@@ -156,14 +164,13 @@ def _identity(paths: Iterable[Path]) -> tuple[tuple[str, int], ...]:
     return tuple(marks)
 
 
-def _signature(roots: Iterable[Path], wanted: Callable[[str], bool]) -> Signature:
+def _signature(paths: Iterable[str]) -> Signature:
     marks = []
-    for root in roots:
-        for folder, folders, names in os.walk(root):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(filter(wanted, names)):
-                path = os.path.join(folder, name)  # noqa: PTH118 -- a Path for each of 10,000 files costs as much as the stat
-                with contextlib.suppress(OSError):
-                    about = os.stat(path)  # noqa: PTH116 -- likewise
-                    marks.append((path, about.st_ino, about.st_size, about.st_mtime_ns))
+    for path in paths:
+        try:
+            about = os.stat(path)  # noqa: PTH116 -- a Path for each of 10,000 files costs as much as the stat
+        except OSError as error:
+            marks.append((path, 0, 0, error.errno or 0))
+        else:
+            marks.append((path, about.st_ino, about.st_size, about.st_mtime_ns))
     return tuple(marks)

@@ -1,29 +1,28 @@
 """A branch of a Git repository as a Source: fetched at an interval, read from its commit, never checked out.
 
-Reading blobs instead of a work tree means that a symbolic link in a repository leads nowhere, and that a state is
+Reading blobs instead of a work tree means that a symbolic link never leads out of the repository, and that a state is
 always one commit. A commit that cannot be read leaves the last good one in force.
 """
 
 import asyncio
 import json
 import os
-import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import structlog
-from dulwich.object_store import iter_tree_contents, tree_lookup_path
-from dulwich.objects import Commit, Tree
+from dulwich.objects import Commit
 from dulwich.repo import Repo
 from pydantic import SecretStr
 
 from dialplane.resources.snapshot import Snapshot
 from dialplane.standalone.directory import SecretFolders, read_site
-from dialplane.standalone.files import FILE_LIMIT, FILES_LIMIT, File, SourceMissing, is_manifest_name, oversize
+from dialplane.standalone.files import File, SourceMissing
+from dialplane.standalone.git_tree import read_tree
 from dialplane.standalone.last_good import LastGood, SourceState
 from dialplane.standalone.site import SiteReader
 
@@ -186,38 +185,11 @@ def read_commit(cache: Path, commit: str, below: str) -> list[File]:
         SourceMissing: the folder `below` is not in the commit, or has no manifest in it.
     """
     with Repo(str(cache)) as repository:
-        store = repository.object_store
         found = repository[commit.encode()]
         if not isinstance(found, Commit):
             raise SourceMissing(f"{commit} is not a commit")
-        tree_id = found.tree
-        folder = PurePosixPath(below.strip("/"))
-        if folder.parts:
-            try:
-                _, tree_id = tree_lookup_path(store.__getitem__, tree_id, str(folder).encode())
-                is_tree = isinstance(store[tree_id], Tree)
-            except (KeyError, ValueError, NotADirectoryError):
-                is_tree = False
-            if not is_tree:
-                raise SourceMissing(f"commit {commit[:12]} has no folder {folder}: correct --path")
-        files = list(_blobs(store, tree_id, folder))
-    if not files:
-        raise SourceMissing(f"commit {commit[:12]} has no .yaml or .yml file in {folder}: correct --path or --branch")
-    return sorted(files, key=lambda file: file.name)
-
-
-def _blobs(store: Any, tree_id: Any, folder: PurePosixPath) -> Iterator[File]:
-    count = 0
-    for entry in iter_tree_contents(store, tree_id):
-        path = PurePosixPath(entry.path.decode("utf-8", "replace"))
-        if not is_manifest_name(path.name) or any(part.startswith(".") for part in path.parts):
-            continue
-        count += 1
-        if count > FILES_LIMIT:
-            raise SourceMissing(f"more than {FILES_LIMIT:,} YAML files: point --path at the site's own folder")
-        name = str(folder / path)
-        if not stat.S_ISREG(entry.mode):
-            yield File(name, flaw="not a regular file: put the manifest itself there")
-            continue
-        data = store[entry.sha].as_raw_string()
-        yield File(name, data) if len(data) <= FILE_LIMIT else File(name, flaw=oversize(len(data)))
+        folder = below.strip("/")
+        try:
+            return read_tree(repository.object_store, found.tree, folder)
+        except SourceMissing as error:
+            raise SourceMissing(f"commit {commit[:12]} {error}") from None

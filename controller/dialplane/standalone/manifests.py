@@ -22,6 +22,7 @@ CORE: Final = (SECRET, CONFIG_MAP)
 KUSTOMIZATION: Final = frozenset({"kustomization.yaml", "kustomization.yml"})
 
 _CLOSE: Final = 0.8
+_LFS: Final = b"version https://git-lfs.github.com/spec/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ def read_content(file: File) -> Content:
 def _text(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise BrokenYaml(1, "is UTF-16: save it as UTF-8")
+    if data.startswith(_LFS):
+        raise BrokenYaml(1, "is a pointer of Git LFS, not the file: run `git lfs pull`, or keep it out of LFS")
     if b"\0" in data:
         raise BrokenYaml(1, "is a binary file: remove it from the directory, or rename it")
     try:

@@ -5,8 +5,11 @@ A file's one trailing newline is not part of the value (editors and `echo` add i
 
 import base64
 import binascii
+import errno
 import re
+import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +17,15 @@ from pydantic import SecretStr
 
 from dialplane.standalone.files import read_file
 from dialplane.standalone.finding import Finding
+from dialplane.standalone.tree import EMPTY, NOWHERE, is_left_alone
 
 Secrets = Mapping[str, Mapping[str, SecretStr]]
 
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_MISSING: Final = (
+    "there is no Secret in it, as in a volume that is not mounted: put the folders NAME with a file KEY each there, or"
+    " leave --secrets-dir out"
+)
 _FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "type", "data", "stringData", "immutable"})
 
 
@@ -57,34 +65,72 @@ def secret_values(manifest: Mapping[str, Any]) -> tuple[dict[str, SecretStr], li
     return values, flaws
 
 
-def secrets_from_directory(root: Path) -> tuple[dict[str, dict[str, SecretStr]], list[Finding]]:
-    """The Secrets of the files `NAME/KEY` below `root`; a missing `root` holds none."""
+@dataclass(frozen=True, slots=True)
+class SecretFiles:
+    """What a directory of Secrets holds."""
+
+    values: Mapping[str, Mapping[str, SecretStr]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    broken: bool = False
+    """Some of it cannot be read, so that a Secret that is not here may well exist."""
+
+
+def secrets_from_directory(root: Path, *, required: bool = False) -> SecretFiles:
+    """The Secrets of the files `NAME/KEY` below `root`. Links are followed wherever they lead.
+
+    Args:
+        root: the directory.
+        required: whether a `root` that is missing or empty is a mistake, as of a volume that is not mounted.
+    """
     secrets: dict[str, dict[str, SecretStr]] = {}
     findings: list[Finding] = []
-    for folder in _entries(root, findings):
-        if not folder.is_dir():
+    unreadable: list[Finding] = []
+    folders = list(_entries(root, unreadable))
+    if required and not folders and not unreadable:
+        unreadable.append(Finding(str(root), 0, "", "", _MISSING))
+    for folder in folders:
+        try:
+            is_folder = stat.S_ISDIR(folder.stat().st_mode)
+        except OSError as error:
+            why = NOWHERE if error.errno == errno.ENOENT else f"cannot be read: {error.strerror}"
+            unreadable.append(Finding(str(folder), 0, "", "", why))
+            continue
+        if not is_folder:
             findings.append(Finding(str(folder), 0, "", "", "not a folder: a Secret is a folder with a file per key"))
             continue
         values = secrets.setdefault(folder.name, {})
-        for path in _entries(folder, findings):
+        before = len(unreadable)
+        files = list(_entries(folder, unreadable))
+        if not files and len(unreadable) == before:
+            unreadable.append(Finding(str(folder), 0, f"Secret/{folder.name}", "", EMPTY))
+        for path in files:
+            subject = f"Secret/{folder.name}"
             file = read_file(path)
             if file.flaw:
-                findings.append(Finding(str(path), 0, f"Secret/{folder.name}", "", file.flaw))
+                unreadable.append(Finding(str(path), 0, subject, "", file.flaw))
             elif not _KEY.fullmatch(path.name):
                 message = "a key may have letters, digits, '-', '_' and '.': rename it"
-                findings.append(Finding(str(path), 0, f"Secret/{folder.name}", "", message))
+                findings.append(Finding(str(path), 0, subject, "", message))
             else:
                 text = file.data.decode("utf-8", "surrogateescape")
                 values[path.name] = SecretStr(text.removesuffix("\n").removesuffix("\r"))
-    return secrets, findings
+    return SecretFiles(secrets, (*findings, *unreadable), bool(unreadable))
+
+
+def secret_files(root: Path) -> Iterator[Path]:
+    """The folders of `root` and their files, also such as cannot be read: what changes when a value does."""
+    yield root
+    for folder in _entries(root, []):
+        yield folder
+        yield from _entries(folder, [])
 
 
 def _entries(folder: Path, findings: list[Finding]) -> Iterator[Path]:
     try:
         paths = sorted(folder.iterdir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         findings.append(Finding(str(folder), 0, "", "", f"cannot be read: {error.strerror}"))
         return
-    yield from (path for path in paths if not path.name.startswith("."))
+    yield from (path for path in paths if not is_left_alone(path.name))
