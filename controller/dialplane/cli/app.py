@@ -12,6 +12,7 @@ from dialplane.cli.ami import ami
 from dialplane.cli.bootstrap import bootstrap
 from dialplane.cli.call import app as call
 from dialplane.cli.campaign import app as campaign
+from dialplane.cli.command import read_options_once
 from dialplane.cli.crds import crds
 from dialplane.cli.diff import diff
 from dialplane.cli.docs import docs
@@ -77,6 +78,7 @@ app.add_typer(notifications, name="notifications")
 app.add_typer(pool, name="pool")
 app.add_typer(call, name="call")
 app.add_typer(campaign, name="campaign")
+read_options_once(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

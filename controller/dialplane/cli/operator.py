@@ -22,7 +22,9 @@ def operator(
     metrics_address: Annotated[
         str, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve /metrics and /healthz there.")
     ] = "0.0.0.0:8080",
-    lease: Annotated[str, typer.Option("--lease", help="The name of the Lease that says who leads.")] = "dialplane",
+    lease: Annotated[
+        str, typer.Option("--lease", help="The name of the Lease that says who leads; '' none, for one that is alone.")
+    ] = "dialplane",
     asterisk_pod: Annotated[
         str,
         typer.Option(

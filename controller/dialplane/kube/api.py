@@ -105,7 +105,7 @@ class Connection:
         except (config.ConfigException, OSError) as error:
             where = self.kubeconfig or "neither a service account nor a kubeconfig"
             raise ConnectionUnknownError(
-                f"no Kubernetes cluster to connect to ({where}: {error}); set KUBECONFIG or --kubeconfig, "
+                f"no Kubernetes cluster to connect to ({where}: {error}); set KUBECONFIG, "
                 "or run in a pod with a service account"
             ) from error
         configuration.connection_pool_maxsize = POOL

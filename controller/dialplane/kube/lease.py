@@ -175,7 +175,7 @@ class Lease:
 
 
 class Alone:
-    """Leadership where nobody competes (`--no-lease`)."""
+    """Leadership where nobody competes (`--lease ''`)."""
 
     def held(self) -> bool:
         """Always."""
