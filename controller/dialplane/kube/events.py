@@ -23,6 +23,7 @@ from dialplane.reconcile.ports import Notice
 from dialplane.resources.conditions import Condition, ConditionType, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import API_VERSION
+from dialplane.resources.moment import timestamp
 from dialplane.resources.problem import Reason
 
 log = structlog.get_logger(__name__)
@@ -171,7 +172,7 @@ class Events:
         if posted is not None:
             patch = {
                 "count": posted.count + times,
-                "lastTimestamp": _timestamp(),
+                "lastTimestamp": timestamp(datetime.now(UTC)),
                 "message": said.message[:MESSAGE_LIMIT],
             }
             try:
@@ -191,7 +192,7 @@ class Events:
         EVENTS_POSTED.labels("posted").inc()
 
     def _body(self, name: str, news: _News, said: _Said, times: int) -> Mapping[str, JSON]:
-        now = _timestamp()
+        now = timestamp(datetime.now(UTC))
         return {
             "apiVersion": "v1",
             "kind": "Event",
@@ -218,7 +219,3 @@ class Events:
 def _message(condition: Condition) -> str:
     said = f"{condition.type} is {condition.status}"
     return f"{said}: {condition.message}" if condition.message else said
-
-
-def _timestamp() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

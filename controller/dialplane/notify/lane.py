@@ -23,6 +23,7 @@ from dialplane.notify.duty import Duty
 from dialplane.notify.failure import UNKNOWN
 from dialplane.notify.target import BadTargetError, Target
 from dialplane.notify.words import BadTemplateError
+from dialplane.resources.moment import timestamp
 from dialplane.store import Store, StoreError, deliveries
 from dialplane.store.deliveries import Told
 
@@ -201,11 +202,6 @@ class Lane:
         self._news()
 
 
-def written(moment: datetime) -> str:
-    """A moment as statuses and notifications show it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _values(told: Told) -> dict[str, object]:
     """What a template may name."""
     event, delivery = told.event, told.delivery
@@ -216,7 +212,7 @@ def _values(told: Told) -> dict[str, object]:
         "subject": f"{event.subject_kind}/{event.subject_name}",
         "kind": event.subject_kind,
         "name": event.subject_name,
-        "at": written(event.at),
+        "at": timestamp(event.at),
         "id": delivery.id,
         "count": delivery.folded + 1,
         "site": event.site,

@@ -11,11 +11,12 @@ import structlog
 
 from dialplane.notify import metrics, transitions
 from dialplane.notify.duty import Duty, duties
-from dialplane.notify.lane import Lane, Patience, written
+from dialplane.notify.lane import Lane, Patience
 from dialplane.notify.target import prepare
 from dialplane.notify.transitions import Seen
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Report, Truth
 from dialplane.resources.key import Key
+from dialplane.resources.moment import timestamp
 from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Reason
 from dialplane.service import Said, SiteView
@@ -217,7 +218,7 @@ class NotifyService:
             "delivered": standing.delivered,
             "failed": standing.dead,
             "pending": standing.pending,
-            "lastDeliveredAt": written(last) if last else None,
+            "lastDeliveredAt": timestamp(last) if last else None,
             "lastError": lane.last_error if lane else None,
         }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from dialplane.asterisk.contacts import Contact
@@ -18,6 +18,7 @@ from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS, is_rendered
 from dialplane.resources.manifest import Resource
+from dialplane.resources.moment import timestamp
 from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Problem, Reason
 from dialplane.resources.sip_trunk import SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
@@ -276,12 +277,12 @@ def _asterisk_fields(findings: Findings) -> Mapping[str, Any]:
     return {
         "state": findings.state,
         "version": facts.version if facts else Kept.KEPT,
-        "startedAt": _timestamp(facts.start.at) if facts and facts.start.at else Kept.KEPT,
+        "startedAt": timestamp(facts.start.at) if facts and facts.start.at else Kept.KEPT,
         "activeChannels": numbers.active_channels if numbers else unsaid,
         "activeCalls": numbers.active_calls if numbers else unsaid,
         "registrations": unsaid if findings.registrations is None else findings.registrations,
         "lastReload": {
-            "at": _timestamp(last.at),
+            "at": timestamp(last.at),
             "modules": list(last.modules),
             "durationMillis": last.duration_millis,
             "result": last.result,
@@ -303,7 +304,3 @@ def _unknown(kind: ConditionType) -> Condition:
 
 def _sentences(problems: Iterable[Problem]) -> str:
     return "; ".join(str(problem) for problem in problems)
-
-
-def _timestamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

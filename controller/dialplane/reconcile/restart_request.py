@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from dialplane.asterisk.moment import Moment
 from dialplane.resources.conditions import Condition, ConditionType, Truth
 from dialplane.resources.manifest import GROUP
+from dialplane.resources.moment import timestamp
 from dialplane.resources.problem import Reason
 
 ANNOTATION: Final = f"{GROUP}/restartedAt"
@@ -78,7 +79,7 @@ class RestartRequest:
 
     def fields(self) -> dict[str, str]:
         """`Asterisk.status.restart`."""
-        since = datetime.fromtimestamp(self.since.wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        since = timestamp(datetime.fromtimestamp(self.since.wall, UTC))
         return {"value": self.value[:_SHOWN], "phase": str(self.phase), "since": since}
 
     def to_json(self) -> str:

@@ -5,11 +5,12 @@ Both front doors write the same status from the same report; only where it is ke
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any
 
 from dialplane.resources.key import Key
+from dialplane.resources.moment import timestamp
 from dialplane.resources.problem import Reason
 
 JSON = Any
@@ -102,7 +103,7 @@ def status_of(report: Report, previous: Mapping[str, JSON], now: datetime) -> di
                 "reason": str(condition.reason),
                 "message": condition.message[:MESSAGE_LIMIT],
                 "observedGeneration": report.generation,
-                "lastTransitionTime": _timestamp(now) if changed else old["lastTransitionTime"],
+                "lastTransitionTime": timestamp(now) if changed else old["lastTransitionTime"],
             }
         )
     times = {str(c["type"]): str(c["lastTransitionTime"]) for c in conditions if c["status"] == Truth.TRUE}
@@ -137,7 +138,3 @@ def _resolved(fields: Mapping[str, JSON], previous: JSON, times: Mapping[str, st
 
 def _conditions(status: Mapping[str, JSON]) -> Sequence[Mapping[str, JSON]]:
     return status.get("conditions") or ()
-
-
-def _timestamp(now: datetime) -> str:
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,7 @@
 """Times of day, days and time zones."""
 
 import zoneinfo
-from datetime import date
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Literal
@@ -67,3 +67,8 @@ HolidayDate = Annotated[
 
 Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 """A moment in a status, such as `2026-04-03T08:30:00Z`."""
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a moment, which has a zone, as statuses and notifications show it: a `Timestamp`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

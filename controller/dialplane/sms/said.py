@@ -1,9 +1,10 @@
 """What is said of a SmsMessage: its phase as conditions and fields. Pure."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Truth
+from dialplane.resources.moment import timestamp
 from dialplane.resources.problem import Reason
 from dialplane.resources.sms_message import SmsMessageSpec
 from dialplane.service import Said
@@ -93,4 +94,4 @@ def _fields(message: Outgoing) -> dict[str, Any]:
 
 
 def _timestamp(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else timestamp(moment)

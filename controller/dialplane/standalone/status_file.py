@@ -24,6 +24,7 @@ import structlog
 from dialplane.resources.conditions import Condition, Report, status_of, transitions
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import API_VERSION
+from dialplane.resources.moment import timestamp
 from dialplane.standalone.last_good import SourceState
 from dialplane.standalone.site import Identity
 
@@ -164,7 +165,7 @@ class StatusFile:
         self._read.add(key)
         entry = self._entries.get(key)
         if entry is None:
-            entry = Entry(str(uuid.uuid4()), 1, _timestamp(self._clock()), spec, annotations)
+            entry = Entry(str(uuid.uuid4()), 1, timestamp(self._clock()), spec, annotations)
             self._entries[key] = entry
             self._dirty = self._unwritten = True
         elif entry.spec != spec or entry.annotations != annotations:
@@ -272,7 +273,3 @@ class StatusFile:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _timestamp(now: datetime) -> str:
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

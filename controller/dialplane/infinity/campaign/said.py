@@ -1,11 +1,12 @@
 """What is said of a Campaign: how far it is, as conditions and fields. Pure."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from dialplane.infinity.campaign.progress import Progress
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Truth
+from dialplane.resources.moment import timestamp
 from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Problem, Reason
 from dialplane.service import Said
 
@@ -73,4 +74,4 @@ def _fields(progress: Progress) -> dict[str, Any]:
 
 
 def _timestamp(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else timestamp(moment)
