@@ -34,9 +34,12 @@ class Said:
     """What a service found out about one resource; goes into that resource's report."""
 
     conditions: tuple[Condition, ...] = ()
-    """A condition here takes the place of the loop's own of that type."""
+    """A condition here takes the place of the loop's own of that type. But Ready of what Asterisk serves can only be
+    doubted: where the loop does not say True, its word stands."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """The kind's own status fields, as in `Report.fields`."""
+    awaited: bool = False
+    """It is about to be known: a controller that has just started says nothing of the site until it is."""
     over: bool = False
     """Its time is over: the front door may delete the resource, where deleting is its business."""
 

@@ -9,6 +9,7 @@ import dialplane.infinity.metrics
 import dialplane.kube.metrics
 import dialplane.notify.metrics
 import dialplane.reconcile.metrics
+import dialplane.recordings.metrics
 import dialplane.sms.metrics
 import dialplane.standalone.metrics  # noqa: F401 -- importing registers
 from tests.docs.pages import ROOT

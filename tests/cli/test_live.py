@@ -19,7 +19,8 @@ class Beside:
     """Commands beside one Asterisk."""
 
     def __init__(self, asterisk: AsteriskInstance, site: Path, state: Path) -> None:
-        account = asterisk.settings.controller
+        account, calls = asterisk.settings.controller, asterisk.settings.calls
+        self.recordings = asterisk.directory / "recordings"
         self.sip_port = asterisk.sip_port
         self.site, self.state, self.config = str(site), str(state), str(asterisk.etc / "dialplane")
         self._env = {
@@ -28,6 +29,8 @@ class Beside:
             "ASTERISK_AMI_PORT": str(asterisk.settings.ami_port),
             "ASTERISK_AMI_USERNAME": account.name,
             "ASTERISK_AMI_PASSWORD": account.secret,
+            "ASTERISK_AMI_CALLS_USERNAME": calls.name,
+            "ASTERISK_AMI_CALLS_PASSWORD": calls.secret,
         }
 
     async def run(self, *arguments: str) -> tuple[int, str, str]:
@@ -56,7 +59,12 @@ async def beside(tmp_path: Path) -> AsyncIterator[Beside]:
         pbx = site / "asterisk.yaml"
         text = pbx.read_text().replace("127.0.0.1:5060", f"127.0.0.1:{asterisk.sip_port}")
         pbx.write_text(text.replace("10000", str(asterisk.rtp_start)).replace("10200", str(asterisk.rtp_end)))
-        yield Beside(asterisk, site, tmp_path / "state")
+        found = Beside(asterisk, site, tmp_path / "state")
+        with pbx.open("a") as file:
+            file.write(f"  recording: {{path: {found.recordings}}}\n")
+        phones = site / "phones.yaml"
+        phones.write_text(phones.read_text().replace("displayName: Sales", "displayName: Sales\n  record: always"))
+        yield found
 
 
 async def test_the_office_becomes_ready_and_every_command_agrees(beside: Beside) -> None:
@@ -79,15 +87,20 @@ async def test_the_office_becomes_ready_and_every_command_agrees(beside: Beside)
     code, out, _ = await beside.run("doctor", "-f", beside.site, "--config-dir", beside.config, "-o", "json")
     checks = {check["check"]: check["level"] for check in json.loads(out)["checks"]}
     assert code == 0, out
-    assert [checks[name] for name in ("AMI", "rights", "version", "modules", "clock", "dialplan", "sorcery")] == [
-        "ok"
-    ] * 7
+    names = ("AMI", "rights", "version", "modules", "clock", "dialplan", "sorcery", "recordings")
+    assert [checks[name] for name in names] == ["ok"] * len(names)
 
     code, out, _ = await beside.run("ami", "PJSIPShowEndpoint", "endpoint=101", "-o", "json")
     assert code == 0
     assert "example-password" not in out
     assert any(item.get("objectname") == "101" for item in json.loads(out))
     assert (await beside.run("ami", "Nonsense"))[0] == 1
+
+    shutil.rmtree(beside.recordings)
+    beside.recordings.write_text("no folder")
+    code, out, _ = await beside.run("doctor", "-f", beside.site, "--config-dir", beside.config)
+    assert code == 1
+    assert f"Asterisk cannot write to {beside.recordings}: calls are not recorded" in out
 
     code, _, err = await beside.run("diff", "-f", beside.site, "--live", beside.config)
     assert (code, err) == (0, "nothing differs\n")

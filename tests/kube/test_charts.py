@@ -129,7 +129,12 @@ async def test_both_pods_share_the_volume_on_one_node(site: Site) -> None:
         for v in spec["volumes"]
         if "persistentVolumeClaim" in v
     }
-    assert claims == {"office-config"}
+    assert claims == {"office-config", "office-spool"}
+    mounts = [
+        {m["mountPath"] for m in spec["containers"][0]["volumeMounts"] if m["name"] == "spool"}
+        for spec in (controller["template"]["spec"], asterisk["spec"])
+    ]
+    assert mounts == [{"/var/spool/asterisk"}] * 2, "a recording or a message would end with the pod"
 
 
 async def test_the_controller_is_started_with_options_that_exist(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""The config directory on a file system of its own: full, read-only, replaced. Run by `test_directory_mounts.py`.
+"""A folder on a file system of its own: full, read-only, replaced. Run by `test_directory_mounts.py`.
 
 It mounts, so it runs in a mount namespace of its own, which ends with it.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dialplane.reconcile.config_dir import TEMPORARY
 from dialplane.reconcile.place import MEMORY
+from dialplane.recordings.service import RecordingService, Timing
 from tests.reconcile.site_rig import Rig, extension, extensions
 
 
@@ -113,3 +114,25 @@ async def test_another_volume_in_its_place(tmp_path: Path) -> None:
         await rig.settled()
         assert '"New"' in await rig.asterisk.console("pjsip show endpoint 101")
         assert (rig.config / MEMORY).stat().st_size > 0
+
+
+async def test_recordings_that_find_no_room(tmp_path: Path) -> None:
+    """Of a disk on which files can be made, and not filled, and of one that takes none."""
+    timing = Timing(proof=0.3, again=0.3)
+    rig = Rig(tmp_path, services=lambda: (RecordingService(timing),))
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    mount("-t", "tmpfs", "-o", "size=3m", "tmpfs", folder)
+    async with rig:
+        rig.put(rig.pbx(recording={"path": str(folder)}), extension("101", record="always"))
+        rig.run()
+        await rig.until(lambda: rig.says("e101", "Verified"))
+        filler = folder / "filler"
+        filler.write_bytes(b"x" * (5 * 1024 * 1024 // 2))
+        await rig.until(lambda: rig.says("e101", "RecordingFailed"))
+        assert f"no room for recordings in {folder}" in str(rig.ready("e101"))
+        filler.unlink()
+        await rig.until(lambda: rig.says("e101", "Verified"))
+        mount("-o", "remount,ro", folder)
+        await rig.until(lambda: rig.says("e101", "RecordingFailed"))
+        assert f"cannot write recordings to {folder}" in str(rig.ready("e101"))

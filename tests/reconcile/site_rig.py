@@ -20,6 +20,7 @@ from dialplane.resources.conditions import Condition, ConditionType, Report, sta
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import parse
 from dialplane.resources.snapshot import Snapshot
+from dialplane.service import Service
 from testbed.ami import AmiClient
 from testbed.asterisk import AsteriskInstance, Bootstrap
 from testbed.bootstrap import Settings, render
@@ -175,6 +176,8 @@ class Rig:
     """Another port than Asterisk's own, for a proxy between."""
     bootstrap: Bootstrap | None = None
     """Other base files than Dialplane's."""
+    services: Callable[[], tuple[Service, ...]] = tuple
+    """What each loop gets beside Asterisk."""
 
     def __post_init__(self) -> None:
         self.source, self.leader = Source(), Leader()
@@ -228,12 +231,22 @@ class Rig:
 
     def run(self, overrides: Mapping[str, str] | None = None) -> SiteLoop:
         """Start a new loop, as a restarted controller does: it knows nothing but what is on disk."""
-        account = self.asterisk.settings.controller
+        account, calls = self.asterisk.settings.controller, self.asterisk.settings.calls
         port = self.ami_port or self.asterisk.settings.ami_port
         self.loop = SiteLoop(
-            Ports(self.source, self.sink, Credentials(self.source), self.leader, self.supervisor, self.notices),
+            Ports(
+                self.source,
+                self.sink,
+                Credentials(self.source),
+                self.leader,
+                self.supervisor,
+                self.notices,
+                self.services(),
+            ),
             load(self._templates(self.overrides if overrides is None else overrides)),
-            defaults=AmiDefaults(LOOPBACK, port, account.name, SecretStr(account.secret)),
+            defaults=AmiDefaults(
+                LOOPBACK, port, account.name, SecretStr(account.secret), calls.name, SecretStr(calls.secret)
+            ),
             timing=self.timing,
         )
         self.source.restart()

@@ -1,4 +1,4 @@
-"""A config directory that is full, read-only or another one: real file systems, in a mount namespace of the test's own."""
+"""A folder that is full, read-only or another one: real file systems, in a mount namespace of the test's own."""
 
 import os
 import subprocess
@@ -22,4 +22,4 @@ def test_a_config_directory_that_is_full_read_only_or_another_one(tmp_path: Path
         [*UNSHARE, *own, str(SCENARIOS)], check=False, capture_output=True, text=True, timeout=120, cwd=Path.cwd()
     )
     assert done.returncode == 0, done.stdout[-10_000:]
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout

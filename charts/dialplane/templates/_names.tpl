@@ -21,6 +21,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: asterisk
 {{- end -}}
 
+{{- define "dialplane.spool" -}}
+{{- if and .Values.asterisk.enabled .Values.spool.enabled -}}
+{{- .Values.spool.existingClaim | default (printf "%s-spool" (include "dialplane.name" .)) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "dialplane.claim" -}}
 {{- .Values.volume.existingClaim | default (printf "%s-config" (include "dialplane.name" .)) -}}
 {{- end -}}

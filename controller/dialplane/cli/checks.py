@@ -14,14 +14,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from dialplane.asterisk.ami import Ami
-from dialplane.asterisk.errors import ActionRefused, PermissionMissing
+from dialplane.asterisk.ami import Ami, AmiAddress
+from dialplane.asterisk.errors import ActionRefused, AuthenticationRefused, PermissionMissing
+from dialplane.asterisk.recording import Proof, prove_recording
 from dialplane.asterisk.status import OLDEST, asterisk_status, missing_modules
 from dialplane.cli.comparison import sections
 from dialplane.plan.dialplan.used import MODULES as OF_DIALPLAN
 from dialplane.plan.objects import PjsipType
 from dialplane.reconcile.config_dir import ConfigDirectory, ConfigDirectoryError
 from dialplane.resources.asterisk import AsteriskSpec, Transport
+from dialplane.resources.extension import ExtensionSpec
+from dialplane.resources.snapshot import Snapshot
 
 CLOCK_SECONDS: Final = 2.0
 _WIRING: Final = (
@@ -175,6 +178,35 @@ async def _variable(ami: Ami, name: str) -> str:
     with contextlib.suppress(ActionRefused):
         return (await ami.action("Getvar", variable=name)).get("value", "")
     return ""
+
+
+async def recordings(main: Ami, calls: AmiAddress, site: Snapshot | None) -> AsyncIterator[Diagnosis]:
+    """Whether Asterisk can write recordings, where the site asks for any."""
+    if site is None or not any(spec.record == "always" for _, spec in site.of(ExtensionSpec)):
+        return
+    path = next((spec.recording.path for _, spec in site.of(AsteriskSpec)), AsteriskSpec().recording.path)
+    try:
+        async with Ami.connect(calls, events="off", wait_for_boot=False) as placing:
+            proof = await prove_recording(main, placing)
+    except (PermissionMissing, AuthenticationRefused) as error:
+        cure = f"in manager.conf, [{calls.username}]: write = originate,call, then: asterisk -rx 'manager reload'"
+        message = f"not proven: {error}"
+        yield Diagnosis("recordings", Level.FAILED, message, cure)
+        return
+    match proof:
+        case Proof.WRITTEN:
+            yield Diagnosis("recordings", Level.OK, f"Asterisk has written one to {path}, and deleted it")
+        case Proof.UNANSWERED:
+            cure = "let the controller run: it renders what proves it, and reloads"
+            yield Diagnosis("recordings", Level.WARNING, "Asterisk does not say whether it can write them", cure)
+        case Proof.FULL:
+            cure = "free some of the disk, or raise the quota of Asterisk's user"
+            yield Diagnosis("recordings", Level.FAILED, f"Asterisk finds no room in {path}", cure)
+        case Proof.REFUSED | Proof.HANGS:
+            cure = f"let Asterisk's user make folders and files in {path}; Asterisk's log has the cause"
+            yield Diagnosis(
+                "recordings", Level.FAILED, f"Asterisk cannot write to {path}: calls are not recorded", cure
+            )
 
 
 def config_directory(path: Path) -> Iterator[Diagnosis]:

@@ -1,7 +1,7 @@
 """How `ami` and `doctor` reach an Asterisk: from options, the environment, or the site's own manifests."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from dialplane.asterisk.ami import AmiAddress
 from dialplane.cli.errors import Unusable
+from dialplane.cli.site_options import ami_defaults
 from dialplane.reconcile.site import AmiDefaults
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.standalone.files import read_file
@@ -78,6 +79,19 @@ def ami_address(given: Given, site: Site | None = None) -> AmiAddress:
         port=given.port or ami.port or AmiDefaults().port,
         tls=ami.tls if given.tls is None else given.tls,
     )
+
+
+def calls_address(main: AmiAddress, site: Site | None) -> AmiAddress:
+    """The same Asterisk as the user of call control; as `main`'s where there is none."""
+    asterisk = asterisk_of(site)
+    reference = asterisk.ami.calls_credentials_secret_ref if asterisk is not None else None
+    values = site.snapshot.secrets.get(reference.name, {}) if reference is not None and site is not None else {}
+    if "username" in values and "password" in values:
+        return replace(main, username=values["username"].get_secret_value(), secret=values["password"])
+    defaults = ami_defaults()
+    if defaults.calls_username:
+        return replace(main, username=defaults.calls_username, secret=defaults.calls_secret)
+    return main
 
 
 def _password(given: Given) -> SecretStr | None:

@@ -14,7 +14,18 @@ from dialplane.cli import checks
 from dialplane.cli.ari_check import ari
 from dialplane.cli.certificate_check import certificates
 from dialplane.cli.checks import Diagnosis, Level
-from dialplane.cli.connection import Given, Host, PasswordFile, Port, Timeout, Tls, Username, ami_address, asterisk_of
+from dialplane.cli.connection import (
+    Given,
+    Host,
+    PasswordFile,
+    Port,
+    Timeout,
+    Tls,
+    Username,
+    ami_address,
+    asterisk_of,
+    calls_address,
+)
 from dialplane.cli.inputs import SecretsDir, read_input
 from dialplane.cli.output import Format, emit, say, show_table
 from dialplane.reconcile.config_dir import ConfigDirectory
@@ -42,7 +53,7 @@ def doctor(
     timeout: Timeout = 30.0,
     output: Annotated[Format, typer.Option("--output", "-o", help="text, json or yaml.")] = Format.TEXT,
 ) -> None:
-    """Check the wiring: AMI, rights, version, modules, includes, ARI, clock, ports, directory, carriers' certificates.
+    """Check the wiring: AMI, rights, version, modules, includes, recordings, ARI, clock, ports, folder, certificates.
 
     Changes nothing. Exit code 0: it would work. 1: something failed; its cure stands beside it. 2: could not look.
 
@@ -75,7 +86,7 @@ async def _examine(
     found: list[Diagnosis] = []
     try:
         async with asyncio.timeout(limit):
-            async for diagnosis in _over_ami(address, directory, min(limit, 10.0)):
+            async for diagnosis in _over_ami(address, directory, site, min(limit, 10.0)):
                 found.append(diagnosis)  # noqa: PERF401 -- what was found before a time-out counts
     except TimeoutError:
         found.append(
@@ -94,7 +105,9 @@ async def _examine(
     return found
 
 
-async def _over_ami(address: AmiAddress, directory: ConfigDirectory, limit: float) -> AsyncIterator[Diagnosis]:
+async def _over_ami(
+    address: AmiAddress, directory: ConfigDirectory, site: Site | None, limit: float
+) -> AsyncIterator[Diagnosis]:
     where = f"{address.host}:{address.port}"
     try:
         async with Ami.connect(address, timeout=limit) as ami:
@@ -105,6 +118,7 @@ async def _over_ami(address: AmiAddress, directory: ConfigDirectory, limit: floa
                 checks.modules(ami),
                 checks.clock(ami),
                 checks.includes(ami, directory),
+                checks.recordings(ami, calls_address(address, site), site.snapshot if site else None),
             ):
                 async for diagnosis in check:
                     yield diagnosis

@@ -13,6 +13,7 @@ from dialplane.cli.site_options import ApiTokens, StoreUrlFile, TrustedProxies, 
 from dialplane.cli.state import STORE, state_directory
 from dialplane.reconcile.config_dir import OWN
 from dialplane.reconcile.site import SiteLoop
+from dialplane.recordings.service import RecordingService
 
 
 def operator(
@@ -77,7 +78,7 @@ def operator(
     options = Options(
         namespace,
         lambda ports: SiteLoop(ports, loaded, config_directory=config_dir, defaults=defaults),
-        services=lambda notices: (SiteServices(services, notices.tell),),
+        services=lambda notices: (SiteServices(services, notices.tell), RecordingService()),
         listen=metrics_address,
         lease=bool(lease),
         lease_name=lease,

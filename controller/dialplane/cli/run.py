@@ -28,6 +28,7 @@ from dialplane.cli.site_options import ApiTokens, StoreUrlFile, TrustedProxies, 
 from dialplane.cli.state import API_TOKENS, STORE, StateDir, announce_api, only_one, state_directory
 from dialplane.reconcile.settings import LogAlone
 from dialplane.reconcile.site import Ports, SiteLoop
+from dialplane.recordings.service import RecordingService
 from dialplane.resources.conditions import Condition
 from dialplane.resources.key import Key
 from dialplane.standalone.credentials import CredentialsFolder
@@ -217,7 +218,7 @@ async def _controlled(options: Options) -> Standing | None:
             credentials,
             _Leader(),
             supervisor,
-            services=(SiteServices(options.services, LogAlone().tell),),
+            services=(SiteServices(options.services, LogAlone().tell), RecordingService()),
         ),
         load_templates(options.templates),
         config_directory=options.config_dir.absolute() if options.config_dir else None,

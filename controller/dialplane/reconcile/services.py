@@ -9,8 +9,9 @@ from dialplane.reconcile.ports import Remover
 from dialplane.reconcile.report import NOT_SERVED_YET, Judged
 from dialplane.reconcile.settings import AmiDefaults
 from dialplane.reconcile.unforeseen import log_unforeseen
-from dialplane.resources.conditions import Report
+from dialplane.resources.conditions import ConditionType, Report, Truth
 from dialplane.resources.key import Key
+from dialplane.resources.kinds import is_rendered
 from dialplane.service import Said, Service, SiteView
 
 FIRST_RETRY: Final = 1.0
@@ -61,6 +62,11 @@ class Services:
         )
         for service in self._services:
             _guarded(service, service.see, view)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether one of them is about to know more."""
+        return any(said.awaited for service in self._services for said in _said(service).values())
 
     def completed(self, reports: Mapping[Key, Report]) -> dict[Key, Report]:
         """The reports with what the services say of their resources.
@@ -116,6 +122,9 @@ def _guarded(service: Service, call: Callable[..., Any], *args: Any) -> Any:
 
 
 def _with(report: Report, said: Said) -> Report:
-    theirs = {condition.type for condition in said.conditions}
+    theirs = {condition.type: condition for condition in said.conditions}
+    ready = report.condition(ConditionType.READY)
+    if is_rendered(report.key.kind) and ready is not None and ready.status is not Truth.TRUE:
+        theirs.pop(ConditionType.READY, None)
     ours = tuple(condition for condition in report.conditions if condition.type not in theirs)
-    return replace(report, conditions=(*ours, *said.conditions), fields={**report.fields, **said.fields})
+    return replace(report, conditions=(*ours, *theirs.values()), fields={**report.fields, **said.fields})

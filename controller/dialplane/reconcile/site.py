@@ -336,9 +336,11 @@ class SiteLoop:
         )
 
     def _waits_for_live_state(self) -> bool:
-        """Right after the start; without it every Registered would be Unknown for a moment."""
+        """Right after the start; without it what was proven before would be Unknown for a moment."""
         watch, loop = self._place.watch, asyncio.get_running_loop()
-        if watch is None or watch.session is None or self._concluded is None or (watch.live and watch.status):
+        if watch is None or watch.session is None or self._concluded is None:
+            return False
+        if watch.live and watch.status and not self._services.awaited:
             return False
         left = self._concluded + self._timing.lost_grace - loop.time()
         if left > 0:

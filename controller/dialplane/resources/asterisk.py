@@ -50,8 +50,9 @@ class Ami(Part):
     """The AMI user; needs `write=system,reporting`. Without it the controller takes the environment variables
     `ASTERISK_AMI_USERNAME` and `ASTERISK_AMI_PASSWORD`."""
     calls_credentials_secret_ref: UsernamePasswordRef | None = None
-    """The AMI user of call control, which sends text messages; needs `write=call`. Without it the controller takes the
-    environment variables `ASTERISK_AMI_CALLS_USERNAME` and `ASTERISK_AMI_CALLS_PASSWORD`, else the user above."""
+    """The AMI user of call control, which sends text messages and proves that calls can be recorded; needs
+    `write=originate,call`. Without it the controller takes the environment variables `ASTERISK_AMI_CALLS_USERNAME` and
+    `ASTERISK_AMI_CALLS_PASSWORD`, else the user above."""
 
 
 class Ari(Part):
@@ -173,9 +174,10 @@ class Recording(Part):
     """Where recordings of calls are kept."""
 
     path: AbsolutePath = "/var/spool/asterisk/monitor"
-    """The directory Asterisk writes to."""
+    """The directory Asterisk writes to, as Asterisk sees it."""
     retention_days: Annotated[int, Field(ge=0, le=3650)] = 0
-    """Days after which a recording is to be deleted; 0 keeps them all. This version deletes none yet."""
+    """Days after which a recording is deleted; 0 keeps them all. The controller deletes them: it must see the directory
+    under the same path, and may delete files in it."""
 
 
 class Cdr(Part):

@@ -155,7 +155,8 @@ class ExtensionSpec(Spec):
     call_waiting: bool = True
     """Ring for a second call while busy. `false`: the second caller is busy."""
     record: Literal["never", "always"] = "never"
-    """Record this extension's calls. Tell people where the law asks for it."""
+    """Record this extension's calls. Tell people where the law asks for it. Ready only while Asterisk proves, every
+    minute, that it can write recordings."""
     voicemail: Voicemail | None = None
     """A mailbox for calls that nobody answered."""
     forward: Forward = Forward()

@@ -39,6 +39,10 @@ class Reason(StrEnum):
     ASTERISK_MISSING = "AsteriskMissing"
     CONFIG_DIRECTORY_UNUSABLE = "ConfigDirectoryUnusable"
 
+    # Recordings: Asterisk cannot write them, the controller cannot delete them.
+    RECORDING_FAILED = "RecordingFailed"
+    RETENTION_FAILED = "RetentionFailed"
+
     # A restart that was asked for.
     DRAINING = "Draining"
     RESTARTING = "Restarting"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dialplane.plan.dialplan import ROUTINES, dialplan
 from dialplane.plan.dialplan.endpoints import extension_context
+from dialplane.plan.dialplan.recording import PROOF_ROUTINES
 from dialplane.plan.dialplan.voicemail import mailbox
 from dialplane.plan.objects import Objects
 from dialplane.plan.render import Renderer
@@ -72,7 +73,7 @@ def test_the_order_of_the_resources_does_not_matter(shuffle: random.Random) -> N
 
 
 def test_entries_of_the_site_have_one_priority_each() -> None:
-    routines = {routine.context for routine in ROUTINES}
+    routines = {routine.context for routine in (*ROUTINES, *PROOF_ROUTINES)}
     for name, context in contexts(small_site()).items():
         extensions = [entry.extension for entry in context.entries]
         assert name in routines or len(extensions) == len(set(extensions))

@@ -84,6 +84,7 @@ def _contexts(site: Site, lines: Lines) -> Iterator[DialplanContext]:
     reachable = destinations.Destinations.of(site)
     yield from (routine.rendered(site.asterisk_key) for routine in ROUTINES)
     yield recording.site_table(site)
+    yield from recording.proof(site)
     yield trunks.trunk_table(site)
     yield trunks.trunk_policies(site)
     yield emergency.emergency(site)
