@@ -174,6 +174,18 @@ async def test_every_phone_reaches_the_emergency_number(running: World, number: 
     await phone.ask("hangup")
 
 
+async def test_a_phone_that_hides_its_number_makes_its_calls(running: World) -> None:
+    """Asterisk was started before it knew the site: what it does by its start's settings is seen here."""
+    called, phone = await phone_of(running, "102"), await phone_of(running, "101")
+    assert (await phone.ask("call", number="102", from_user="anonymous"))["code"] == 200
+    assert (await called.ask("calls"))["calls"][-1]["other"] == "101"
+    await phone.ask("hangup")
+    assert (await phone.ask("call", number="112", from_user="anonymous"))["code"] == 200
+    seen = (await running.carriers["carrier"].ask("calls"))["calls"][-1]
+    assert (seen["number"], seen["other"]) == ("112", "+493055501000")
+    await phone.ask("hangup")
+
+
 async def test_a_refusal_of_the_carrier_shows_within_seconds_and_heals(
     running: World, record_property: Callable[[str, object], None]
 ) -> None:
