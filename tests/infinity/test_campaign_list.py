@@ -44,13 +44,14 @@ def test_what_is_empty_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "line 1: the first line names the columns, one of them `number`"),
-        ("Number\n101\n", "line 1: the first line names the columns, one of them `number`; write 'number' for 'Number'"),
-        ("number,case_id\n", "line 1, case_id: write it `caseId`"),
+        ("", "line 1: the list is empty: the first line names the columns, one of them `number`"),
+        ("Phone\n101\n", "line 1: the first line names the columns, one of them `number`: write `number` for 'Phone'"),
+        ("+15550100\n+15550101\n", "line 1: the first line names the columns, one of them `number`: put a line with their names above this one"),
+        ("number,case_id,Case ID\n", "line 1, caseId: is there twice: rename one of them"),
         ("number,,x\n", "line 1, column 2: has no name: give it one, or take the column out"),
         ("number,x,x\n", "line 1, x: is there twice: rename one of them"),
         (f"number,{'x' * 65}\n", "line 1, column 2: a name has up to 64 characters that can be printed"),
-        ("number\n+1 555\n", "line 2, number: not a telephone number: 2 to 20 digits, with at most one + in front"),
+        ("number\n+1+555\n", "line 2, number: not a telephone number: 2 to 20 digits, with at most one + in front"),
         ("number\n101\n\nAda\n", "line 4, number: not a telephone number: 2 to 20 digits, with at most one + in front"),
         ("number,caseId\n101,a b\n", "line 2, caseId: not a case id: up to 64 letters, digits and . _ : -"),
         ("number,x\n101\n", "line 2: 1 values for 2 columns: put a value with a separator in quotes"),
@@ -97,8 +98,8 @@ def test_a_header_of_any_length_is_read_in_one_go() -> None:
 
 def test_what_is_wrong_repeats_nothing_of_the_list() -> None:
     for read, text in (
-        (destinations, "number,caseId\n+1555 0111,Ada Lovelace\n"),
-        (numbers, "+1555 0111\n"),
+        (destinations, "number,caseId\n+1555x0111,Ada Lovelace\n"),
+        (numbers, "+1555x0111\n"),
         (numbers, "Ada Lovelace\n"),
     ):
         with pytest.raises(BadListError) as raised:

@@ -21,6 +21,7 @@ ASTERISK: dict[str, Any] = {
     "cdr": {"enabled": False},
     "numbering": {"countryCode": "49"},
     "timeZone": "Europe/Berlin",
+    "numbering": {"countryCode": "49"},
     "defaultLanguage": "de",
     "codecs": ["opus", "alaw"],
     "caFile": "/etc/pki/tls/certs/ca-bundle.crt",

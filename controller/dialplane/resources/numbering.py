@@ -71,7 +71,7 @@ _LEAST: Final = 3
 _ZERO_STAYS: Final = ("+39", "+378", "+379")
 """Where the 0 in front is a part of the number."""
 
-_SEPARATORS: Final = re.compile(r"[ \t\u00a0\u2000-\u200b\u202f\u2060().\u2010-\u2015\u2212/-]")
+_SEPARATORS: Final = re.compile(r"[ \t\u00a0\u2000-\u200f\u202a-\u202f\u2060\ufeff().\u2010-\u2015\u2212/-]")
 _PLAIN: Final = re.compile(r"[+]?[0-9]+")
 _DECIMAL: Final = re.compile(r"[+]?[0-9]+[.][0-9]+")
 _E164: Final = re.compile(r"[+][1-9][0-9]{1,14}")
@@ -148,6 +148,22 @@ def normalise(number: str, numbering: Numbering | None) -> str | None:
         return None
     abroad = next((prefix for prefix in ("+", INTERNATIONAL) if plain.startswith(prefix)), None)
     return None if abroad is None else _e164("+" + plain.removeprefix(abroad))
+
+
+def identity(number: str, numbering: Numbering | None) -> str:
+    """What all spellings of a number have in common: the number as E.164 has it, else its digits as they are written.
+
+    Only what begins with `+` can be compared with everything else: see `form`.
+    """
+    return normalise(number, numbering) or compact(number) or number
+
+
+def form(identity: str) -> str:
+    """How the number of an identity is written: with a country (`+`), with a national prefix (`0`), or bare (empty).
+
+    Numbers of two forms may be one number, and nobody knows which.
+    """
+    return identity[:1] if identity[:1] in {"+", NATIONAL} else ""
 
 
 def compact(number: str) -> str | None:

@@ -1,19 +1,24 @@
-"""Lists of destinations as CSV, and lists of numbers. Pure.
+"""Lists of destinations as CSV, and lists of numbers: the one reader of ConfigMaps, uploads and `validate`. Pure.
 
 A list with a bad line is no list: nothing of it is taken, and each bad line is one sentence with its cure.
 """
 
-import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from dialplane.infinity.campaign.bad_list import BadLine, BadListError
+from dialplane.infinity.campaign.spreadsheet import rows, value, word
 from dialplane.resources.campaign import CaseId
 from dialplane.resources.fields import CallerNumber
+from dialplane.resources.numbering import Numbering, compact, normalise
 from dialplane.store.destinations import NewDestination
+
+__all__ = ["BadLine", "BadListError", "bad_number", "destinations", "numbers"]
 
 LINES: Final = 200_000
 """Destinations at most."""
@@ -28,38 +33,12 @@ _NUMBER: Final = TypeAdapter[str](CallerNumber)
 _CASE: Final = TypeAdapter[str](CaseId)
 _NUMBER_FIELD: Final = "number"
 _CASE_FIELD: Final = "caseId"
-_MARK: Final = "\ufeff"
-
-
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """What is wrong with one line."""
-
-    line: int
-    """From 1, the header's; 0: the whole text."""
-    column: str
-    """By its name in the header; empty: the whole line."""
-    message: str
-    """What is wrong, and the cure."""
-
-    def __str__(self) -> str:
-        where = ", ".join(([f"line {self.line}"] if self.line else []) + ([self.column] if self.column else []))
-        return f"{where}: {self.message}" if where else self.message
-
-
-class BadListError(ValueError):
-    """A list that cannot be read: nothing of it is taken. Its author corrects the lines."""
-
-    def __init__(self, lines: Sequence[BadLine], more: int = 0, field: str = "") -> None:
-        rest = len(lines) + more - 3
-        text = "; ".join(str(line) for line in lines[:3])
-        super().__init__(f"{text}; and {rest} more" if rest > 0 else text)
-        self.lines = tuple(lines)
-        """The first of them."""
-        self.more = more
-        """How many further ones there are."""
-        self.field = field
-        """Of the manifest that names the list."""
+_OURS: Final = {_NUMBER_FIELD: _NUMBER_FIELD, word(_CASE_FIELD): _CASE_FIELD}
+_SYNONYMS: Final = frozenset({"phone", "phonenumber", "telephone", "tel", "mobile", "telefon", "rufnummer", "nummer"})
+_NO_HEADER: Final = "the first line names the columns, one of them `number`"
+_AS_TEXT: Final = "format the column as text, and enter the numbers again"
+_SCIENTIFIC: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+")
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]+[.,][0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,93 +50,107 @@ class _Header:
         return tuple(name for name in self.names if name not in {_NUMBER_FIELD, _CASE_FIELD})
 
 
-def destinations(text: str) -> tuple[NewDestination, ...]:
+def destinations(text: str, numbering: Numbering | None = None) -> tuple[NewDestination, ...]:
     """The destinations of a CSV, in order; somebody who is there twice is twice in the answer.
 
     The first line names the columns, in any order: `number`, perhaps `caseId`, and others, which are kept with the
-    call. Commas or semicolons separate, quotes enclose; empty lines do not count. Numbers are taken as they
-    are written.
+    call. Empty lines do not count. Numbers are taken as they are written, but for spaces and the like.
+
+    Args:
+        text: the list.
+        numbering: what numbers without a country are. Without it they are taken, and compared with each other alone.
 
     Raises:
         BadListError: with every bad line.
     """
-    rows = _rows(text)
-    number, names = next(rows, (1, []))
+    lines = rows(text, _NUMBER_FIELD)
+    number, names = next(lines, (1, []))
+    if not names:
+        raise BadListError([BadLine(number, "", f"the list is empty: {_NO_HEADER}")])
     header = _header(number, names)
     found: list[NewDestination] = []
-    bad: list[BadLine] = []
-    many = 0
-    for count, (line, cells) in enumerate(rows, start=1):
+    bad = _Bad()
+    for count, (line, cells) in enumerate(lines, start=1):
         if count > LINES:  # bad ones count as well: millions of them would be looked at for minutes
             raise BadListError(
                 [BadLine(line, "", f"a list has {LINES} destinations at most: split it among campaigns")]
             )
-        wrong = list(_wrong(header, line, cells))
+        wrong = list(_wrong(header, line, cells, numbering))
         if wrong:
-            many += len(wrong)
-            bad += wrong[: SHOWN - len(bad)]
-        elif not bad:
+            bad.add(*wrong)
+        elif not bad.many:
             found.append(_destination(header, cells))
-    if bad:
-        raise BadListError(bad, many - len(bad))
+    bad.complain()
     return tuple(found)
 
 
-def numbers(text: str) -> tuple[str, ...]:
+def numbers(text: str, numbering: Numbering | None = None) -> tuple[str, ...]:
     """Telephone numbers, one a line; empty lines and those that begin with `#` do not count.
+
+    A table with a column `number` is one as well: its other columns do not count.
 
     Raises:
         BadListError: with every bad line.
     """
     found: list[str] = []
-    bad: list[BadLine] = []
-    many = 0
-    for line, each in enumerate(io.StringIO(text.removeprefix(_MARK)), start=1):
-        number = each.strip()
-        if not number or number.startswith("#"):
-            continue
-        message = _refused(_NUMBER, number)
+    bad = _Bad()
+    for line, cell in _cells(text):
+        message = bad_number(cell, numbering)
         if message is None:
-            found.append(number)
+            found.append(compact(cell) or cell)
         else:
-            many += 1
-            bad += [BadLine(line, "", message)][: SHOWN - len(bad)]
-    if bad:
-        raise BadListError(bad, many - len(bad))
+            bad.add(BadLine(line, "", message))
+    bad.complain()
     return tuple(found)
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Each line that is not empty, with its number; a value in quotes may go over several."""
-    plain = text.removeprefix(_MARK)
-    first = plain.partition("\n")[0]
-    separator = ";" if ";" in first and "," not in first else ","
-    reader = csv.reader(io.StringIO(plain, newline=""), delimiter=separator, strict=True)
-    begins = 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield begins, cells
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise BadListError(
-            [BadLine(begins, "", f"{error}: quotes enclose a whole value, and a quote in it is two")]
-        ) from None
+def _cells(text: str) -> Iterator[tuple[int, str]]:
+    lines = [(line, each.strip()) for line, each in enumerate(io.StringIO(text.removeprefix("\ufeff")), start=1)]
+    plain = [(line, each) for line, each in lines if each and not each.startswith("#")]
+    if any(letter.isalpha() for _, each in plain[:2] for letter in each):
+        table = rows("\n".join("" if each.startswith("#") else each for _, each in lines), _NUMBER_FIELD)
+        _, names = next(table, (1, []))
+        if _NUMBER_FIELD in (ours := [_ours(name) for name in names]):
+            place = ours.index(_NUMBER_FIELD)
+            yield from ((line, value(cells[place]) if place < len(cells) else "") for line, cells in table)
+            return
+    for line, each in plain:
+        yield line, value(each.rstrip(",;\t").strip('"'))
+
+
+class _Bad:
+    """Bad lines, as many as are told of."""
+
+    def __init__(self) -> None:
+        self.many = 0
+        self._lines: list[BadLine] = []
+
+    def add(self, *lines: BadLine) -> None:
+        self.many += len(lines)
+        self._lines += lines[: SHOWN - len(self._lines)]
+
+    def complain(self) -> None:
+        if self._lines:
+            raise BadListError(self._lines, self.many - len(self._lines))
 
 
 def _header(line: int, cells: Sequence[str]) -> _Header:
-    names = tuple(cell.strip() for cell in cells)
+    names = tuple(_ours(cell) for cell in cells)
     wrong = list(_wrong_names(line, names))
     if wrong:
         raise BadListError(wrong)
     return _Header(names)
 
 
+def _ours(name: str) -> str:
+    """`Number`, `NUMBER`: whatever people write for one of the two names that are known here."""
+    plain = value(name)
+    return _OURS.get(word(plain), plain)
+
+
 def _wrong_names(line: int, names: Sequence[str]) -> Iterator[BadLine]:
     if _NUMBER_FIELD not in names:
-        near = next((name for name in names if name.lower() == _NUMBER_FIELD), None)
-        hint = f"; write {_NUMBER_FIELD!r} for {near!r}" if near else ""
-        yield BadLine(line, "", f"the first line names the columns, one of them `number`{hint}")
+        yield BadLine(line, "", f"{_NO_HEADER}{_hint(names)}")
     if len([name for name in names if name not in {_NUMBER_FIELD, _CASE_FIELD}]) > COLUMNS:
         yield BadLine(line, "", f"{COLUMNS} columns at most besides `number` and `caseId`: take some out")
         return  # each name is looked for among all others: of a million that takes hours
@@ -168,26 +161,48 @@ def _wrong_names(line: int, names: Sequence[str]) -> Iterator[BadLine]:
             yield BadLine(line, f"column {place}", f"a name has up to {NAME_LENGTH} characters that can be printed")
         elif name in names[: place - 1]:
             yield BadLine(line, name, "is there twice: rename one of them")
-        elif name != _CASE_FIELD and name.lower().replace("_", "") == _CASE_FIELD.lower():
-            yield BadLine(line, name, f"write it `{_CASE_FIELD}`")
 
 
-def _wrong(header: _Header, line: int, cells: Sequence[str]) -> Iterator[BadLine]:
+def _hint(names: Sequence[str]) -> str:
+    if any(name and compact(name) for name in names):
+        return ": put a line with their names above this one"
+    near = next((name for name in names if word(name) in _SYNONYMS), None)
+    return f": write `{_NUMBER_FIELD}` for {near!r}" if near else ""
+
+
+def _wrong(header: _Header, line: int, cells: Sequence[str], numbering: Numbering | None) -> Iterator[BadLine]:
     if len(cells) != len(header.names):
         yield BadLine(
             line, "", f"{len(cells)} values for {len(header.names)} columns: put a value with a separator in quotes"
         )
         return
     for name, cell in zip(header.names, cells, strict=True):
-        value = cell.strip()
         if name == _NUMBER_FIELD:
-            message = _refused(_NUMBER, value)
+            message = bad_number(value(cell), numbering)
         elif name == _CASE_FIELD:
-            message = _refused(_CASE, value) if value else None
+            message = _refused(_CASE, case) if (case := value(cell)) else None
         else:
-            message = _bad_value(value)
+            message = _bad_value(cell)
         if message is not None:
             yield BadLine(line, name, message)
+
+
+def bad_number(cell: str, numbering: Numbering | None) -> str | None:
+    """What is wrong with a number, and the cure; None where it is a number, and known as far as it has to be."""
+    if _SCIENTIFIC.fullmatch(cell):
+        return f"a spreadsheet has made a calculated value of it, and its last digits are lost: {_AS_TEXT}"
+    if _DECIMAL.fullmatch(cell):
+        return f"a spreadsheet has made a calculated value of it: {_AS_TEXT}"
+    number = compact(cell)
+    if (message := _refused(_NUMBER, cell if number is None else number)) is not None:
+        return message
+    if numbering is None or normalise(cell, numbering) is not None:
+        return None
+    home = f", or with the national prefix {numbering.national}" if numbering.national else ""
+    return (
+        f"whose number it is cannot be known: write it with + and the country code{home}; where a spreadsheet has taken"
+        f" a 0 or + away, {_AS_TEXT}"
+    )
 
 
 def _refused(adapter: TypeAdapter[Any], value: str) -> str | None:
@@ -208,6 +223,7 @@ def _bad_value(value: str) -> str | None:
 
 
 def _destination(header: _Header, cells: Sequence[str]) -> NewDestination:
-    values = {name: cell.strip() for name, cell in zip(header.names, cells, strict=True)}
-    number = values.pop(_NUMBER_FIELD)
-    return NewDestination(number, values.pop(_CASE_FIELD, "") or None, {name: v for name, v in values.items() if v})
+    values = dict(zip(header.names, cells, strict=True))
+    number = compact(value(values.pop(_NUMBER_FIELD))) or ""
+    case = value(values.pop(_CASE_FIELD, "")) or None
+    return NewDestination(number, case, {name: v for name, v in values.items() if v})
