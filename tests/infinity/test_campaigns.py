@@ -17,8 +17,9 @@ from dialplane.infinity.tenant import Tenant, tenants
 from dialplane.resources.conditions import Kept
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import parse
-from dialplane.store import Store, campaign_calls, destination_claims
+from dialplane.store import Store, campaign_calls, destination_claims, do_not_call
 from dialplane.store.destinations import Claims, Settled, Synced
+from dialplane.store.do_not_call import WHOLE_SITE, By
 from testbed.infinity.peer import InfinityPeer
 from tests.infinity.campaign_site import FAST, CampaignSite, called, campaign, most_live, number, served, tenant, view
 
@@ -112,11 +113,84 @@ async def test_outside_of_its_windows_nobody_is_called(both: Served) -> None:
 async def test_who_must_not_be_called_is_not_in_whatever_way_the_number_is_written(both: Served) -> None:
     site, peer = both
     unwanted = {"numbers": ["00" + number(1)[1:]], "configMapRef": {"name": "robinson", "key": "list"}}
-    maps = {"robinson": {"list": f"# since May\n\n{number(2)[1:]}\n"}}
-    await site.show(tenant(peer.url), campaign(people=4, doNotCall=unwanted), config_maps=maps)
+    maps = {"robinson": {"list": f"# since May\n\n{number(2)[2:]}\n"}}
+    await site.show(
+        tenant(peer.url, numbering={"countryCode": "1"}), campaign(people=4, doNotCall=unwanted), config_maps=maps
+    )
     found = await site.until(lambda p: p.phase == "Completed")
     assert (found.skipped, found.answered) == (2, 2)
     assert (await called(peer)).keys() == {number(0), number(3)}
+
+
+async def test_numbers_with_and_without_a_country_are_refused_where_no_country_is_known(both: Served) -> None:
+    site, peer = both
+    unwanted = {"numbers": ["030555010"]}
+    await site.show(tenant(peer.url), campaign(people=2, doNotCall=unwanted))
+    await site.until_said(lambda s: s.ready() is not None and s.ready()[1] == "Invalid")  # type: ignore[index]
+    ready = site.ready()
+    assert ready is not None
+    assert ready[2].startswith("spec.doNotCall: numbers with a country and without one are mixed")
+    assert await called(peer) == {}
+
+
+async def test_a_campaign_under_way_stops_calling_a_number_the_moment_that_it_is_barred(both: Served) -> None:
+    site, peer = both
+    site.campaigns._timing = replace(FAST, barred=3600)  # so that only the call itself looks
+    slow = {"callsPerMinute": 6000, "poolPercent": 100, "maxConcurrentCalls": 1}
+    await peer.behave(talk_seconds=0.3)
+    await site.show(tenant(peer.url), campaign(people=6, pacing=slow))
+    await site.until(lambda p: p.dialed >= 2)
+    by = By("boss", datetime.now(UTC), "asked for it")
+    await site.store.call(do_not_call.add, "office", WHOLE_SITE, number(5), by)
+    await site.store.call(do_not_call.add, "office", "acme", number(4), by)
+    await site.store.call(do_not_call.add, "office", "globex", number(3), by)
+    found = await site.until(lambda p: p.phase == "Completed")
+    assert (found.answered, found.skipped) == (4, 2)
+    assert (await called(peer)).keys() == {number(index) for index in range(4)}
+
+
+async def test_a_list_is_sorted_anew_when_a_number_is_barred_or_freed(both: Served) -> None:
+    site, peer = both
+    site.campaigns._timing = replace(FAST, barred=0.1)
+    await site.show(tenant(peer.url), campaign(people=2, paused=True))
+    await site.until(lambda p: p.remaining == 2)
+    by = By("boss", datetime.now(UTC), "asked for it")
+    await site.store.call(do_not_call.add, "office", WHOLE_SITE, number(1), by)
+    await site.until(lambda p: (p.remaining, p.skipped) == (1, 1))
+    await site.store.call(do_not_call.remove, "office", WHOLE_SITE, number(1), by)
+    await site.until(lambda p: (p.remaining, p.skipped) == (2, 0))
+
+
+async def test_the_tenants_own_list_holds_for_its_campaigns(both: Served) -> None:
+    site, peer = both
+    maps = {"never": {"list": f"number;since\n00{number(1)[1:]};May\n"}}
+    never = {"configMapRef": {"name": "never", "key": "list"}}
+    await site.show(tenant(peer.url, doNotCall=never), campaign(people=2), config_maps=maps)
+    found = await site.until(lambda p: p.phase == "Completed")
+    assert (found.answered, found.skipped) == (1, 1)
+    assert (await called(peer)).keys() == {number(0)}
+
+
+async def test_windows_that_never_open_are_a_fault_of_the_manifest(both: Served) -> None:
+    site, peer = both
+    windows = [{"days": ["mon"], "from": "09:00", "to": "17:00"}]
+    today = datetime.now(UTC).date()
+    holidays = [day.isoformat() for n in range(420) if (day := today + timedelta(days=n - 2)).weekday() == 0]
+    await site.show(tenant(peer.url), campaign(people=1, callingWindows=windows, holidays=holidays))
+    await site.until_said(lambda s: s.ready() is not None and s.ready()[1] == "Invalid")  # type: ignore[index]
+    ready = site.ready()
+    assert ready is not None
+    assert ready[2].startswith("spec.callingWindows: its calling windows never open")
+
+
+async def test_a_list_without_anybody_in_a_config_map_is_a_fault_of_the_manifest(both: Served) -> None:
+    site, peer = both
+    listed = {"configMapRef": {"name": "list", "key": "may.csv"}}
+    await site.show(tenant(peer.url), campaign(destinations=listed), config_maps={"list": {"may.csv": "number\n"}})
+    await site.until_said(lambda s: s.ready() is not None and s.ready()[1] == "Invalid")  # type: ignore[index]
+    ready = site.ready()
+    assert ready is not None
+    assert "nobody is on the list" in ready[2]
 
 
 async def test_a_list_that_grows_makes_a_completed_campaign_run_again(both: Served) -> None:
@@ -146,12 +220,14 @@ async def test_a_list_comes_from_a_config_map_with_what_belongs_to_each_call(bot
 async def test_a_bad_list_calls_nobody_and_says_which_line(both: Served) -> None:
     site, peer = both
     listed = {"configMapRef": {"name": "list", "key": "may.csv"}}
-    maps = {"list": {"may.csv": f"number\n{number(1)}\n+1 555\n"}}
+    maps = {"list": {"may.csv": f"number\n{number(1)}\n+1+555\n"}}
     await site.show(tenant(peer.url), campaign(destinations=listed), config_maps=maps)
     await site.until_said(lambda s: s.ready() is not None and s.ready()[1] == "Invalid")  # type: ignore[index]
     ready = site.ready()
     assert ready is not None
-    assert ready[2].startswith("spec.destinations.configMapRef: line 3, number: not a telephone number")
+    assert ready[2].startswith(
+        "spec.destinations.configMapRef: ConfigMap list, key may.csv: line 3, number: not a telephone number"
+    )
     await site.show(
         tenant(peer.url), campaign(destinations=listed), config_maps={"list": {"may.csv": f"number\n{number(1)}\n"}}
     )
@@ -165,8 +241,10 @@ async def test_an_uploaded_list_is_taken_whole_or_not_at_all(both: Served) -> No
     found = await site.until(lambda p: p.phase == "Waiting")
     assert found.why == "nobody has uploaded its list yet"
     with pytest.raises(BadListError, match="line 3, number"):
-        await site.campaigns.upload("dunning", f"number\n{number(0)}\nAda\n")
-    made = await site.campaigns.upload("dunning", f"\ufeffnumber,caseId\n{number(0)},c-1\n{number(1)},\n{number(0)},\n")
+        await site.campaigns.upload("dunning", f"number\n{number(0)}\nAda\n".encode())
+    made = await site.campaigns.upload(
+        "dunning", f"\ufeffnumber,caseId\n{number(0)},c-1\n{number(1)},\n{number(0)},\n".encode()
+    )
     assert made == Synced(total=2, added=2, removed=0, repeated=1, skipped=0)
     await site.until(lambda p: p.phase == "Completed")
     assert await called(peer) == {number(0): 1, number(1): 1}
@@ -176,9 +254,9 @@ async def test_a_list_is_uploaded_where_the_manifest_says_so(both: Served) -> No
     site, peer = both
     await site.show(tenant(peer.url), campaign(people=1, paused=True))
     with pytest.raises(NotUploadedError, match=r"destinations\.upload"):
-        await site.campaigns.upload("dunning", "number\n")
+        await site.campaigns.upload("dunning", b"number\n")
     with pytest.raises(NoSuchCampaignError):
-        await site.campaigns.upload("other", "number\n")
+        await site.campaigns.upload("other", b"number\n")
     assert await site.campaigns.progress("other") is None
     assert await site.campaigns.destinations("other", limit=1) is None
 
@@ -443,7 +521,7 @@ async def test_a_round_costs_the_same_few_statements_however_long_the_list(store
     resources = tenant("http://192.0.2.1/api"), campaign(agents=2)
     await site.show(*resources)
     listed = "number\n" + "".join(f"{number(index)}\n" for index in range(people))
-    await site.campaigns.upload("dunning", listed)
+    await site.campaigns.upload("dunning", listed.encode())
     await site.campaigns._round()
     assert (await site.progress()).active_calls == 2
     assert await statements_of(site) == ["SELECT"]  # who is being called

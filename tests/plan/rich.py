@@ -21,7 +21,6 @@ ASTERISK: dict[str, Any] = {
     "cdr": {"enabled": False},
     "numbering": {"countryCode": "49"},
     "timeZone": "Europe/Berlin",
-    "numbering": {"countryCode": "49"},
     "defaultLanguage": "de",
     "codecs": ["opus", "alaw"],
     "caFile": "/etc/pki/tls/certs/ca-bundle.crt",

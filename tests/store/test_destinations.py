@@ -3,12 +3,14 @@
 import random
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from dialplane.resources.numbering import Numbering, identity
 from dialplane.store import Store, destination_claims, destination_lists, destinations
 from dialplane.store.calls import CALLS
 from dialplane.store.destinations import (
@@ -22,7 +24,6 @@ from dialplane.store.destinations import (
     Settled,
     Synced,
     WantedList,
-    digits,
 )
 from tests.databases import NOW
 
@@ -52,7 +53,9 @@ def wanted(
     digest = str(
         hash((tuple(map(repr, entries or ())) if source != "upload" else "", tuple(blocked or ()), most, source))
     )
-    return WantedList("dunning", uid, source, entries, frozenset(map(digits, blocked or ())), most, digest)
+    return WantedList(
+        "dunning", uid, source, entries, frozenset(identity(each, None) for each in blocked or ()), most, digest
+    )
 
 
 def sync(store: Store, *args: object, now: object = NOW, **options: object) -> Synced | None:
@@ -97,11 +100,62 @@ def test_the_same_list_again_changes_nothing(store: Store) -> None:
     assert sync(store, people(3)) is None
 
 
+GERMANY = Numbering(country_code="49")
+
+
+def read_as(numbering: Numbering | None, *entries: str, blocked: Iterable[str] = (), digest: str = "") -> WantedList:
+    people, barred = (
+        [NewDestination(each) for each in entries],
+        frozenset(identity(each, numbering) for each in blocked),
+    )
+    said = digest or str(hash(repr((entries, blocked, numbering))))
+    return WantedList("dunning", UID, "inline", people, barred, 3, said, numbering)
+
+
 def test_who_is_listed_twice_in_whatever_way_is_called_once(store: Store) -> None:
-    twice = [NewDestination("+4930123"), NewDestination("004930123"), NewDestination("4930123", "case-2")]
-    made = sync(store, twice)
+    twice = read_as(GERMANY, "+4930123", "004930123", "030123")
+    made = destination_lists.sync(store, SITE, twice, now=NOW)
     assert made == Synced(total=1, added=1, removed=0, repeated=2, skipped=0)
     assert [each.number for each in claim(store).taken] == ["+4930123"]
+
+
+@pytest.mark.parametrize(("written", "now_written"), [("030555010", "+4930555010"), ("+4930555010", "0049 30 555010")])
+def test_who_was_reached_is_not_called_again_when_the_number_is_written_or_read_otherwise(
+    store: Store, written: str, now_written: str
+) -> None:
+    destination_lists.sync(store, SITE, read_as(None, written), now=NOW)
+    [claimed] = claim(store).taken
+    end(store, claimed, "answered")
+    made = destination_lists.sync(store, SITE, read_as(GERMANY, now_written), now=NOW)
+    assert made == Synced(total=1, added=0, removed=0, repeated=0, skipped=0)
+    assert claim(store).taken == ()
+
+
+def test_a_row_of_an_older_version_is_the_person_that_its_number_says(store: Store) -> None:
+    destination_lists.sync(store, SITE, read_as(None, "030555010", "030555011"), now=NOW)
+    with store.write() as connection:  # as they were kept: digits without the zeros in front
+        connection.execute(sa.text("UPDATE campaign_destinations SET digits = ltrim(digits, '0')"))
+    [first, _] = claim(store).taken
+    assert first.request_key == "30555010#1"
+    end(store, first, "answered")
+    again = read_as(None, "030555010", "030555011", digest="another")
+    assert destination_lists.sync(store, SITE, again, now=NOW) == Synced(2, 0, 0, 0, 0)
+    assert states(store) == ["answered", "calling"]
+
+
+def test_another_country_makes_other_people_and_breaks_no_list(store: Store) -> None:
+    destination_lists.sync(store, SITE, read_as(GERMANY, "030555010"), now=NOW)
+    austria = Numbering(country_code="43")
+    made = destination_lists.sync(store, SITE, read_as(austria, "030555010", "+4930555010"), now=NOW)
+    assert made == Synced(total=2, added=1, removed=0, repeated=0, skipped=0)
+    assert {each.number for each in claim(store).taken} == {"030555010", "+4930555010"}
+
+
+@pytest.mark.parametrize("blocked", ["+4930555010", "030 555 010", "0049-30-555010", "4930555010"])
+def test_who_must_not_be_called_is_not_in_whatever_way_both_are_written(store: Store, blocked: str) -> None:
+    for written in ("+4930555010", "030555010", "004930555010", "4930555010"):
+        destination_lists.sync(store, SITE, read_as(GERMANY, written, blocked=[blocked]), now=NOW)
+        assert claim(store).taken == ()
 
 
 def test_who_is_added_is_called_and_who_is_removed_is_not(store: Store) -> None:
@@ -119,7 +173,7 @@ def test_who_comes_back_goes_on_with_their_attempts(store: Store) -> None:
     sync(store, people(2))
     assert [(row.state, row.attempts) for row in rows(store)] == [("waiting", 1), ("waiting", 0)]
     [again] = [each for each in claim(store, after=HOUR).taken if each.number == number(0)]
-    assert again.request_key == f"{digits(number(0))}#2"
+    assert again.request_key == f"{number(0)}#2"
 
 
 def test_who_is_removed_while_being_called_is_not_called_again(store: Store) -> None:
@@ -190,7 +244,7 @@ def test_somebody_is_called_as_often_as_there_are_attempts(store: Store) -> None
         keys.append(claimed.request_key)
         assert claim(store, after=9 * HOUR).taken == ()
         end(store, claimed, "missed")
-    assert keys == [f"{digits(number(0))}#{attempt}" for attempt in (1, 2, 3)]
+    assert keys == [f"{number(0)}#{attempt}" for attempt in (1, 2, 3)]
     assert claim(store, after=9 * HOUR) == Claims((), None)
     assert states(store) == ["failed"]
     assert rows(store)[0].finished_at == NOW
@@ -209,7 +263,7 @@ def test_a_call_that_was_never_asked_for_does_not_count_and_its_key_is_not_used_
     end(store, claimed, "given_back", most=1)
     assert [(row.state, row.attempts) for row in rows(store)] == [("waiting", 0)]
     [again] = claim(store, after=HOUR, most=1).taken
-    assert again.request_key == f"{digits(number(0))}#2"
+    assert again.request_key == f"{number(0)}#2"
 
 
 def test_a_claim_without_a_call_is_claimed_again_under_the_same_key(store: Store) -> None:
@@ -338,11 +392,6 @@ def test_what_is_being_called_is_not_forgotten(store: Store) -> None:
     assert counts(store).calling == 1
 
 
-@pytest.mark.parametrize(("written", "same"), [("+15550100", "0015550100"), ("030123", "30123"), ("+00", "00")])
-def test_ways_to_write_a_number(written: str, same: str) -> None:
-    assert digits(written) == digits(same) != ""
-
-
 def test_no_destination_is_claimed_twice_by_claimers_at_once(store: Store) -> None:
     """Threads claim, end and give back at random while the list changes; an audit counts what each was told to call."""
     sync(store, people(60), most=2)
@@ -364,7 +413,7 @@ def test_no_destination_is_claimed_twice_by_claimers_at_once(store: Store) -> No
         thread.join(120)
     assert max(Counter(told).values()) == 1
     assert all(key.endswith(("#1", "#2")) for key in told)
-    assert {key.split("#")[0] for key in told} >= {digits(number(index)) for index in range(10, 60)}
+    assert {key.split("#")[0] for key in told} >= {number(index) for index in range(10, 60)}
 
 
 def test_who_waits_without_an_attempt_left_has_failed(store: Store) -> None:

@@ -15,6 +15,7 @@ from dialplane.cli.campaign import app as campaign
 from dialplane.cli.command import read_options_once
 from dialplane.cli.crds import crds
 from dialplane.cli.diff import diff
+from dialplane.cli.do_not_call import app as do_not_call
 from dialplane.cli.docs import docs
 from dialplane.cli.doctor import doctor
 from dialplane.cli.errors import CommandError, ExitCode
@@ -78,6 +79,7 @@ app.add_typer(notifications, name="notifications")
 app.add_typer(pool, name="pool")
 app.add_typer(call, name="call")
 app.add_typer(campaign, name="campaign")
+app.add_typer(do_not_call, name="do-not-call")
 read_options_once(app)
 
 

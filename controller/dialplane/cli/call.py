@@ -174,7 +174,7 @@ def _taken(api: "ApiClient", answer: "Answer") -> Call:
     match answer.status:
         case HTTPStatus.TOO_MANY_REQUESTS:
             raise Exhausted(f"{answer.detail}; {_held(answer)}")
-        case HTTPStatus.BAD_GATEWAY if rung:
+        case HTTPStatus.BAD_GATEWAY | HTTPStatus.CONFLICT | HTTPStatus.UNPROCESSABLE_ENTITY if rung:
             raise Refused(said)
         case HTTPStatus.SERVICE_UNAVAILABLE if rung:
             raise NotSent(f"{said}, it may be tried again")

@@ -222,8 +222,8 @@ def upload(
 ) -> None:
     """Replace the list of a campaign whose manifest says `destinations.upload: true`; all of it or nothing.
 
-    CSV in UTF-8 whose first line names the columns: `number`, and perhaps `caseId`; further ones are kept with the
-    call. Who stays on the list keeps the attempts so far, who is gone from it is no longer called.
+    CSV as spreadsheets write it, whose first line names the columns: `number`, and perhaps `caseId`; further ones are
+    kept with the call. Who stays on the list keeps the attempts so far, who is gone from it is no longer called.
 
     Examples:
         dialplane campaign upload spring people.csv
@@ -232,7 +232,7 @@ def upload(
     data = _read(file)
     api = connect(url, token_file, state_dir)
     path = f"/infinity/campaigns/{_name(name)}/destinations"
-    answer = api.ask("PUT", path, content=data, headers={"Content-Type": "text/csv; charset=utf-8"})
+    answer = api.ask("PUT", path, content=data, headers={"Content-Type": "text/csv"})
     wrong = [_LINE.sub(r"line \1, ", field).removesuffix(", ") + f": {said}" for field, said in answer.errors]
     for line in wrong:
         warn(f"{file}: {line}", "red")

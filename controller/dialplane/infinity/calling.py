@@ -20,6 +20,7 @@ from dialplane.infinity.breaker import Breaker
 from dialplane.infinity.lease import LeaseDesk
 from dialplane.infinity.provider import Answer, Provider
 from dialplane.infinity.tenant import Tenant
+from dialplane.resources.numbering import identity
 from dialplane.store import StoreError, StoreUnavailable
 from dialplane.store.calls import Call, NewCall
 from dialplane.store.leases import Change, Denied
@@ -165,6 +166,10 @@ class Calling:
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
+        if verdict := tenant.barred.verdict(asked.destination):
+            call = await self._known(asked.token, asked.request_key)
+            denied = Denied.barred(verdict)
+            return await self._again(call) if call is not None else Placed(None, denied, None, fresh=False)
         if hindrance := self._hindrance(tenant):
             call = await self._known(asked.token, asked.request_key)
             if call is not None:
@@ -333,6 +338,7 @@ class Calling:
             custom=asked.custom,
             caller_number=shown,
             campaign=asked.campaign,
+            identity=identity(asked.destination, tenant.numbering),
             reserve_seconds=spec.request_timeout_seconds + RESERVE_MARGIN,
             dial_seconds=spec.call_timeout_seconds + (0 if knows else spec.longest_call_seconds),
             call_seconds=spec.longest_call_seconds,

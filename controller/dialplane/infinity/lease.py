@@ -208,7 +208,7 @@ class LeaseDesk:
                 self._hear(self._told, leased.call)
             if asking.answer.done():
                 self._give_back(asking, leased)
-            elif leased.call is not None or not asking.patient:
+            elif leased.denied is None or not (asking.patient and leased.denied.passes):
                 asking.answer.set_result(leased)
                 if leased.denied is not None:
                     self._hear(self._denied, asking.request.new.tenant, leased.denied)

@@ -19,9 +19,10 @@ from dialplane.infinity.pool import Timing as PoolTiming
 from dialplane.infinity.prober import Prober
 from dialplane.infinity.provider import Answer, Probe, Provider
 from dialplane.infinity.shortage import Shortage
-from dialplane.infinity.tenant import Tenant, tenants
+from dialplane.infinity.tenant import Tenant, site_numbering, tenants
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Report, Truth
 from dialplane.resources.key import Key
+from dialplane.resources.numbering import Numbering
 from dialplane.resources.problem import Reason
 from dialplane.service import Said, SiteView
 from dialplane.store import Store, StoreError, call_records
@@ -134,6 +135,12 @@ class InfinityService:
         """Every tenant with a valid manifest, by name, those that take no calls too."""
         return self._tenants
 
+    def numbering(self, tenant: str | None) -> Numbering | None:
+        """How a tenant writes numbers without a country; how the site does, where None is asked for."""
+        if tenant is not None and tenant in self._tenants:
+            return self._tenants[tenant].numbering
+        return site_numbering(self._view.snapshot) if self._view else None
+
     def follow(self, call: str) -> AbstractContextManager[asyncio.Queue[Call]]:
         """A call as it is after each change that this process makes, by its id, until the context is left."""
         return self._hub.follow(call)
@@ -216,6 +223,10 @@ class InfinityService:
 
     def _conditions(self, name: str) -> Iterator[Condition]:
         tenant = self._tenants.get(name)
+        if tenant is not None and tenant.problem is not None:
+            problem = tenant.problem
+            yield Condition(ConditionType.READY, Truth.FALSE, problem.reason, str(problem))
+            yield Condition(ConditionType.STALLED, Truth.TRUE, problem.reason, str(problem))
         if tenant is None or not tenant.serves:
             return
         if self._trouble:

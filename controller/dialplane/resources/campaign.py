@@ -6,6 +6,7 @@ from pydantic import Field
 
 from dialplane.resources.base import Part, Spec
 from dialplane.resources.config_map_ref import ConfigMapKeyRef
+from dialplane.resources.do_not_call import DoNotCall
 from dialplane.resources.fields import DISTINCT, CallerNumber, HolidayDate, ObjectName, Timestamp, TimeZone
 from dialplane.resources.rule import Rule, exactly_one
 from dialplane.resources.schedule import OpenHours
@@ -80,15 +81,6 @@ class Pacing(Part):
     nobody answers."""
 
 
-class DoNotCall(Part):
-    """Who is never called, whatever the lists say."""
-
-    numbers: Annotated[tuple[CallerNumber, ...], Field(max_length=256), DISTINCT] = ()
-    """Written here."""
-    config_map_ref: ConfigMapKeyRef | None = None
-    """In a ConfigMap, one number a line."""
-
-
 class CampaignSpec(Spec):
     """A list of people to call."""
 
@@ -111,7 +103,7 @@ class CampaignSpec(Spec):
     pacing: Pacing = Pacing()
     """How fast it calls."""
     do_not_call: DoNotCall = DoNotCall()
-    """Who is never called."""
+    """Whom this campaign never calls. Whom nobody calls is in the InfinityTenant and in `dialplane do-not-call`."""
 
 
 class CampaignStatus(Status):

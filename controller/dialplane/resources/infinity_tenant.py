@@ -5,7 +5,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from dialplane.resources.base import Part, Spec
+from dialplane.resources.do_not_call import DoNotCall
 from dialplane.resources.fields import DISTINCT, CallerNumber, HttpUrl, Networks, SecretKeyRef
+from dialplane.resources.numbering import Numbering
 from dialplane.resources.pool_numbers import PoolNumbers
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
@@ -100,6 +102,11 @@ class InfinityTenantSpec(Spec):
     `callback`, and 600 without: then nobody ever tells of an end, and an unanswered call holds extension and agent."""
     extension_pool: ExtensionPool
     """The extensions."""
+    do_not_call: DoNotCall = DoNotCall()
+    """Whom no call of this tenant goes to, whoever asks for it: campaigns, the API, the command line."""
+    numbering: Numbering | None = None
+    """How numbers without a country are written in this tenant's lists and requests. By default as the Asterisk's
+    `numbering` says."""
     callback: Callback | None = None
     """How the platform tells of a call's end. Without it, calls end after their longest time."""
 

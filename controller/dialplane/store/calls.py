@@ -120,6 +120,8 @@ class NewCall:
     custom: dict[str, str] = field(default_factory=dict)
     caller_number: str | None = None
     campaign: str | None = None
+    identity: str = ""
+    """The destination as `numbering.identity` has it, to compare with do-not-call lists; empty: as it is written."""
     reserve_seconds: int = 15
     """How long it may stay `reserved`."""
     dial_seconds: int = 60

@@ -124,7 +124,6 @@ def _claimed(row: Any) -> Claimed:
     return Claimed(
         seq=row.seq,
         number=row.number,
-        digits=row.digits,
         case_id=row.case_id,
         custom=row.custom,
         request_key=f"{row.digits}#{row.calls + 1}",

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import sqlalchemy as sa
 
+from dialplane.resources.numbering import Numbering
 from dialplane.store.calls import Outcome
 from dialplane.store.columns import METADATA, Json, Moment, sequence
 from dialplane.store.engine import Store
@@ -41,7 +42,9 @@ DESTINATIONS: Final = sa.Table(
     sa.Column("campaign", sa.String(63), nullable=False),
     sa.Column("campaign_uid", sa.String(64), nullable=False),
     sa.Column("number", sa.String(32), nullable=False),  # as it was listed
-    sa.Column("digits", sa.String(32), nullable=False),  # `digits(number)`: who is listed twice is called once
+    sa.Column(
+        "digits", sa.String(32), nullable=False
+    ),  # `numbering.identity` of when it came; who is listed twice is called once
     sa.Column("case_id", sa.String(64)),
     sa.Column("custom", Json, nullable=False),
     sa.Column("listed", sa.Boolean, nullable=False),  # on the list as it is now
@@ -100,10 +103,12 @@ class WantedList:
     entries: Sequence[NewDestination] | None
     """None: whoever is on it now (it is uploaded)."""
     blocked: frozenset[str]
-    """The `digits` of who must not be called."""
+    """The identities of who must not be called."""
     max_attempts: int
     digest: str
     """Of all of this, but the entries of an upload."""
+    numbering: Numbering | None = None
+    """Which numbers are one and the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,6 @@ class Claimed:
 
     seq: int
     number: str
-    digits: str
     case_id: str | None
     custom: dict[str, str]
     request_key: str
@@ -218,15 +222,6 @@ class Page:
     destinations: tuple[Destination, ...]
     next: int | None
     """The cursor for the page after this; None at the end."""
-
-
-def digits(number: str) -> str:
-    """What two ways to write one number have in common: its digits without the zeros in front.
-
-    `+49 30…` and `0049 30…` are the same, and who is on the do-not-call list in either way is not called.
-    """
-    plain = number.removeprefix("+")
-    return plain.lstrip("0") or plain
 
 
 def counts(store: Store, site: str, uids: Sequence[str]) -> dict[str, Counts]:

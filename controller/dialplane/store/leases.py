@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import sqlalchemy as sa
 
+from dialplane.store import do_not_call
 from dialplane.store.call_life import CallRecord, Change, after, overdue
 from dialplane.store.calls import CALLS, LIVE, Call, NewCall, call, new_id
 from dialplane.store.engine import Store
@@ -32,7 +33,8 @@ _ATTEMPTS: Final = 10
 class Denied:
     """Why a call gets no extension, and what the tenant's others are doing."""
 
-    reason: Literal["NoTenant", "Disabled", "Exhausted", "AtMaximum"]
+    reason: Literal["NoTenant", "Disabled", "Exhausted", "AtMaximum", "DoNotCall", "NumberUnknown"]
+    """`DoNotCall`: the number is on a do-not-call list. `NumberUnknown`: whether it is cannot be known."""
     in_use: int
     """Calls that hold one."""
     maximum: int
@@ -41,6 +43,16 @@ class Denied:
     """Extensions."""
     available: int
     """Of them, free."""
+
+    @classmethod
+    def barred(cls, verdict: Literal["DoNotCall", "NumberUnknown"]) -> "Denied":
+        """A call to a number that is on a do-not-call list, or that may be."""
+        return cls(verdict, 0, 0, 0, 0)
+
+    @property
+    def passes(self) -> bool:
+        """Whether waiting may help."""
+        return self.reason not in {"DoNotCall", "NumberUnknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +257,19 @@ class _Batch:
     def _decide(self, requests: Sequence[Request]) -> list[Leased]:
         if not requests:
             return []
+        wanted = [(each.new.tenant, str(each.new.identity or each.new.destination)) for each in requests]
+        if barred := do_not_call.barred(self.connection, self.site, wanted):
+            refused = {
+                each.id: Leased(None, Denied.barred("DoNotCall" if pair[1].startswith("+") else "NumberUnknown"))
+                for each, pair in zip(requests, wanted, strict=True)
+                if pair in barred
+            }
+            others = [each for each in requests if each.id not in refused]
+            allowed = {each.id: leased for each, leased in zip(others, self._give(others), strict=True)}
+            return [refused.get(each.id) or allowed[each.id] for each in requests]
+        return self._give(requests)
+
+    def _give(self, requests: Sequence[Request]) -> list[Leased]:
         by_tenant: dict[str, list[Request]] = defaultdict(list)
         for each in requests:
             by_tenant[each.new.tenant].append(each)

@@ -3,13 +3,14 @@
 Found without a lock, for that takes seconds with a hundred thousand people; written in a fraction of one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from dialplane.resources.numbering import identity
 from dialplane.store.columns import Json, Moment
 from dialplane.store.destinations import (
     DESTINATIONS,
@@ -19,12 +20,13 @@ from dialplane.store.destinations import (
     NewDestination,
     Synced,
     WantedList,
-    digits,
 )
 from dialplane.store.json_rows import json_rows
 
 _D: Final = DESTINATIONS.c
 _OVER: Final = frozenset({"failed", "skipped"})
+_REACHED: Final = frozenset({"answered", "calling"})
+"""Two rows that turn out to be one person: this one is kept, so that nobody is called again who was reached."""
 _TEXT: Final[sa.types.TypeEngine[Any]] = sa.Text()
 _WHOLE: Final[sa.types.TypeEngine[Any]] = sa.BigInteger()
 Rows = list[tuple[Any, ...]]
@@ -103,23 +105,25 @@ def _write_new(connection: sa.Connection, site: str, wanted: WantedList, new: Ro
 
 
 def _compared(
-    rows: Iterable[Any], wanted: WantedList, entries: Sequence[NewDestination] | None, json: Json, dialect: sa.Dialect
+    rows: Sequence[Any], wanted: WantedList, entries: Sequence[NewDestination] | None, json: Json, dialect: sa.Dialect
 ) -> Changes:
     changes = Changes(Synced(0, 0, 0, 0, 0))
+    people = [identity(row.number, wanted.numbering) for row in rows]
     left: dict[str, NewDestination] | None = None
     if entries is not None:
         left = {}
         for each in entries:
-            left.setdefault(digits(each.number), each)
+            left.setdefault(identity(each.number, wanted.numbering), each)
+    listed_now = _matched(rows, people, left or {})
     removed = came_back = total = skipped = 0
-    for row in rows:
-        entry: NewDestination | None = None if left is None else left.pop(row.digits, None)
+    for row, earlier in zip(rows, people, strict=True):
+        person, entry = listed_now.get(row.seq, (earlier, None))
         listed = row.listed if left is None else entry is not None
         if entry is not None:
             detail = (entry.number, entry.case_id, json.process_bind_param(entry.custom, dialect))
             if detail != (row.number, row.case_id, row.raw):
                 changes.details.append((row.seq, *detail))
-        became, why = _became(row, listed=listed, blocked=row.digits in wanted.blocked, most=wanted.max_attempts)
+        became, why = _became(row, listed=listed, blocked=person in wanted.blocked, most=wanted.max_attempts)
         if (became, why, listed) != (row.state, row.outcome, row.listed):
             ends = _STAYS if became == row.state else _NOW if became in _OVER else _NEVER
             changes.states.append((row.seq, row.state, became, why, int(listed), ends))
@@ -141,6 +145,24 @@ def _compared(
         skipped=skipped,
     )
     return changes
+
+
+def _matched(
+    rows: Sequence[Any], people: Sequence[str], left: dict[str, NewDestination]
+) -> dict[int, tuple[str, NewDestination]]:
+    """Identity and entry of those who are here already, by row; they are taken out of `left`.
+
+    A row keeps the identity that it came with, for its calls have it in their keys. Where the numbering is another by
+    now, or an older version wrote the row, the same person is found by the number as it is read today.
+    """
+    found: dict[int, tuple[str, NewDestination]] = {}
+    for row in rows:
+        if (entry := left.pop(row.digits, None)) is not None:
+            found[row.seq] = row.digits, entry
+    for row, person in sorted(zip(rows, people, strict=True), key=lambda pair: pair[0].state not in _REACHED):
+        if row.seq not in found and (entry := left.pop(person, None)) is not None:
+            found[row.seq] = person, entry
+    return found
 
 
 def _became(row: Any, *, listed: bool, blocked: bool, most: int) -> tuple[DestinationState, str | None]:

@@ -4,10 +4,21 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from dialplane.store import asides, calls, deliveries, destinations, events, inbox, known_states, outgoing, pools
+from dialplane.store import (
+    asides,
+    calls,
+    deliveries,
+    destinations,
+    do_not_call,
+    events,
+    inbox,
+    known_states,
+    outgoing,
+    pools,
+)
 from dialplane.store.columns import METADATA
 
-_MODULES: Final = (asides, calls, deliveries, destinations, events, inbox, known_states, outgoing, pools)
+_MODULES: Final = (asides, calls, deliveries, destinations, do_not_call, events, inbox, known_states, outgoing, pools)
 
 
 def tables() -> sa.MetaData:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import structlog
 from fastapi import FastAPI, Request
@@ -57,6 +57,8 @@ class Problem(BaseModel):
 class CallProblem(Problem):
     """Why there is no call, or why nobody knows (RFC 9457, with members of our own)."""
 
+    code: Literal["do-not-call", "number-unknown"] | None = None
+    """Why nobody may be called: the number is on a do-not-call list, or whether it is cannot be known."""
     call_id: str | None = None
     """The call's id, where one was kept."""
     customer_rung: Rung | None = None

@@ -10,18 +10,21 @@ from typing import Final
 import structlog
 
 from dialplane.infinity.campaign import destination_list, pacing, said
+from dialplane.infinity.campaign.bad_list import BadListError
 from dialplane.infinity.campaign.course import MINUTE, Course
-from dialplane.infinity.campaign.destination_list import BadListError
 from dialplane.infinity.campaign.duty import Duty, duties
 from dialplane.infinity.campaign.progress import Progress, progress
 from dialplane.infinity.campaign.runner import FORGOTTEN, PlacesCalls, Runner, Site
+from dialplane.infinity.campaign.spreadsheet import decoded
+from dialplane.infinity.do_not_call import Barred
 from dialplane.infinity.tenant import Tenant
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.service import Said, SiteView
-from dialplane.store import Store, StoreError, campaign_calls, destination_lists, destinations
+from dialplane.store import Store, StoreError, campaign_calls, destination_lists, destinations, do_not_call
 from dialplane.store.calls import Call
 from dialplane.store.destinations import Counts, DestinationState, NewDestination, Page, Synced, WantedList
+from dialplane.store.do_not_call import Standing
 
 __all__ = ["BadListError", "Campaigns", "NoSuchCampaignError", "NotUploadedError", "Timing"]
 
@@ -56,6 +59,8 @@ class Timing:
     """Between two looks at what another process may have changed, such as one that led until now."""
     learn: float = 30.0
     """Between two looks for records that came late."""
+    barred: float = 30.0
+    """Between two times that lists are sorted by a do-not-call list that keeps changing; calls look at it each time."""
     tidy: float = 3600.0
     given_up: timedelta = timedelta(seconds=30)
     """How long a claim of a process that is no more may be without a call."""
@@ -91,16 +96,17 @@ class Campaigns:
         self._wake = asyncio.Event()
         self._runner = Runner(store, site, calling, now=now, given_up=timing.given_up, changed=self._wake.set)
         self._keys: dict[Key, str] = {}
+        self._of_site = Standing()
         self._led = False
         self._rounds = 0
         self._trouble = ""
         self._said: dict[Key, Said] = {}
-        self._said_at = self._counted_at = self._learnt_at = self._tidied_at = float("-inf")
+        self._said_at = self._counted_at = self._learnt_at = self._tidied_at = self._sorted_at = float("-inf")
         self._changed: Callable[[], None] = lambda: None
 
     def see(self, view: SiteView, tenants: Mapping[str, Tenant]) -> None:
         """Work on this view from now on; from the loop's thread, never waits."""
-        self._runner.seen = Site(duties(view), tenants, view.leads)
+        self._runner.seen = Site(duties(view, tenants), tenants, view.leads)
         self._keys = {key: resource.uid for key, resource in view.snapshot.resources.items() if key.kind == _KIND}
         known = self._said
         self._said = self._sayings()
@@ -144,8 +150,8 @@ class Campaigns:
         finally:
             await self._runner.close()
 
-    async def upload(self, name: str, text: str) -> Synced:
-        """Replace a campaign's list with this CSV, all of it or nothing.
+    async def upload(self, name: str, data: bytes) -> Synced:
+        """Replace a campaign's list with this CSV, as a spreadsheet writes it; all of it or nothing.
 
         Raises:
             NoSuchCampaignError: there is none.
@@ -160,7 +166,7 @@ class Campaigns:
             raise NotUploadedError(
                 f"the list of the Campaign {name} is in its manifest: change it there, or set destinations.upload: true"
             )
-        wanted = await asyncio.to_thread(_uploaded, duty, text)
+        wanted = await asyncio.to_thread(_uploaded, duty, data, self._of_site.of(duty.spec.tenant))
         synced = await self._store.call(destination_lists.sync, self._site, wanted, now=self._now())
         if synced is None:  # an upload is never passed over
             raise RuntimeError("an uploaded list was not taken")
@@ -201,6 +207,7 @@ class Campaigns:
             self._led = False
             return self._timing.round
         self._led = True
+        await self._sort()
         for duty in [*runner.seen.duties.values()]:
             await self._read(duty, await runner.course(duty))
         for gone in runner.courses.keys() - runner.seen.duties.keys():
@@ -219,27 +226,39 @@ class Campaigns:
         start = self._rounds % len(found) if found else 0
         return found[start:] + found[:start]
 
+    async def _sort(self) -> None:
+        """Look at whom nobody calls: every list is sorted by it anew, at once and then not more often than need be."""
+        now = asyncio.get_running_loop().time()
+        if now < self._sorted_at + self._timing.barred:
+            return
+        found = await self._store.call(do_not_call.standing, self._site, unless=self._of_site.version)
+        if found is not None:
+            self._of_site, self._sorted_at = found, now
+
     async def _read(self, duty: Duty, course: Course) -> None:
         """Have the list in the store be the one that is asked for."""
-        if course.read == duty.ingredients or course.forgotten:
+        read = course.read == duty.ingredients and course.of_site == self._of_site.version
+        if read or course.forgotten:
             return
         if duty.begun and not await self._store.call(destination_lists.known, self._site, duty.uid):
             log.warning("campaign is not begun again", campaign=duty.name, why=FORGOTTEN)
             course.forgotten = True
             return
         try:
-            wanted = await asyncio.to_thread(duty.ingredients.wanted, duty.name, duty.uid)
+            of_site = self._of_site.of(duty.spec.tenant)
+            wanted = await asyncio.to_thread(duty.ingredients.wanted, duty.name, duty.uid, of_site=of_site)
         except BadListError as error:
             log.warning("campaign list cannot be read", campaign=duty.name, error=str(error))
-            course.bad_list, course.read = error, duty.ingredients
+            course.bad_list, course.read, course.of_site = error, duty.ingredients, self._of_site.version
             return
         synced = await self._store.call(destination_lists.sync, self._site, wanted, now=self._now())
         if synced is not None:
             log.info(
                 "campaign list", campaign=duty.name, total=synced.total, added=synced.added, removed=synced.removed
             )
-        course.bad_list, course.blocked = None, wanted.blocked
-        course.read = course.ingredients = duty.ingredients
+        course.bad_list, course.barred = None, Barred(wanted.blocked, wanted.numbering)
+        course.read, course.of_site = duty.ingredients, self._of_site.version
+        course.ingredients = duty.ingredients
         self._listed(duty.uid)
 
     def _listed(self, uid: str) -> None:
@@ -354,16 +373,21 @@ class Campaigns:
             return Problem(Reason.OUTCOME_UNKNOWN, message)
         if course is not None and course.bad_list is not None:
             return Problem(Reason.INVALID, str(course.bad_list), course.bad_list.field)
+        if (problem := duty.never_opens(self._now())) is not None:
+            return problem
         if tenant is None or not tenant.serves:
             message = f"the InfinityTenant {duty.spec.tenant} takes no calls: see its own conditions"
             return Problem(Reason.REFERENCE_MISSING, message, "spec.tenant")
         return None
 
 
-def _uploaded(duty: Duty, text: str) -> WantedList:
+def _uploaded(duty: Duty, data: bytes, of_site: frozenset[str]) -> WantedList:
     """The list that somebody uploads. Takes long for a long one."""
-    entries: tuple[NewDestination, ...] = destination_list.destinations(text)
+    entries: tuple[NewDestination, ...] = destination_list.destinations(decoded(data), duty.ingredients.numbering)
     try:
-        return duty.ingredients.wanted(duty.name, duty.uid, entries)
-    except BadListError:  # of who must not be called: the campaign waits until that is right, and then sorts them out
-        return replace(duty.ingredients, do_not_call_text=None).wanted(duty.name, duty.uid, entries)
+        return duty.ingredients.wanted(duty.name, duty.uid, entries, of_site)
+    except BadListError as error:
+        if error.field != "spec.doNotCall.configMapRef":
+            raise
+        # Of who must not be called: the campaign waits until that is right, and then sorts them out.
+        return replace(duty.ingredients, do_not_call_text=None).wanted(duty.name, duty.uid, entries, of_site)

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dialplane.infinity.campaign import pacing
-from dialplane.infinity.campaign.destination_list import BadListError
+from dialplane.infinity.campaign.bad_list import BadListError
 from dialplane.infinity.campaign.duty import Ingredients
+from dialplane.infinity.do_not_call import NOBODY, Barred
 from dialplane.resources.campaign import CampaignAgent
 from dialplane.store.campaign_calls import Recent
 from dialplane.store.destinations import Counts
@@ -28,8 +29,10 @@ class Course:
     """What the list in the store was made from."""
     read: Ingredients | None = None
     """What was read last: a list that is bad is not read again."""
-    blocked: frozenset[str] = frozenset()
-    """The digits of who must not be called."""
+    barred: Barred = NOBODY
+    """Who must not be called, by the list that was read last."""
+    of_site: int | None = None
+    """The version of the list of whom nobody calls that was read last; None: it is to be read again."""
     bad_list: BadListError | None = None
     forgotten: bool = False
     """The store that knew whom it called is lost."""

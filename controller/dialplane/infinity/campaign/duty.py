@@ -1,20 +1,25 @@
 """What one Campaign asks for, as its manifest, its ConfigMaps and the site say now. Pure."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from dialplane.infinity.campaign import destination_list
-from dialplane.infinity.campaign.destination_list import BadListError
-from dialplane.infinity.campaign.window import CallingWindow
+from dialplane.infinity.campaign.bad_list import BadLine, BadListError
+from dialplane.infinity.campaign.window import LOOK_AHEAD, CallingWindow
+from dialplane.infinity.do_not_call import MIXED, NOBODY, Barred, mixed
+from dialplane.infinity.tenant import Tenant, site_numbering, tenants
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.campaign import CampaignSpec, Destination
 from dialplane.resources.config_map_ref import ConfigMapKeyRef
 from dialplane.resources.key import Key
+from dialplane.resources.numbering import Numbering, identity
+from dialplane.resources.problem import Problem, Reason
 from dialplane.service import SiteView
-from dialplane.store.destinations import ListSource, NewDestination, WantedList, digits
+from dialplane.store.destinations import ListSource, NewDestination, WantedList
 
 
 @dataclass(frozen=True)
@@ -28,36 +33,76 @@ class Ingredients:
     do_not_call: tuple[str, ...]
     do_not_call_text: str | None
     max_attempts: int
+    numbering: Numbering | None = None
+    """How numbers without a country are written."""
+    of_tenant: Barred = NOBODY
+    """Whom no call of the tenant goes to."""
+    named: tuple[str, str] = ("", "")
+    """What the two texts are called, for messages."""
 
-    def wanted(self, name: str, uid: str, uploaded: tuple[NewDestination, ...] | None = None) -> WantedList:
+    def wanted(
+        self,
+        name: str,
+        uid: str,
+        uploaded: tuple[NewDestination, ...] | None = None,
+        of_site: frozenset[str] = frozenset(),
+    ) -> WantedList:
         """The list for the store. Takes long for a long one: in a thread.
 
+        Args:
+            name: the campaign's.
+            uid: its uid.
+            uploaded: who is on the list that somebody uploads.
+            of_site: identities of whom nobody calls, by the list that is changed while running.
+
         Raises:
-            BadListError: a ConfigMap's value is no list.
+            BadListError: a ConfigMap's value is no list, or its numbers cannot be compared.
         """
-        blocked = frozenset(map(digits, (*self.do_not_call, *self._do_not_call())))
+        own = Barred.of((*self.do_not_call, *self._do_not_call()), self.numbering).identities
+        blocked = own | self.of_tenant.identities | of_site
+        entries = uploaded if self.source == "upload" else self._entries()
+        if self.numbering is None:
+            self._comparable(entries or (), own, blocked)
         return WantedList(
             campaign=name,
             uid=uid,
             source=self.source,
-            entries=uploaded if self.source == "upload" else self._entries(),
+            entries=entries,
             blocked=blocked,
             max_attempts=self.max_attempts,
             digest=self._digest(blocked),
+            numbering=self.numbering,
         )
 
+    def _comparable(self, entries: tuple[NewDestination, ...], own: frozenset[str], blocked: frozenset[str]) -> None:
+        """Without a country, numbers that are written in different ways are not to be told apart."""
+        listed = {identity(each.number, None) for each in entries}
+        fields = {"inline": "spec.destinations.inline", "configMap": "spec.destinations.configMapRef", "upload": ""}
+        for numbers, field in ((listed, fields[self.source]), (listed | own, "spec.doNotCall"), (listed | blocked, "")):
+            if mixed(numbers):
+                raise BadListError([BadLine(0, "", MIXED)], 0, field or "spec.destinations")
+
     def _digest(self, blocked: frozenset[str]) -> str:
-        written = repr((self.source, self._written(), sorted(blocked), self.max_attempts))
+        written = repr((self.source, self._written(), sorted(blocked), self.max_attempts, self.numbering))
         return hashlib.sha256(written.encode("utf-8", "surrogateescape")).hexdigest()
 
     def _do_not_call(self) -> tuple[str, ...]:
-        with _of("spec.doNotCall.configMapRef"):
-            return destination_list.numbers(self.do_not_call_text or "")
+        for index, number in enumerate(self.do_not_call):
+            if message := destination_list.bad_number(number, self.numbering):
+                raise BadListError([BadLine(0, "", message)], 0, f"spec.doNotCall.numbers[{index}]")
+        with _of("spec.doNotCall.configMapRef", self.named[1]):
+            return destination_list.numbers(self.do_not_call_text or "", self.numbering)
 
     def _entries(self) -> tuple[NewDestination, ...]:
         if self.source == "configMap":
-            with _of("spec.destinations.configMapRef"):
-                return destination_list.destinations(self.text) if self.text is not None else ()
+            with _of("spec.destinations.configMapRef", self.named[0]):
+                found = destination_list.destinations(self.text, self.numbering) if self.text is not None else ()
+                if self.text is not None and not found:
+                    raise BadListError([BadLine(0, "", "nobody is on the list: add a line for each, below the header")])
+                return found
+        for index, each in enumerate(self.inline):
+            if message := destination_list.bad_number(each.number, self.numbering):
+                raise BadListError([BadLine(0, "", message)], 0, f"spec.destinations.inline[{index}].number")
         return tuple(NewDestination(each.number, each.case_id) for each in self.inline)
 
     def _written(self) -> object:
@@ -65,11 +110,11 @@ class Ingredients:
 
 
 @contextmanager
-def _of(field: str) -> Iterator[None]:
+def _of(field: str, source: str) -> Iterator[None]:
     try:
         yield
     except BadListError as error:
-        raise BadListError(error.lines, error.more, field) from None
+        raise BadListError(error.lines, error.more, field, source) from None
 
 
 @dataclass(frozen=True)
@@ -90,22 +135,44 @@ class Duty:
         """The resource's name."""
         return self.key.name
 
+    def never_opens(self, now: datetime) -> Problem | None:
+        """The problem of windows that leave no minute to call in, from now on for more than a year."""
+        if self.window.next_open(now) is not None:
+            return None
+        message = f"its calling windows never open within {LOOK_AHEAD} days: every day of theirs is a holiday"
+        return Problem(Reason.INVALID, message, "spec.callingWindows")
+
     @cached_property
     def token(self) -> str:
         """What its calls are asked for with."""
         return f"campaign/{self.uid}"
 
 
-def duties(view: SiteView) -> dict[str, Duty]:
-    """Every Campaign with a valid manifest, by its uid."""
-    return {duty.uid: duty for duty in _duties(view)}
+def duties(view: SiteView, known: Mapping[str, Tenant]) -> dict[str, Duty]:
+    """Every Campaign with a valid manifest, by its uid; `known` are the tenants of the same view."""
+    return {duty.uid: duty for duty in _duties(view, known)}
 
 
-def _duties(view: SiteView) -> Iterator[Duty]:
-    zone = next((spec.time_zone for _, spec in view.snapshot.of(AsteriskSpec)), "UTC")
+def faults(view: SiteView, now: datetime) -> Iterator[tuple[Key, Problem]]:
+    """What keeps tenants and campaigns from being served, though the plan accepts them: for who only checks a site."""
+    known = tenants(view)
+    yield from ((tenant.key, tenant.problem) for tenant in known.values() if tenant.problem is not None)
+    for duty in _duties(view, known):
+        if (problem := duty.never_opens(now)) is not None:
+            yield duty.key, problem
+        try:
+            duty.ingredients.wanted(duty.name, duty.uid)
+        except BadListError as error:
+            yield duty.key, Problem(Reason.INVALID, str(error), error.field)
+
+
+def _duties(view: SiteView, known: Mapping[str, Tenant]) -> Iterator[Duty]:
+    asterisk = next((spec for _, spec in view.snapshot.of(AsteriskSpec)), None)
+    zone = asterisk.time_zone if asterisk else "UTC"
     for resource, spec in view.snapshot.of(CampaignSpec):
         wanted, unwanted = spec.destinations, spec.do_not_call
         source: ListSource = "upload" if wanted.upload else "configMap" if wanted.config_map_ref else "inline"
+        tenant = known.get(spec.tenant)
         yield Duty(
             key=resource.key,
             uid=resource.uid,
@@ -120,8 +187,15 @@ def _duties(view: SiteView) -> Iterator[Duty]:
                 do_not_call=unwanted.numbers,
                 do_not_call_text=_text(view, unwanted.config_map_ref),
                 max_attempts=spec.attempts.max,
+                numbering=tenant.numbering if tenant else site_numbering(view.snapshot),
+                of_tenant=tenant.barred if tenant else NOBODY,
+                named=(_named(wanted.config_map_ref), _named(unwanted.config_map_ref)),
             ),
         )
+
+
+def _named(reference: ConfigMapKeyRef | None) -> str:
+    return f"ConfigMap {reference.name}, key {reference.key}" if reference else ""
 
 
 def _text(view: SiteView, reference: ConfigMapKeyRef | None) -> str | None:

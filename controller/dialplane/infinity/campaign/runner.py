@@ -305,7 +305,7 @@ class Runner:
         if course is None or tenant is None or not allowed or not self.seen.leads():
             await self._end(duty, claimed, "given_back")
             return
-        if claimed.digits in course.blocked:
+        if course.barred.verdict(claimed.number):
             await self._end(duty, claimed, "blocked")
             return
         asked = Asked(
@@ -320,7 +320,9 @@ class Runner:
             campaign=duty.name,
         )
         placed = await self._calling.make_call(tenant, asked)
-        if placed.call is None:
+        if placed.denied is not None and not placed.denied.passes:
+            await self._end(duty, claimed, "blocked")
+        elif placed.call is None:
             why = _DENIED.get(placed.denied.reason, "") if placed.denied else ""
             self._hold(tenant.name, why or _NO_ANSWER)
             await self._end(duty, claimed, "given_back")

@@ -45,8 +45,10 @@ extension that is waited for would ever be free."""
     summary="Place a call",
     responses={
         200: {"model": models.Call, "description": "This `Idempotency-Key` was used for the same call before."},
-        **described(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        **described(HTTPStatus.NOT_FOUND),
         **described(
+            HTTPStatus.CONFLICT,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
             HTTPStatus.TOO_MANY_REQUESTS,
             HTTPStatus.BAD_GATEWAY,
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -75,7 +77,8 @@ async def make_call(
 
     `GET` the `Location` to see what becomes of it, or follow its `events`. Where there is no call, `customer_rung`
     says whether the customer may have been rung all the same: after `no` it can be asked for again, after `maybe`
-    (504) that may ring a second time. 429: no extension is free. 502: the platform refused. 503: it could not be asked.
+    (504) that may ring a second time. 409 with `code` `do-not-call`: the number is on a do-not-call list, of the tenant
+    or of the site. 429: no extension is free. 502: the platform refused. 503: it could not be asked.
     """
     permit(holder, "call", asked.tenant)
     tenant = tenant_of(infinity, asked.tenant)
@@ -156,6 +159,20 @@ def _denied(denied: Denied) -> Refusal:
     match denied.reason:
         case "NoTenant" | "Disabled":
             return Refusal(HTTPStatus.CONFLICT, "the tenant takes no calls now")
+        case "DoNotCall":
+            text = "the number is on a do-not-call list: `dialplane do-not-call list`, or spec.doNotCall of the tenant"
+            return Refusal(HTTPStatus.CONFLICT, text, members={"code": "do-not-call", "customer_rung": "no"})
+        case "NumberUnknown":
+            text = (
+                "whether the number is on a do-not-call list cannot be known: write it with + and the country code, or "
+                "set numbering.countryCode in the Asterisk or the InfinityTenant"
+            )
+            return Refusal(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "the request is not valid",
+                {"body.customer_number": text},
+                members={"code": "number-unknown", "customer_rung": "no"},
+            )
         case "Exhausted":
             text = f"no extension is free: {denied.in_use} of {denied.total} are in a call"
         case _:

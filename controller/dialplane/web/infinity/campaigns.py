@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
 
+from dialplane.infinity.campaign.bad_list import BadListError
 from dialplane.infinity.campaign.campaigns import NoSuchCampaignError, NotUploadedError
-from dialplane.infinity.campaign.destination_list import BadListError
 from dialplane.infinity.campaign.progress import Progress
 from dialplane.resources.fields import ObjectName
 from dialplane.store.destinations import DestinationState
@@ -25,7 +25,8 @@ Name = Annotated[ObjectName, Path(description="Of a Campaign.")]
 _CSV: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "description": "CSV in UTF-8, 10 MB at most; its first line names the columns: `number`, perhaps `caseId`.",
+        "description": "CSV as a spreadsheet writes it, 10 MB at most; its first line names the columns: `number`, "
+        "perhaps `caseId`.",
         "content": {
             "text/csv": {
                 "schema": {"type": "string"},
@@ -87,11 +88,7 @@ async def upload(request: Request, infinity: Served, holder: Held, name: Name) -
     found = await _known(infinity, holder, name)
     permit(holder, "manage", found.tenant)
     try:
-        text = (await request.body()).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "the list is no UTF-8") from None
-    try:
-        return models.Uploaded.model_validate(await infinity.campaigns.upload(name, text))
+        return models.Uploaded.model_validate(await infinity.campaigns.upload(name, await request.body()))
     except NoSuchCampaignError:
         raise _unknown(name) from None
     except NotUploadedError:

@@ -9,10 +9,11 @@ from dialplane.infinity.campaign.progress import Progress
 from dialplane.infinity.tenant import Tenant
 from dialplane.resources.campaign import AgentId, CaseId, Phase
 from dialplane.resources.fields import CallerNumber, ObjectName
-from dialplane.store import calls, destinations, pools
+from dialplane.store import calls, destinations, do_not_call, pools
 from dialplane.web.limits import WAIT_SECONDS
 
 ParamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 ParamText = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -388,6 +389,73 @@ class Uploaded(_Said):
     """People on it who must not be called."""
 
 
+class NewDoNotCall(BaseModel):
+    """A number that is not to be called any more."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"number": "+15550111", "reason": "asked on the telephone on 3 April"}]},
+    )
+
+    number: Annotated[str, Field(min_length=2, max_length=40)]
+    """The number, in whatever way it is written; without a country as the tenant or the site writes numbers."""
+    tenant: ObjectName | None = None
+    """The InfinityTenant that must not call it; null: nobody at the site may."""
+    reason: Reason
+    """Why, in a sentence."""
+
+
+class DoNotCall(_Said):
+    """A number that is not called."""
+
+    number: str
+    """The number with `+` and its country code."""
+    tenant: str | None
+    """The InfinityTenant that does not call it; null: nobody does."""
+    added_at: datetime
+    """When it was added."""
+    added_by: str
+    """The name of the token that it was added with."""
+    reason: str
+    """Why."""
+
+
+class DoNotCallPage(_Said):
+    """Numbers that are not called, the newest first."""
+
+    items: list[DoNotCall]
+    """The numbers."""
+    next: str | None
+    """The `cursor` of the page after this; null at the end."""
+
+
+class DoNotCallChange(_Said):
+    """A change of the list."""
+
+    number: str
+    """The number."""
+    tenant: str | None
+    """The InfinityTenant that the change was for; null: the whole site."""
+    change: do_not_call.Change
+    """What was done."""
+    at: datetime
+    """When."""
+    by: str
+    """The name of the token that it was done with."""
+    reason: str
+    """Why."""
+
+
+class DoNotCallChangePage(_Said):
+    """Changes of the list, the newest first."""
+
+    items: list[DoNotCallChange]
+    """The changes; none is ever altered or deleted."""
+    next: str | None
+    """The `cursor` of the page after this; null at the end."""
+
+
 def call(found: calls.Call) -> Call:
     """A call as it is kept."""
     return Call.model_validate(found)
@@ -442,3 +510,26 @@ def statistics(name: str, standing: pools.PoolStanding, maximum: int | None) -> 
 def campaign(found: Progress) -> CampaignProgress:
     """How far a campaign is."""
     return CampaignProgress.model_validate(found)
+
+
+def barred(found: do_not_call.Entry) -> DoNotCall:
+    """A number that is not called."""
+    return DoNotCall(
+        number=found.number,
+        tenant=found.tenant or None,
+        added_at=found.at,
+        added_by=found.token,
+        reason=found.reason,
+    )
+
+
+def barred_change(found: do_not_call.Changed) -> DoNotCallChange:
+    """A change of the list."""
+    return DoNotCallChange(
+        number=found.number,
+        tenant=found.tenant or None,
+        change=found.change,
+        at=found.at,
+        by=found.token,
+        reason=found.reason,
+    )

@@ -9,6 +9,7 @@ from dialplane.infinity.calling import Asked, Placed
 from dialplane.infinity.campaign.progress import Progress
 from dialplane.infinity.provider import Probe
 from dialplane.infinity.tenant import Tenant
+from dialplane.resources.numbering import Numbering
 from dialplane.store.calls import Call
 from dialplane.store.destinations import DestinationState, Page, Synced
 from dialplane.store.leases import Change
@@ -42,8 +43,8 @@ class Campaigns(Protocol):
     ) -> Page | None:
         """Whom a campaign calls, in the order of its list; None where there is no such campaign."""
 
-    async def upload(self, name: str, text: str) -> Synced:
-        """Replace a campaign's list; raises NoSuchCampaignError, NotUploadedError, BadListError."""
+    async def upload(self, name: str, data: bytes) -> Synced:
+        """Replace a campaign's list by a file; raises NoSuchCampaignError, NotUploadedError, BadListError."""
 
 
 class Infinity(Protocol):
@@ -63,6 +64,9 @@ class Infinity(Protocol):
 
     def tenants(self) -> Mapping[str, Tenant]:
         """Every tenant with a valid manifest, by name, those that take no calls too."""
+
+    def numbering(self, tenant: str | None) -> Numbering | None:
+        """How a tenant writes numbers without a country; how the site does, where None is asked for."""
 
     def follow(self, call: str) -> AbstractContextManager[asyncio.Queue[Call]]:
         """A call as it is after each change that this process makes, by its id, until the context is left.

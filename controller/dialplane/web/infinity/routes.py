@@ -2,11 +2,19 @@
 
 from fastapi import APIRouter
 
-from dialplane.web.infinity import callbacks, calls, campaigns, configs, events, extensions
+from dialplane.web.infinity import callbacks, calls, campaigns, configs, do_not_call, events, extensions
 
 guarded = APIRouter(prefix="/infinity", tags=["infinity"])
 """For whoever shows a token."""
-for _router in (calls.router, events.router, extensions.router, configs.router, callbacks.router, campaigns.router):
+for _router in (
+    calls.router,
+    events.router,
+    extensions.router,
+    configs.router,
+    callbacks.router,
+    campaigns.router,
+    do_not_call.router,
+):
     guarded.include_router(_router)
 
 platform = APIRouter(prefix="/infinity", tags=["infinity"])
