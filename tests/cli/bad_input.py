@@ -1,6 +1,7 @@
 """Manifests that are wrong in one way each, and the one line that says so: what a user can do wrong, as a table."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 OFFICE = """\
 apiVersion: dialplane.io/v1alpha1
@@ -98,6 +99,32 @@ def _list(old: str, new: str) -> dict[str, str | bytes]:
 def _notifier(field: str) -> dict[str, str | bytes]:
     return {"a.yaml": NOTIFIER + f"  {field}\n", "s.yaml": SECRET.replace("alice", "people")}
 
+
+def _told(url: str, field: str = "") -> dict[str, str | bytes]:
+    text = NOTIFIER + (f"  {field}\n" if field else "")
+    return {"a.yaml": text, "s.yaml": SECRET.replace("alice", "people").replace("long-enough-password", url)}
+
+
+def _called(**spec: str) -> dict[str, str | bytes]:
+    """A campaign with an inline list, and fields of its own or its tenant's (`tenant_…`)."""
+    campaign = CAMPAIGN.replace("{configMapRef: {name: people, key: may.csv}}", '{inline: [{number: "+4930555010"}]}')
+    tenant, secret = TENANT.split("---")
+    for name, value in spec.items():
+        if name.startswith("tenant_"):
+            tenant += f"  {name.removeprefix('tenant_')}: {value}\n"
+        else:
+            campaign += f"  {name}: {value}\n"
+    return {"a.yaml": campaign, "t.yaml": f"{tenant}---{secret}"}
+
+
+_TODAY = datetime.now(UTC).date()
+_ALL_MONDAYS = ", ".join(
+    f'"{day}"' for number in range(-2, 420) if (day := _TODAY + timedelta(days=number)).weekday() == 0
+)
+_MIXED = (
+    "numbers with a country and without one are mixed, so that nobody knows which of them are the same: write all of "
+    "them with + and the country code, or set numbering.countryCode in the Asterisk or the InfinityTenant"
+)
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefg", "bcdefgh", strict=True)
@@ -279,6 +306,70 @@ TABLE = (
         "attribute in a title",
         _notifier('title: "{{ text.upper }}"'),
         "a.yaml:8: Notifier/people: spec.title: line 1: an attribute (a dot) is not for templates of notifications",
+    ),
+    Bad(
+        "a plain https hook",
+        _told("https://hooks.example.com/sms"),
+        "a.yaml:6: Notifier/people: spec.urlSecretRef: Secret people, key password: https:// is no service of Apprise: a webhook is jsons://…, others have names of their own",
+    ),
+    Bad(
+        "a service that there is not",
+        _told("nosuch://hooks.example.com/sms"),
+        "a.yaml:6: Notifier/people: spec.urlSecretRef: Secret people, key password: Apprise knows no service of this name",
+    ),
+    Bad(
+        "a filter for a Dongle that there is not",
+        _told("json://127.0.0.1", "filter: {dongles: [no-such-dongle]}"),
+        "a.yaml:8: Notifier/people: spec.filter.dongles[0]: there is no Dongle 'no-such-dongle': name one that there is, or take it out",
+    ),
+    Bad(
+        "a filter for a trunk that there is not",
+        _told("json://127.0.0.1", "filter: {trunks: [carrier]}"),
+        "a.yaml:8: Notifier/people: spec.filter.trunks[0]: there is no SipTrunk 'carrier': name one that there is, or take it out",
+    ),
+    Bad(
+        "a Notifier that tells nothing",
+        {
+            "a.yaml": NOTIFIER.replace("  events: [sms.received]\n", ""),
+            "s.yaml": SECRET.replace("alice", "people").replace("long-enough-password", "json://127.0.0.1"),
+        },
+        "a.yaml:5: Notifier/people: spec.events: tells nothing: list events, or name it in a Dongle's sms.forwardTo",
+    ),
+    # Campaigns, and what they read.
+    Bad(
+        "a bad line in a list",
+        _list("    +15550101\n", "    +15550101\n    Ada\n"),
+        "a.yaml:8: Campaign/spring: spec.destinations.configMapRef: ConfigMap people, key may.csv: line 3, number: not a telephone number: 2 to 20 digits, with at most one + in front",
+    ),
+    Bad(
+        "a list of nothing",
+        _list("may.csv: |\n    number\n    +15550101\n", 'may.csv: ""\n'),
+        "a.yaml:8: Campaign/spring: spec.destinations.configMapRef: ConfigMap people, key may.csv: line 1: the list is empty: the first line names the columns, one of them `number`",
+    ),
+    Bad(
+        "a list of a header",
+        _list("    +15550101\n", ""),
+        "a.yaml:8: Campaign/spring: spec.destinations.configMapRef: ConfigMap people, key may.csv: nobody is on the list: add a line for each, below the header",
+    ),
+    Bad(
+        "numbers of two kinds",
+        _called(doNotCall='{numbers: ["030555010"]}'),
+        f"a.yaml:9: Campaign/spring: spec.doNotCall: {_MIXED}",
+    ),
+    Bad(
+        "numbers of two kinds in a tenant",
+        _called(tenant_doNotCall='{numbers: ["030555010", "+4930555011"]}'),
+        f"t.yaml:9: InfinityTenant/acme: spec.doNotCall: {_MIXED}",
+    ),
+    Bad(
+        "a number that no country explains",
+        _called(tenant_numbering='{countryCode: "49"}', tenant_doNotCall='{numbers: ["30555010"]}'),
+        "t.yaml:10: InfinityTenant/acme: spec.doNotCall.numbers[0]: whose number it is cannot be known: write it with + and the country code, or with the national prefix 0; where a spreadsheet has taken a 0 or + away, format the column as text, and enter the numbers again",
+    ),
+    Bad(
+        "windows that never open",
+        _called(callingWindows='[{days: [mon], from: "09:00", to: "17:00"}]', holidays=f"[{_ALL_MONDAYS}]"),
+        "a.yaml:9: Campaign/spring: spec.callingWindows: its calling windows never open within 400 days: every day of theirs is a holiday",
     ),
     # Secrets: the value is never shown.
     Bad(

@@ -185,7 +185,7 @@ async def test_what_happens_while_a_url_is_wrong_is_told_once_it_is_right(rigs: 
     async with rigs() as rig:
         wants = notifier("a", events=["sms.received"])
         rig.serve(wants, a="nosuch://token")
-        wrong = "Secret a, key url: Apprise knows no service of this name"
+        wrong = "spec.urlSecretRef: Secret a, key url: Apprise knows no service of this name"
         assert rig.ready("a") == ("False", "SecretInvalid", wrong)
         await rig.happens(sms())
         await rig.until_states("pending")

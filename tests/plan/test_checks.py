@@ -354,6 +354,14 @@ def message(name: str = "m", **spec: Any) -> Manifest:
 IMEIS = [{"imei": f"35400000000000{n}"} for n in range(3)]
 PORTS = {"audioPort": "/dev/ttyUSB1", "dataPort": "/dev/ttyUSB2"}
 BOSS = manifest("Notifier", "boss", {"urlSecretRef": {"name": "boss", "key": "url"}})
+
+
+def told(**only: Any) -> Manifest:
+    return manifest(
+        "Notifier", "boss", {"urlSecretRef": {"name": "boss", "key": "url"}, "events": ["sms.received"], "filter": only}
+    )
+
+
 URL = {"boss": {"url": "json://example.com"}}
 
 
@@ -372,6 +380,10 @@ URL = {"boss": {"url": "json://example.com"}}
     Case("calls lead to a phone", [pbx(), phone("101"), modem("a", inbound={"to": ADA}, **IMEIS[0])], served=["e101", "a"]),
     Case("nobody to tell", [pbx(), BOSS, modem("a", sms={"forwardTo": ["boss", "wife"]}, **IMEIS[0])], [partly("a", GONE, "spec.sms.forwardTo[1]")], ["a", "boss"], URL),
     Case("somebody without an address", [pbx(), BOSS, modem("a", sms={"forwardTo": ["boss"]}, **IMEIS[0])], [out("boss", MISSING, "spec.urlSecretRef"), partly("a", GONE, "spec.sms.forwardTo[0]")], ["a"], {"boss": {}}),
+    Case("a Notifier that tells nothing", [pbx(), BOSS], [partly("boss", GONE, "spec.events")], ["boss"], URL),
+    Case("a Notifier of a modem that is disabled", [pbx(), BOSS, modem("a", sms={"forwardTo": ["boss"]}, enabled=False, **IMEIS[0])], served=["boss"], secrets=URL),
+    Case("a Notifier beside a modem that cannot be served", [pbx(), BOSS, modem("general", **IMEIS[0])], [out("general", Reason.INVALID, "metadata.name")], ["boss"], URL),
+    Case("filters for what is not there", [pbx(), told(dongles=["a", "b"], trunks=["t"]), modem("a", enabled=False, **IMEIS[0])], [partly("boss", GONE, "spec.filter.dongles[1]"), partly("boss", GONE, "spec.filter.trunks[0]")], ["boss"], URL),
     Case("a message by a modem", [pbx(), modem("a", **IMEIS[0]), message(dongle="a")], served=["a", "m"]),
     Case("a message by a group", [pbx(), modem("a", group="g", **IMEIS[0]), message(dongleGroup="g")], served=["a", "m"]),
     Case("no such modem", [pbx(), modem("a", **IMEIS[0]), message(dongle="b")], [out("m", GONE, "spec.dongle")], ["a"]),

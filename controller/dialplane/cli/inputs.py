@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from dialplane.cli.errors import Unusable
+from dialplane.cli.service_faults import service_faults
 from dialplane.cli.stand_ins import completed
 from dialplane.notify.words import BadTemplateError, Wording
 from dialplane.plan.advice import advice
@@ -123,6 +124,11 @@ def plan_site(site: Site, templates: Path | None = None, *, exact: bool = False,
         found = [(key, problem) for key, problem in found if problem.reason in _OF_SECRETS]
         found += [(k, p) for k, problems in complete.problems.items() for p in problems if p.reason not in _OF_SECRETS]
     found += [(r.key, p) for r, spec in snapshot.of(NotifierSpec) for p in _of_templates(spec)]
+    unread: tuple[Finding, ...] = ()
+    try:
+        found += service_faults(site.snapshot, plan)
+    except Unusable as error:
+        unread = (Finding("", 0, "", "", f"lists and Notifiers are not read: {error}", Level.NOTICE),)
     if not secrets:
         found = [(key, problem) for key, problem in found if problem.reason not in _OF_SECRETS]
     findings = {(f.subject, f.field, f.message): f for f in site.findings}
@@ -133,7 +139,7 @@ def plan_site(site: Site, templates: Path | None = None, *, exact: bool = False,
     for key, field, message in advice(snapshot):
         finding = replace(site.finding(key, Problem(Reason.INVALID, message, field)), level=Level.NOTICE)
         findings.setdefault((finding.subject, finding.field, finding.message), finding)
-    return Planned(site, plan, tuple(sorted(findings.values())))
+    return Planned(site, plan, tuple(sorted((*findings.values(), *unread))))
 
 
 def _of_templates(spec: NotifierSpec) -> Iterator[Problem]:

@@ -75,10 +75,10 @@ def _duty(name: str, uid: str, spec: NotifierSpec, url: SecretStr) -> Duty:
         wording = Wording(spec.title, spec.template)
         target = Target(url.get_secret_value())
     except BadTemplateError as error:
-        return Duty(name, uid, spec, url, problem=Problem(Reason.INVALID, str(error)))
+        return Duty(name, uid, spec, url, problem=Problem(Reason.INVALID, error.what, error.field))
     except BadTargetError as error:
         said = f"Secret {spec.url_secret_ref.name}, key {spec.url_secret_ref.key}: {error}"
-        return Duty(name, uid, spec, url, problem=Problem(Reason.SECRET_INVALID, said))
+        return Duty(name, uid, spec, url, problem=Problem(Reason.SECRET_INVALID, said, "spec.urlSecretRef"))
     return Duty(name, uid, spec, url, wording=wording, in_parallel=target.in_parallel)
 
 

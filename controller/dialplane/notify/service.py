@@ -224,9 +224,9 @@ class NotifyService:
 
     def _conditions(self, duty: Duty) -> Iterator[Condition]:
         if (problem := duty.problem) is not None:
-            yield Condition(ConditionType.READY, Truth.FALSE, problem.reason, problem.message)
+            yield Condition(ConditionType.READY, Truth.FALSE, problem.reason, str(problem))
             if problem.reason in MANIFEST_MUST_CHANGE:
-                yield Condition(ConditionType.STALLED, Truth.TRUE, problem.reason, problem.message)
+                yield Condition(ConditionType.STALLED, Truth.TRUE, problem.reason, str(problem))
         elif self._trouble:
             yield Condition(ConditionType.READY, Truth.UNKNOWN, Reason.STORE_UNAVAILABLE, self._trouble)
         else:

@@ -30,6 +30,9 @@ REFUSED: Final[Mapping[str, str]] = {
 }
 """Services of Apprise that cannot be what is wanted, and why."""
 
+_WEB: Final = {"http": "json", "https": "jsons"}
+"""What people write who have a webhook, and what Apprise calls it."""
+
 _FILES: Final = frozenset({"template", "keyfile", "subfile", "pgpkey", "attach"})
 """Arguments of URLs that make Apprise read a file of the controller's machine, and partly send it."""
 
@@ -196,6 +199,9 @@ def _parts(url: str) -> dict[str, Any]:
     scheme = scheme.lower()
     if not found:
         raise BadTargetError("the value is not an Apprise URL: such as mailto://…, tgram://…, json://…")
+    if scheme in _WEB:
+        words = f"{scheme}:// is no service of Apprise: a webhook is {_WEB[scheme]}://…, others have names of their own"
+        raise BadTargetError(words)
     parts = url_to_dict(url)  # type: ignore[no-untyped-call]
     if not parts or not parts.get("schema"):
         known = scheme if scheme in _known() else ""

@@ -33,6 +33,8 @@ class Draft:
     asterisk: AsteriskSpec | None = None
     config_maps: Mapping[Key, ConfigMaps] = field(default_factory=dict, repr=False)
     """The ConfigMaps as each resource sees them."""
+    disabled: Mapping[Key, Resource] = field(default_factory=dict)
+    """Those that say `enabled: false`: they are there, and not served."""
     problems: dict[Key, list[Problem]] = field(default_factory=dict)
     _of: dict[type, list[tuple[Key, Any]]] = field(
         default_factory=lambda: defaultdict(list), init=False, repr=False, compare=False
@@ -44,6 +46,10 @@ class Draft:
             for key, resource in self.resources.items():
                 self._of[type(resource.spec)].append((key, resource.spec))
         return self._of[spec_type]
+
+    def has(self, key: Key) -> bool:
+        """Whether there is such a resource, served or not."""
+        return key in self.resources or key in self.problems or key in self.disabled
 
     def note(self, findings: Iterable[Finding]) -> bool:
         """Take the findings in; whoever has one that is not partial is out from now on. Returns whether anybody went.

@@ -150,11 +150,12 @@ class Planner:
 
 def _draft(shares: Mapping[Key, Share]) -> tuple[Draft, frozenset[Key]]:
     enabled = {key: share.resource for key, share in shares.items() if share.enabled}
-    disabled = frozenset(k for k, s in shares.items() if not s.enabled)
+    disabled = {key: share.resource for key, share in shares.items() if not share.enabled}
     draft = Draft(
         enabled,
         {key: share.secrets for key, share in shares.items()},
         config_maps={key: share.config_maps for key, share in shares.items() if share.config_maps},
+        disabled=disabled,
     )
     draft.note([(key, p) for key, r in enabled.items() if r.problems for p in r.problems])
     pbxes = draft.of(AsteriskSpec)
@@ -165,7 +166,7 @@ def _draft(shares: Mapping[Key, Share]) -> tuple[Draft, frozenset[Key]]:
     else:
         message = "no valid Asterisk in this namespace; create one"
         draft.note([(key, Problem(Reason.ASTERISK_MISSING, message)) for key in list(draft.resources)])
-    return draft, disabled
+    return draft, frozenset(disabled)
 
 
 def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:

@@ -20,6 +20,7 @@ from dialplane.plan.checks.conflicts import (
     trusted_certificates,
 )
 from dialplane.plan.checks.modems import duplicate_modems, forwarding, names, ways_out
+from dialplane.plan.checks.notifiers import filters, silent
 from dialplane.plan.checks.numbers import dialled_numbers, forwards
 from dialplane.plan.checks.outbound import overlapping_routes, routes_beyond_reach, shortened_emergency_numbers
 from dialplane.plan.checks.references import route_targets, schedule_loops, transports, trunks
@@ -63,4 +64,6 @@ PARTIAL: tuple[Check, ...] = (
     routes_beyond_reach,
     shortened_emergency_numbers,
     caller_ids,
+    filters,
+    silent,
 )
