@@ -14,7 +14,7 @@ from dialplane.reconcile.settings import AmiDefaults
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth, status_of
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import Resource
-from dialplane.resources.problem import Reason
+from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.sms_message import SmsMessageSpec
 from dialplane.resources.snapshot import Snapshot
 from dialplane.service import Said, SiteView
@@ -76,6 +76,16 @@ def test_what_a_service_says_takes_the_place_of_what_the_loop_says_of_that_resou
     assert found[TEXT].fields == {"kept": 1, "phase": "Delivered"}
     assert found[PHONE] == reports()[PHONE]
     assert found.keys() == {TEXT, PHONE}
+
+
+@pytest.mark.parametrize(("partial", "reason"), [(True, Reason.REFERENCE_MISSING), (False, Reason.DELIVERED)])
+def test_a_service_does_not_hide_that_a_part_is_left_out(*, partial: bool, reason: Reason) -> None:
+    delivered = condition(Truth.TRUE, Reason.DELIVERED)
+    services = Services([Messages(Said((delivered,)))], AmiDefaults(), lambda: None, None)
+    problem = Problem(Reason.REFERENCE_MISSING, "there is no Dongle", "spec.filter", partial=partial)
+    services.see(Judged(Snapshot("office"), Plan(problems={TEXT: (problem,)}), Findings()))
+    left_out = Report(TEXT, "uid-hello", 1, (condition(Truth.FALSE, Reason.REFERENCE_MISSING),), {})
+    assert [each.reason for each in services.completed({TEXT: left_out})[TEXT].conditions] == [reason]
 
 
 def test_a_view_is_shown_once_and_every_report_is_heard() -> None:

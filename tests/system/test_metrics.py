@@ -32,7 +32,8 @@ def of_door(name: str, kind: str) -> bool:
 async def test_all_is_served_that_the_page_tells_of(fresh: World) -> None:
     extensions, secrets = phones(("101", "102"))
     # Whoever has no modem, message or Notifier has no services, and none of their metrics.
-    notifier = manifest("Notifier", "office", urlSecretRef={"name": "notifiers", "key": "office"})
+    url = {"name": "notifiers", "key": "office"}
+    notifier = manifest("Notifier", "office", urlSecretRef=url, events=["sms.failed"])
     secrets["notifiers"] = {"office": "json://127.0.0.1:9/hook"}
     await fresh.door.apply([fresh.pbx(), *extensions, notifier], secrets)
     await fresh.door.wait_ready()

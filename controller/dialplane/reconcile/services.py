@@ -78,7 +78,7 @@ class Services:
         for service in self._services:
             for key, said in _said(service).items():
                 if key in found:
-                    found[key] = _with(found[key], said)
+                    found[key] = _with(found[key], said, partial=self._partial(key))
                     if said.over:
                         over.add(key)
         for key in self._begun & found.keys():
@@ -94,6 +94,11 @@ class Services:
         if self._remover is not None:
             for key in self._over & reports.keys():
                 self._remover.remove(key, reports[key].uid)
+
+    def _partial(self, key: Key) -> bool:
+        """Whether the plan has left out a part of a resource that is served."""
+        problems = self._seen.plan.problems.get(key, ()) if self._seen else ()
+        return bool(problems) and all(problem.partial for problem in problems)
 
     async def _keep(self, service: Service) -> None:
         loop, wait = asyncio.get_running_loop(), FIRST_RETRY
@@ -121,10 +126,12 @@ def _guarded(service: Service, call: Callable[..., Any], *args: Any) -> Any:
         return None
 
 
-def _with(report: Report, said: Said) -> Report:
+def _with(report: Report, said: Said, *, partial: bool) -> Report:
+    """A service knows of no part that the plan has left out: its True does not hide the plan's False."""
     theirs = {condition.type: condition for condition in said.conditions}
-    ready = report.condition(ConditionType.READY)
-    if is_rendered(report.key.kind) and ready is not None and ready.status is not Truth.TRUE:
+    ready, told = report.condition(ConditionType.READY), theirs.get(ConditionType.READY)
+    proven = is_rendered(report.key.kind) and ready is not None and ready.status is not Truth.TRUE
+    if proven or (partial and told is not None and told.status is Truth.TRUE):
         theirs.pop(ConditionType.READY, None)
     ours = tuple(condition for condition in report.conditions if condition.type not in theirs)
     return replace(report, conditions=(*ours, *theirs.values()), fields={**report.fields, **said.fields})
