@@ -194,7 +194,7 @@ class SipAgent(asyncio.DatagramProtocol):
             number: the user part of To, and of the request URI unless ``uri`` is given.
             uri: the request URI.
             from_user: the caller's number, by default our own.
-            headers: further headers.
+            headers: further headers; a `from` or a `to` takes the place of ours.
             limit_seconds: so long it may ring; then CANCEL, and the code is what comes of it.
         """
         rtp = await self._media()
@@ -516,8 +516,9 @@ class SipAgent(asyncio.DatagramProtocol):
     ) -> SipMessage:
         host, port = self.server
         own = f"<sip:{from_user or self.user}@{self.address[0]}:{self.address[1]}>;tag={new_tag()}"
-        named = [("from", own), ("to", f"<sip:{number}@{host}:{port}>"), ("call-id", new_tag())]
-        return self._request(method, uri or f"sip:{number}@{host}:{port}", [*named, *headers], 1)
+        own_words = dict(headers)
+        named = {"from": own, "to": f"<sip:{number}@{host}:{port}>", "call-id": new_tag()} | own_words
+        return self._request(method, uri or f"sip:{number}@{host}:{port}", list(named.items()), 1)
 
     def _request(self, method: str, uri: str, headers: Headers, number: int) -> SipMessage:
         host, port = self.address

@@ -151,8 +151,9 @@ class CarrierCommands(PhoneCommands):
         """Call the customer.
 
         ``number`` is the DID in To. ``uri`` chooses the request URI, as carriers differ: ``number`` (the DID
-        at the customer's address; the default), ``contact`` (exactly what ``username`` registered) or
-        ``contact+number`` (the contact with the DID as its user part). ``from_user`` is the caller.
+        at the customer's address; the default), ``contact`` (exactly what ``username`` registered),
+        ``contact+number`` (the contact with the DID as its user part) or ``tel`` (the DID as a `tel:` URI, with what
+        follows the contact's address). ``from_user`` is the caller.
         """
         number, form = str(fields["number"]), str(fields.get("uri", "number"))
         uri = ""
@@ -160,6 +161,8 @@ class CarrierCommands(PhoneCommands):
             uri = self.carrier.bindings[str(fields["username"])]
             if form == "contact+number":
                 uri = re.sub(r"^(sips?):(?:[^@;]*@)?", lambda match: f"{match[1]}:{number}@", uri)
+            elif form == "tel":
+                uri = f"tel:{number}{uri[uri.index(';') :]}"
         call = await self.carrier.invite(
             number,
             uri=uri,

@@ -37,6 +37,9 @@ def test_a_number_is_one_number_in_every_spelling(written: str) -> None:
         (AMERICA, "0049 30 555010", "+4930555010"),
         (AMERICA, "+1 555 0100", "+15550100"),
         (AMERICA, "555-0100", None),
+        (GERMANY, "tel:030555010;phone-context=+49", None),  # never glued together: refused, and said so
+        (GERMANY, "+4930555010;ext=12", None),
+        (GERMANY, "sip:+4930555010;rn=+49301@example.com", None),
         (ITALY, "06 1234567", "+39061234567"),
         (ITALY, "+39 (0)6 1234567", "+39061234567"),
         (ITALY, "3931234567", None),

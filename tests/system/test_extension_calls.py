@@ -23,6 +23,30 @@ async def test_a_name_is_shown_at_the_other_phone_as_it_is_written(pbx: Pbx, num
     await hang_up(pbx, number, call)
 
 
+@pytest.mark.parametrize("number", ["101;npdi=yes", "101;phone-context=+1"])
+async def test_user_parameters_are_no_part_of_what_a_phone_dials(pbx: Pbx, number: str) -> None:
+    await pbx.phone("101")
+    await hang_up(pbx, "103", await dial(pbx, "103", number))
+
+
+async def test_a_number_with_parameters_leaves_without_them(pbx: Pbx) -> None:
+    await hang_up(pbx, "103", await dial(pbx, "103", "0301234567;phone-context=+49;ext=8"))
+    assert (await last_call(pbx, "alpha"))["number"] == "+49301234567"
+
+
+async def test_a_feature_code_with_parameters_is_the_feature_code(pbx: Pbx) -> None:
+    await hang_up(pbx, "103", await dial(pbx, "103", "*43;user=1"))
+
+
+async def test_a_call_is_transferred_to_a_number_with_parameters(pbx: Pbx) -> None:
+    phone, other = await pbx.phone("101"), await pbx.phone("102")
+    before = len((await other.ask("calls"))["calls"])
+    call = await dial(pbx, "103", "101")
+    assert (await phone.ask("transfer", number="102;npdi=yes"))["code"] == 202
+    await other.event("call", state="answered", outgoing=False, call=before + 1)
+    await hang_up(pbx, "103", call)
+
+
 async def test_no_answer_goes_to_the_forward(pbx: Pbx) -> None:
     phone = await pbx.phone("101")
     await pbx.phone("105", ring_seconds=20)

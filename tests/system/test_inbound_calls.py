@@ -31,6 +31,67 @@ async def test_the_called_number_may_stand_in_the_to_header(pbx: Pbx) -> None:
     assert (await from_outside(pbx, "101", carrier="beta", uri="contact"))["code"] == 404
 
 
+@pytest.mark.parametrize(
+    ("number", "uri"),
+    [
+        ("+49301000;npdi=yes", "contact+number"),
+        ("+49301000;phone-context=+1", "contact+number"),
+        ("49301000;rn=+49301001;npdi", "contact+number"),
+        ("+49301000%3Bext=2", "contact+number"),
+        ("+49301000;npdi;rn=+49301001", "tel"),
+    ],
+)
+async def test_user_parameters_of_the_called_address_are_no_part_of_the_number(pbx: Pbx, number: str, uri: str) -> None:
+    phone = await pbx.phone("101")
+    assert (await from_outside(pbx, number, uri=uri))["code"] == 200
+    assert (await phone.ask("calls"))["calls"][-1]["state"] == "answered"
+    await phone.ask("hangup")
+
+
+@pytest.mark.parametrize(
+    ("to", "code"),
+    [
+        ("<sip:+49302000;rn=+49301111;npdi@example.com>", 200),
+        ("<sip:+4930;rn=2000@example.com>", 404),  # glued together they would be the number
+        ("<sip:+49302000;phone-context=+1@example.com;user=phone>;x=y", 200),
+        ("<sip:x49302000@example.com>", 404),
+        ("<tel:+49302000;rn=+4930>", 200),
+        ("tel:+49302000;npdi=yes", 200),
+        ('"tel:+4930" <TEL:+49-30-2000>', 200),
+        ("<tel:+4930;ext=2000>", 404),
+        ("<sip:example.com>", 404),
+    ],
+)
+async def test_the_number_in_the_to_header_has_no_parameters(pbx: Pbx, to: str, code: int) -> None:
+    phone = await pbx.phone("101")
+    call = await from_outside(pbx, "1", carrier="beta", uri="contact", headers={"to": to})
+    assert call["code"] == code
+    if code == 200:
+        await phone.ask("hangup")
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("<sip:+441234;cpc=55@example.com>", "<sip:+441234@"),
+        ("<tel:+44-1234;phone-context=+99>", "<sip:+441234@"),
+        ("<sip:(01234)56.78-9@example.com>", "<sip:+49123456789@"),
+        ("<sip:alice7@example.com>", '"Anonymous" <sip:anonymous@'),
+        ("<sip:12%22,7@example.com>", '"Anonymous" <sip:anonymous@'),
+        (
+            '"O\'Brien, Smith-Jones & Co. (UK)" <sip:+441234@example.com>',
+            '"O\'Brien, Smith-Jones & Co. (UK)" <sip:+441234@',
+        ),
+        ('"x\\" ${EXTEN} <112>; $[1]" <sip:+441234@example.com>', '"x EXTEN 112 1" <sip:+441234@'),
+    ],
+)
+async def test_a_caller_is_shown_by_the_digits_of_a_number_alone(pbx: Pbx, given: str, shown: str) -> None:
+    phone = await pbx.phone("101")
+    assert (await from_outside(pbx, "+49301000", headers={"from": f"{given};tag=a{len(given)}"}))["code"] == 200
+    assert (await phone.ask("calls"))["calls"][-1]["headers"]["from"].startswith(shown)
+    await phone.ask("hangup")
+
+
 async def test_a_ring_group_rings_all_and_the_first_takes_it(pbx: Pbx) -> None:
     phones = [await pbx.phone(n, ring_seconds=s) for n, s in (("101", 3), ("102", 0.5), ("108", 3))]
     told = [len(phone.events) for phone in phones]

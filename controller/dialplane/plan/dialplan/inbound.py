@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dialplane.plan.dialplan.contexts import END, Address, context, entry
 from dialplane.plan.dialplan.destinations import Destinations
 from dialplane.plan.dialplan.endpoints import trunk_context
+from dialplane.plan.dialplan.numbers import PLAIN_NAME, PLAIN_NUMBER
 from dialplane.plan.dialplan.privacy import ASKS_PRIVACY
 from dialplane.plan.dialplan.routine import routine
 from dialplane.plan.dialplan.trunks import WRITTEN_NUMBER
@@ -25,14 +26,14 @@ ANY_NUMBER = "_[+0-9A-Za-z*#]!"
 UNALLOCATED = "1"
 """Q.850 `unallocated number`: the carrier is told 404."""
 
-# What comes from the network is filtered before it is anything: numbers to digits and `+`, names to letters, digits,
-# blanks and a few signs; bytes above 7f are UTF-8.
 INBOUND = routine(
     "inbound",
     ("trunk", "context", "extension"),
-    r"""
-          Set(LOCAL(number)=${FILTER(0-9+,${CALLERID(num)})})
-          Set(CALLERID(name)=${FILTER(A-Za-z0-9 ._+\x80-\xff-,${CALLERID(name)})})
+    """
+          Set(LOCAL(said)=${CALLERID(num)})
+          Gosub(<plain_number>,s,1)
+          Set(LOCAL(number)=${GOSUB_RETVAL})
+          Set(CALLERID(name)=PLAIN_NAME)
           GotoIf(${DIALPLAN_EXISTS(dp-trunks,<trunk>,1)}?:refused)
           Gosub(dp-trunks,<trunk>,1)
           Set(LOCAL(row)=${GOSUB_RETVAL})
@@ -41,7 +42,7 @@ INBOUND = routine(
           GotoIf($["x${most}" = "x"]?caller)
           GotoIf($[${GROUP_COUNT(<trunk>@trunk)} > ${most}]?full)
     caller: Set(LOCAL(format)=${CUT(row,:,2)})
-          Gosub(<written_number>,s,1(${number:0:40},${format},${CUT(row,:,3)},${CUT(row,:,4)},${CUT(row,:,5)}))
+          Gosub(<written_number>,s,1(${number},${format},${CUT(row,:,3)},${CUT(row,:,4)},${CUT(row,:,5)}))
           Set(CALLERID(num)=${GOSUB_RETVAL})
           GotoIf($["x${number}" = "x"]?hidden)
           Gosub(<asks_privacy>,s,1())
@@ -50,8 +51,8 @@ INBOUND = routine(
     known: Goto(<context>,<extension>,1)
     full: Hangup(17)
     refused: Hangup(1)
-    """,
-    calls=(WRITTEN_NUMBER, ASKS_PRIVACY),
+    """.replace("PLAIN_NAME", PLAIN_NAME),
+    calls=(PLAIN_NUMBER, WRITTEN_NUMBER, ASKS_PRIVACY),
 )
 """Counts the call, writes the caller's number as the trunk's policy says, and sends the call on. A caller without a
 number is anonymous, as is one who asks for it: otherwise a phone would show the address of this Asterisk, or the
@@ -62,14 +63,24 @@ INBOUND_TO_HEADER = routine(
     ("context",),
     """
           Set(LOCAL(to)=${PJSIP_HEADER(read,To)})
-          Set(LOCAL(number)=${FILTER(0-9+,${PJSIP_PARSE_URI_FROM(to,user)})})
-          Set(LOCAL(number)=${IF($["x${number}" = "x"]?unknown:${number:0:40})})
+          Set(LOCAL(uri)=${CUT(to,<,2)})
+          GotoIf($[${LEN(${uri})} > 0]?within)
+          Set(LOCAL(uri)=${to})
+    within: Set(LOCAL(uri)=${CUT(uri,>,1)})
+          GotoIf($["${FILTER(a-z:,${TOLOWER(${uri:0:4})})}" = "tel:"]?tel)
+          Set(LOCAL(said)=${PJSIP_PARSE_URI_FROM(uri,user)})
+          Goto(read)
+    tel: Set(LOCAL(said)=${uri:4})
+    read: Gosub(<plain_number>,s,1)
+          Set(LOCAL(number)=${GOSUB_RETVAL})
+          Set(LOCAL(number)=${IF($["x${number}" = "x"]?unknown:${number})})
           GotoIf(${DIALPLAN_EXISTS(<context>,${number},1)}?:refused)
           Goto(<context>,${number},1)
     refused: Hangup(1)
     """,
+    calls=(PLAIN_NUMBER,),
 )
-"""Takes the called number from the To header, which is filtered and must then be one of the trunk's own DIDs."""
+"""Takes the called number from the To header (`sip:` or `tel:`); it must then be one of the trunk's own DIDs."""
 
 END_OF_CALL = routine("end", (), "Hangup(16)")
 

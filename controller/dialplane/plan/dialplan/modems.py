@@ -23,6 +23,7 @@ from collections.abc import Iterator
 
 from dialplane.plan.dialplan.contexts import Address, context, entry
 from dialplane.plan.dialplan.destinations import Destinations
+from dialplane.plan.dialplan.numbers import PLAIN_NAME, PLAIN_NUMBER
 from dialplane.plan.dialplan.routine import routine
 from dialplane.plan.escape import argument
 from dialplane.plan.objects import DialplanContext, DialplanEntry
@@ -52,14 +53,17 @@ _REPORTED = (
 MODEM_CALL = routine(
     "modem_call",
     ("context", "extension"),
-    r"""
-          Set(LOCAL(number)=${FILTER(0-9+,${CALLERID(num)})})
-          Set(CALLERID(num)=${number:0:40})
-          Set(CALLERID(name)=${FILTER(A-Za-z0-9 ._+\x80-\xff-,${CALLERID(name)})})
+    """
+          Set(LOCAL(said)=${CALLERID(num)})
+          Gosub(<plain_number>,s,1)
+          Set(LOCAL(number)=${GOSUB_RETVAL})
+          Set(CALLERID(num)=${number})
+          Set(CALLERID(name)=PLAIN_NAME)
           GotoIf($["x${number}" = "x"]?:known)
           Set(CALLERID(pres)=prohib)
     known: Goto(<context>,<extension>,1)
-    """,
+    """.replace("PLAIN_NAME", PLAIN_NAME),
+    calls=(PLAIN_NUMBER,),
 )
 """Filters what the network says of the caller, and sends the call on. A caller without a number is anonymous."""
 

@@ -31,6 +31,7 @@ def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
         options(
             ("user_agent", "Dialplane"),
             ("endpoint_identifier_order", "ip,username,auth_username"),
+            ("ignore_uri_user_options", True),  # `;npdi=yes` and the like are no part of a number
             ("keep_alive_interval", KEEP_ALIVE_SECONDS),
         ),
         key,
