@@ -114,6 +114,8 @@ def _read(path: Path) -> Statuses:
 
 
 def _note_source(statuses: Statuses) -> None:
+    if statuses.source.get("progress"):
+        warn(f"{statuses.source.get('origin')}: a fetch is under way: {statuses.source['progress']}", None)
     if statuses.source.get("stale"):
         warn(f"{statuses.source.get('origin')}: the newest state cannot be read; an older one is in force", "red")
         for finding in statuses.source.get("findings", []):

@@ -53,6 +53,8 @@ def _footer(entries: Mapping[Key, Entry], source: Mapping[str, Any]) -> Text:
     ready = sum(_ready(entry) == "True" for entry in entries.values())
     where = " ".join(filter(None, (str(source.get("origin", "")), str(source.get("revision", ""))[:12])))
     text = Text(f"{ready} of {len(entries)} ready   {where}", style="bold")
+    if source.get("progress"):
+        text.append(f"   {source['progress']}")
     if source.get("stale"):
         text.append("   newest state broken, an older one is in force", style="bold red")
     return text

@@ -41,7 +41,8 @@ def judge(entries: Mapping[Key, Entry], state: SourceState | None, *, verified: 
             reasons.append(f"{key}: {ready.get('reason')}: {' '.join(str(ready.get('message', '')).split())}")
             waiting = waiting or ready.get("reason") not in MANIFEST_MUST_CHANGE
     if not entries:
-        return Standing(Verdict.WAITING, ("nothing has been read yet",))
+        under_way = f": {state.progress}" if state is not None and state.progress else ""
+        return Standing(Verdict.WAITING, (f"nothing has been read yet{under_way}",))
     if not verified:
         return Standing(Verdict.WAITING, tuple(reasons) or ("Asterisk has not been asked yet",))
     if not reasons:

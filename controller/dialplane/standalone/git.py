@@ -7,8 +7,9 @@ always one commit. A commit that cannot be read leaves the last good one in forc
 import asyncio
 import json
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +27,10 @@ from dialplane.standalone.git_tree import read_tree
 from dialplane.standalone.last_good import LastGood, SourceState
 from dialplane.standalone.site import SiteReader
 
-FETCH_SECONDS: Final = 60.0
+SILENCE_SECONDS: Final = 60.0
+"""How long nothing may come in during a fetch, which may take as long as it likes."""
+PROGRESS_SECONDS: Final = 5.0
+"""Between two log lines of one fetch."""
 BACKOFF_LIMIT_SECONDS: Final = 300.0
 
 _LOG = structlog.get_logger("dialplane.git")
@@ -78,7 +82,7 @@ class GitSource:
         folders: SecretFolders | None = None,
         *,
         interval_seconds: float = 60.0,
-        fetch_seconds: float = FETCH_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
         tell: Callable[[SourceState], None] = lambda _: None,
     ) -> None:
         self._repository = repository
@@ -86,7 +90,7 @@ class GitSource:
         self._reader = reader
         self._folders = folders or SecretFolders()
         self._interval = interval_seconds
-        self._fetch_seconds = fetch_seconds
+        self._silence_seconds = silence_seconds
         self._kept = LastGood(repository.shown, tell)
         self._stirred = asyncio.Event()
         self._seen: object = None
@@ -132,13 +136,23 @@ class GitSource:
         if not fetched or (seen == self._seen and not self._kept.state.stale):
             return
         try:
-            files = await asyncio.to_thread(read_commit, self._cache, commit, self._repository.path)
+            files = await asyncio.to_thread(self._read, commit)
             site = await asyncio.to_thread(read_site, self._reader, files, self._folders)
         except SourceMissing as error:
             self._kept.refuse(str(error))
         else:
             self._kept.offer(site, commit)
         self._seen = seen
+
+    def _read(self, commit: str) -> list[File]:
+        try:
+            return read_commit(self._cache, commit, self._repository.path)
+        except SourceMissing:
+            raise
+        except Exception as error:  # noqa: BLE001 -- what dulwich meets in a damaged copy is of many kinds
+            shutil.rmtree(self._cache, ignore_errors=True)
+            message = f"the copy in {self._cache} is damaged ({type(error).__name__}) and will be fetched again"
+            raise SourceMissing(message) from None
 
     async def _fetch(self) -> str:
         order = {
@@ -158,24 +172,48 @@ class GitSource:
             env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
         )
         try:
-            async with asyncio.timeout(self._fetch_seconds):
-                out, _ = await process.communicate(json.dumps(order).encode())
-        except TimeoutError:
-            raise SourceMissing(
-                f"no answer within {self._fetch_seconds:.0f} s: check the address and the network"
-            ) from None
+            answer = await self._answered(process, json.dumps(order).encode())
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        try:
-            answer: dict[str, Any] = json.loads(out)
-        except ValueError:
-            raise SourceMissing(f"the fetch ended with exit code {process.returncode}: see `git ls-remote`") from None
+            self._kept.under_way("")
         if "error" in answer:
             raise SourceMissing(self._repository.conceal(str(answer["error"])))
         _LOG.debug("fetched", repository=self._repository.shown, commit=answer["commit"])
         return str(answer["commit"])
+
+    async def _answered(self, process: asyncio.subprocess.Process, order: bytes) -> Mapping[str, Any]:
+        """The last line of the process, its progress being shown meanwhile."""
+        assert process.stdin is not None  # noqa: S101 -- both are pipes
+        assert process.stdout is not None  # noqa: S101
+        process.stdin.write(order)
+        process.stdin.close()
+        loop = asyncio.get_running_loop()
+        progress, next_line = "", loop.time() + PROGRESS_SECONDS
+        while True:
+            try:
+                async with asyncio.timeout(self._silence_seconds):
+                    line = await process.stdout.readline()
+            except TimeoutError:
+                after = f" after {progress!r}" if progress else ""
+                raise SourceMissing(
+                    f"no answer within {self._silence_seconds:.0f} s{after}: check the address and the network"
+                ) from None
+            if not line:
+                code = await process.wait()
+                raise SourceMissing(f"the fetch ended with exit code {code}: see `git ls-remote`")
+            try:
+                answer: dict[str, Any] = json.loads(line)
+            except ValueError:
+                raise SourceMissing("the fetch answered in words that are not its own: see `git ls-remote`") from None
+            if "commit" in answer or "error" in answer:
+                return answer
+            progress = self._repository.conceal(str(answer.get("progress", ""))) or progress
+            if loop.time() >= next_line:
+                next_line = loop.time() + PROGRESS_SECONDS
+                _LOG.info("fetching", repository=self._repository.shown, progress=progress)
+                self._kept.under_way(progress or "fetching")
 
 
 def read_commit(cache: Path, commit: str, below: str) -> list[File]:

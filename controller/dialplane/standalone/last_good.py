@@ -6,7 +6,7 @@ error that is reported, loudly, until it is mended.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -29,6 +29,8 @@ class SourceState:
     """The commit in force, where there is one."""
     findings: tuple[Finding, ...] = ()
     """What is wrong with the newest state."""
+    progress: str = ""
+    """What is under way to read a newer state, where that takes long."""
     stale: bool = False
     """The newest state could not be read as a whole: an older one, or none, is in force."""
 
@@ -80,6 +82,12 @@ class LastGood:
         """Report that there is no newer state to be had."""
         findings = (Finding(self.state.origin, 0, "", "", message),)
         self._become(SourceState(self.state.origin, self.state.revision, findings, stale=True), "")
+
+    def under_way(self, progress: str) -> None:
+        """Show what is under way, or with an empty text that it is over."""
+        if progress != self.state.progress:
+            self.state = replace(self.state, progress=progress)
+            self._tell(self.state)
 
     def _become(self, state: SourceState, revision: str) -> None:
         before, self.state = self.state, state

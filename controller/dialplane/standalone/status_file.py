@@ -214,6 +214,7 @@ class StatusFile:
             "origin": state.origin,
             "revision": state.revision,
             "stale": state.stale,
+            "progress": state.progress,
             "findings": [{"level": str(finding.level), "text": str(finding)} for finding in state.findings[:100]],
         }
         if source != self._source:
