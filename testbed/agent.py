@@ -86,7 +86,10 @@ class Call:
 
 @dataclass
 class Answering:
-    """How calls are met: ``provisional``, a while, then ``code``. A method ``unheard`` is never answered."""
+    """What happens to incoming calls: ``provisional`` (0: nothing), a while, then ``code``.
+
+    A method ``unheard`` is never answered.
+    """
 
     code: int = 200
     ring_seconds: float = 0.1
@@ -318,7 +321,8 @@ class SipAgent(asyncio.DatagramProtocol):
         call.routes = request.all("record-route")
         call.other = user_of(request.get("from"))
         policy = self.answering
-        self.answer(request, source, policy.provisional)
+        if policy.provisional:
+            self.answer(request, source, policy.provisional)
         self._tell(call)
         with suppress(TimeoutError):
             async with asyncio.timeout(policy.ring_seconds):

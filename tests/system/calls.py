@@ -72,6 +72,7 @@ def site(pbx: Pbx) -> list[Manifest]:
             callerIdPolicy=e164,
             maxChannels=2,
             answerSeconds=2,
+            failoverOn=["408", "420", "5xx"],
             inbound=[
                 {"did": "+49301000", "to": {"extension": "101"}},
                 {"did": "+49301001", "to": {"ringGroup": group | {"noAnswer": {"voicemail": "102"}}}},

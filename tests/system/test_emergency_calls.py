@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
-from dialplane.plan.dialplan.trunks import EMERGENCY_PATIENCE_SECONDS
+from dialplane.plan.dialplan.emergency import PATIENCE_SECONDS
 from tests.system.calls import dial, hang_up, last_call
 from tests.system.pbx import Pbx, from_user
 
@@ -38,14 +39,32 @@ async def test_an_emergency_call_behind_a_prefix_goes_out_as_the_number(pbx: Pbx
     await hang_up(pbx, "104", call)
 
 
-async def test_an_emergency_call_leaves_a_silent_trunk_within_four_seconds(pbx: Pbx) -> None:
-    """The first trunk answers OPTIONS and no INVITE; the second, whose own patience is longer, would wait for six."""
-    await pbx.carriers["alpha"].ask("answer", unheard="INVITE")
+@pytest.mark.parametrize("silence", [{"provisional": 100}, {"provisional": 0}, {"unheard": "INVITE"}], ids=str)
+async def test_an_emergency_call_leaves_a_trunk_that_does_not_ring_within_four_seconds(
+    pbx: Pbx, silence: dict[str, Any]
+) -> None:
+    """It answers OPTIONS; to the INVITE it says 100 and no more, asks for the password and no more, or nothing."""
+    await pbx.carriers["alpha"].ask("answer", **({"ring_seconds": 10} | silence))
     started = time.monotonic()
     call = await dial(pbx, "104", "112")
-    assert time.monotonic() - started < EMERGENCY_PATIENCE_SECONDS + SLACK_SECONDS
+    assert time.monotonic() - started < PATIENCE_SECONDS + SLACK_SECONDS
     assert (await last_call(pbx, "beta"))["number"] == "112"
     await hang_up(pbx, "104", call)
+
+
+async def test_an_emergency_call_never_leaves_a_trunk_that_rings(pbx: Pbx) -> None:
+    alpha = pbx.carriers["alpha"]
+    before = len((await pbx.carriers["beta"].ask("calls"))["calls"])
+    callers = {"101": 180, "104": 183}
+    calls = []
+    for who, provisional in callers.items():
+        seen = len(alpha.events)
+        await alpha.ask("answer", provisional=provisional, ring_seconds=PATIENCE_SECONDS + 0.5)
+        calls.append(asyncio.create_task(dial(pbx, who, "112")))
+        await alpha.event("call", after=seen, state="ringing")
+    for who, call in zip(callers, calls, strict=True):
+        await hang_up(pbx, who, await call)
+    assert len((await pbx.carriers["beta"].ask("calls"))["calls"]) == before
 
 
 async def test_an_emergency_call_ignores_the_limit_of_the_trunk(pbx: Pbx) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ async def test_a_carrier_is_sent_the_number_and_the_caller_as_the_trunk_says(pbx
         await hang_up(pbx, who, call)
 
 
-@pytest.mark.parametrize("code", [503, 500, 504, 408, 302])
+@pytest.mark.parametrize("code", [503, 500, 504, 408, 302, 401, 407, 420])
 async def test_a_trunk_that_fails_hands_over_to_the_next(pbx: Pbx, code: int) -> None:
     await pbx.carriers["alpha"].ask("answer", code=code)
     call = await dial(pbx, "101", "0301234567")
@@ -51,7 +52,7 @@ async def test_a_trunk_that_fails_hands_over_to_the_next(pbx: Pbx, code: int) ->
     await hang_up(pbx, "101", call)
 
 
-@pytest.mark.parametrize("code", [403, 404, 410, 480, 484, 486, 488, 600, 603, 604, 606])
+@pytest.mark.parametrize("code", [403, 404, 410, 422, 480, 484, 486, 488, 600, 603, 604, 606])
 async def test_what_the_callee_says_ends_the_call_and_reaches_the_phone_as_it_is(pbx: Pbx, code: int) -> None:
     before = len((await pbx.carriers["beta"].ask("calls"))["calls"])
     await pbx.carriers["alpha"].ask("answer", code=code)
@@ -59,20 +60,35 @@ async def test_what_the_callee_says_ends_the_call_and_reaches_the_phone_as_it_is
     assert len((await pbx.carriers["beta"].ask("calls"))["calls"]) == before
 
 
-async def test_a_trunk_that_stays_silent_hands_over_within_its_answer_seconds(pbx: Pbx) -> None:
-    await pbx.carriers["alpha"].ask("answer", unheard="INVITE")
+@pytest.mark.parametrize(
+    ("codes", "heard"), [((503, 404), 404), ((420, 500), 420), ((408, 503), 503), ((407, 302), 503)]
+)
+async def test_where_all_trunks_fail_the_phone_hears_what_was_said_of_the_number(
+    pbx: Pbx, codes: tuple[int, int], heard: int
+) -> None:
+    for name, code in zip(("alpha", "beta"), codes, strict=True):
+        await pbx.carriers[name].ask("answer", code=code)
+    await dial(pbx, "101", "0301234567", code=heard)
+
+
+@pytest.mark.parametrize("silence", [{"provisional": 100}, {"provisional": 0}, {"unheard": "INVITE"}], ids=str)
+async def test_a_trunk_that_does_not_ring_within_its_answer_seconds_hands_over(
+    pbx: Pbx, silence: dict[str, Any]
+) -> None:
+    await pbx.carriers["alpha"].ask("answer", **({"ring_seconds": 10} | silence))
     started = time.monotonic()
     call = await dial(pbx, "101", "0301234567")
     assert 2 <= time.monotonic() - started < 2 + SLACK_SECONDS
     assert (await last_call(pbx, "beta"))["number"] == "0301234567"
+    assert len(await pbx.channels()) == 2, "what was left is hung up, and nothing watches beside the call"
     await hang_up(pbx, "101", call)
 
 
-@pytest.mark.parametrize("provisional", [100, 180, 183])
-async def test_a_trunk_that_has_answered_at_all_is_waited_for(pbx: Pbx, provisional: int) -> None:
+@pytest.mark.parametrize(("number", "provisional"), [("0301234567", 180), ("0301234567", 183), ("00441234567", 100)])
+async def test_a_trunk_that_rings_or_is_the_last_one_is_waited_for(pbx: Pbx, number: str, provisional: int) -> None:
     before = len((await pbx.carriers["beta"].ask("calls"))["calls"])
-    await pbx.carriers["alpha"].ask("answer", provisional=provisional, ring_seconds=2.7)
-    call = await dial(pbx, "101", "0301234567")
+    await pbx.carriers["alpha"].ask("answer", provisional=provisional, ring_seconds=2.4)
+    call = await dial(pbx, "101", number)
     assert len((await pbx.carriers["beta"].ask("calls"))["calls"]) == before
     await hang_up(pbx, "101", call)
 
@@ -109,6 +125,17 @@ async def test_a_transfer_of_a_caller_from_outside_may_go_where_the_extension_ma
     assert len((await pbx.carriers["beta"].ask("calls"))["calls"]) == before + 1
     for peer in (phone, pbx.carriers["beta"]):
         await peer.ask("hangup")
+
+
+async def test_a_caller_who_is_transferred_to_a_number_that_does_not_exist_is_hung_up(pbx: Pbx) -> None:
+    alpha, phone = pbx.carriers["alpha"], await pbx.phone("101")
+    call = await from_outside(pbx, "+49301000")
+    assert call["code"] == 200
+    seen = len(alpha.events)
+    await alpha.ask("answer", code=604)
+    assert (await phone.ask("transfer", number="0307654321"))["code"] == 202
+    await alpha.event("call", after=seen, call=call["call"], state="ended", ended_by="them")
+    await phone.ask("hangup")
 
 
 async def test_the_echo_test_answers(pbx: Pbx) -> None:

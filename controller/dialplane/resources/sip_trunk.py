@@ -192,12 +192,14 @@ class SipTrunkSpec(Spec):
     inbound_number_from: Literal["requestUri", "toHeader"] = "requestUri"
     """Where the called number stands: in the request URI, or in the To header (carriers that send all calls to the
     registered contact)."""
-    answer_seconds: Annotated[int, Field(ge=1, le=60)] = 6
-    """How long a call waits for the carrier's first answer of any kind, before the next trunk is tried, in seconds. A
-    call that rings is not cut off. Emergency calls wait for 4 seconds at most."""
-    failover_on: Annotated[tuple[SipAnswer, ...], Field(max_length=32), DISTINCT] = ("401", "407", "408", "5xx")
+    answer_seconds: Annotated[int, Field(ge=1, le=60)] = 9
+    """How long a call waits until the carrier rings or sends voice (180 or 183) before the next trunk is tried, in
+    seconds. `100 Trying` alone is no answer. A call that rings is not cut off, and the last trunk is waited for.
+    Emergency calls wait for 4 seconds."""
+    failover_on: Annotated[tuple[SipAnswer, ...], Field(max_length=32), DISTINCT] = ("408", "5xx")
     """The carrier's answers after which the next trunk is tried: they say that the trunk failed. Any other answer is
-    the callee's, and the caller hears it. A carrier that is unreachable or silent always means the next trunk."""
+    the callee's, and the caller hears it. A carrier that is unreachable or silent, refuses the account (401, 407) or
+    sends the call elsewhere (3xx) always means the next trunk."""
     max_channels: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """The most calls at once, in and out together. By default unlimited."""
     media_encryption: MediaEncryption = "none"

@@ -80,9 +80,9 @@ def test_the_country_says_how_its_numbers_are_written(country: str, prefix: str)
 def test_a_trunk_says_how_long_to_wait_and_which_answers_mean_that_it_failed() -> None:
     trunks = [trunk("a"), trunk("b", answerSeconds=20, failoverOn=["404", "6xx"]), trunk("c", failoverOn=[])]
     assert lines(site(trunks=trunks), "dp-trunk-policies") == {
-        "a": "Return(6:401-407-408-5xx::)",
+        "a": "Return(9:408-5xx::)",
         "b": "Return(20:404-6xx::)",
-        "c": "Return(6:::)",
+        "c": "Return(9:::)",
     }
 
 
@@ -104,7 +104,7 @@ def test_a_trunk_says_who_calls_for_those_who_hide_and_where_they_are_asserted(
     spec: dict[str, Any], columns: str
 ) -> None:
     found = lines(site(trunks=[trunk("a", **spec)]), "dp-trunk-policies")
-    assert found == {"a": f"Return(6:401-407-408-5xx:{columns})"}
+    assert found == {"a": f"Return(9:408-5xx:{columns})"}
 
 
 def test_an_emergency_number_may_be_dialled_behind_a_prefix() -> None:

@@ -1,5 +1,9 @@
+import re
+from pathlib import Path
+
 import pytest
 
+from dialplane.asterisk.applications import functions_in, module_of
 from dialplane.plan.dialplan import ROUTINES, applications_used, dialplan, modules_used, retained
 from dialplane.plan.dialplan.routine import Trusted, listed, routine
 from dialplane.plan.dialplan.used import MODULES
@@ -8,6 +12,7 @@ from dialplane.resources.key import Key
 from tests.plan.dialplan.sites import extension, schedule, site, trunk
 
 KEY = Key("Asterisk", "pbx")
+MODULES_CONF = Path(__file__).parents[3] / "templates" / "bootstrap" / "modules.conf.j2"
 ONE = routine("one", ("number",), "again: Dial(PJSIP/<number>)\nGoto(again)")
 
 
@@ -63,10 +68,19 @@ def test_every_jump_in_every_routine_has_its_label() -> None:
                 assert {yes, no} - {""} <= labels
 
 
+def test_no_routine_needs_a_module_that_the_base_files_keep_out() -> None:
+    """One that starts calls or programs of its own: it would be missing at every site, in silence."""
+    kept_out = set(re.findall(r"^noload = (\S+)$", MODULES_CONF.read_text(), re.MULTILINE))
+    steps = [f"{app}({arguments})" for each in ROUTINES for _, app, arguments in each.steps]
+    names = {name for step in steps for name in re.findall(r"\b([A-Z]\w+)\(", step)}
+    assert not kept_out & {f"{module_of(name)}.so" for name in names if module_of(name)}
+    assert not kept_out & {f"{module}.so" for step in steps for module in functions_in(step)}
+
+
 def test_every_application_and_function_is_known() -> None:
     of = site([extension("101")], [trunk("a")], [schedule("s")])
     contexts = dialplan(of)
-    core = {"Answer", "Goto", "GotoIf", "Hangup", "Set", "Wait"}
+    core = {"Answer", "Goto", "GotoIf", "Hangup", "Set"}
     assert applications_used(contexts) - MODULES.keys() == core
     assert {"app_dial.so", "app_voicemail.so", "func_strings.so"} <= modules_used(contexts)
 

@@ -13,7 +13,7 @@ from dialplane.plan.dialplan.contexts import context, entry
 from dialplane.plan.dialplan.privacy import WISHES_PRIVACY
 from dialplane.plan.dialplan.recording import RECORDING
 from dialplane.plan.dialplan.routine import Trusted, listed, routine
-from dialplane.plan.dialplan.trunks import TRUNK_CALL
+from dialplane.plan.dialplan.trunks import REFUSED, TRUNK_CALL
 from dialplane.plan.objects import DialplanContext, DialplanEntry
 from dialplane.plan.site import Site
 from dialplane.resources.fields import Permission
@@ -43,18 +43,25 @@ OUTBOUND_CALL = routine(
           Gosub(<wishes_privacy>,s,1())
           Set(LOCAL(hidden)=${GOSUB_RETVAL})
           Set(LOCAL(left)=<routes>)
+          Set(LOCAL(code)=)
     next: GotoIf($["x${left}" = "x"]?nobody)
           Set(LOCAL(route)=${CUT(left,&,1)})
           Set(LOCAL(left)=${CUT(left,&,2-)})
+          Set(LOCAL(patience)=${IF($["x${left}" = "x"]?:own)})
           Set(LOCAL(sent)=${CUT(route,:,3)}${number:${CUT(route,:,2)}})
-          Gosub(<trunk_call>,s,1(${CUT(route,:,1)},${sent},${DIALPLANE_CALLER_ID},no,${hidden}))
+          Gosub(<trunk_call>,s,1(${CUT(route,:,1)},${sent},${DIALPLANE_CALLER_ID},no,${hidden},${patience}))
+          Set(LOCAL(code)=${IF($["x${GOSUB_RETVAL}" = "x"]?${code}:${GOSUB_RETVAL})})
           Goto(next)
     malformed: Hangup(28)
-    nobody: Hangup(34)
+    nobody: GotoIf($["x${code}" = "x"]?failed)
+          Gosub(<refused>,s,1(${code}))
+    failed: Hangup(34)
     """,
-    calls=(RECORDING, WISHES_PRIVACY, TRUNK_CALL),
+    calls=(RECORDING, WISHES_PRIVACY, REFUSED, TRUNK_CALL),
 )
-"""Tries `trunk:strip:prepend` routes in order; the next one only where a trunk failed."""
+"""Tries `trunk:strip:prepend` routes in order; the next one only where a trunk failed. Where all did, the caller hears
+what the last one said of the number, else 503. The last trunk is waited for without a limit: there is nothing to gain.
+"""
 
 ROUTINES = (OUTBOUND_CALL,)
 

@@ -11,8 +11,6 @@ from dialplane.resources.numbering import Numbering
 from dialplane.resources.sip_trunk import CallerIdPolicy, SipTrunkSpec
 
 NORTH_AMERICA = "1"
-EMERGENCY_PATIENCE_SECONDS = 4
-"""For how long an emergency call waits for a trunk's first answer of any kind."""
 
 # In North America a number has ten digits, or eleven with the country code; any other is left alone. Elsewhere a number
 # without a prefix is taken for an international one without its `+` if it begins with the country code and is longer
@@ -49,51 +47,47 @@ WRITTEN_NUMBER = routine(
 )
 """Returns the number as the trunk's `callerIdPolicy` wants it; what it cannot tell it leaves alone."""
 
-# Asterisk's own limit on silence is Timer B, 32 s for every call alike. So each call to a carrier is watched: any
-# answer at all, 100 Trying included, leaves a hangup cause on the carrier's channel (measured, Asterisk 22.10.1).
-WATCH = routine(
-    "watch",
-    (),
-    """
-          Set(CDR_PROP(disable)=1)
-          Wait(${DIALPLANE_PATIENCE})
-          GotoIf($["x${IMPORT(${DIALPLANE_WATCHED},HANGUPCAUSE_KEYS())}" = "x"]?:over)
-          SoftHangup(${DIALPLANE_WATCHED})
-    over: Hangup()
-    """,
-)
-"""Runs on a Local channel beside the call: hangs up on a carrier that has sent no answer of any kind in time."""
-
-# `TryExec`, because older base files do not load app_originate: the call is made without a watch then.
 # Runs on the carrier's channel before it is called. The count belongs to this channel, so that it stays right when the
 # caller's own is transferred away. What is connected to it is what it shows as From: the caller's own channel keeps its
 # identity for the next trunk, for recordings and for call records.
 LEG = routine(
     "leg",
-    ("trunk", "caller", "patience", "hidden", "asserted"),
+    ("trunk", "caller", "hidden", "asserted"),
     """
           Set(GROUP(trunk)=<trunk>)
           GotoIf($["x<caller>" = "x"]?privacy)
           Set(CONNECTEDLINE(name,i)=)
           Set(CONNECTEDLINE(num,i)=<caller>)
     privacy: Set(CONNECTEDLINE(pres,i)=${IF($["<hidden>" = "yes"]?prohib:allowed)})
-          GotoIf($["<hidden>" = "yes"]?:watch)
+          GotoIf($["<hidden>" = "yes"]?:done)
           Set(PJSIP_HEADER(add,Privacy)=id)
           Set(LOCAL(number)=${FILTER(0-9+,${CONNECTEDLINE(num)})})
-          GotoIf($["x<asserted>" = "x" | "x${number}" = "x"]?watch)
+          GotoIf($["x<asserted>" = "x" | "x${number}" = "x"]?done)
           Set(PJSIP_HEADER(add,P-Asserted-Identity)=<sip:${number}@<asserted>>)
-    watch: Set(LOCAL(told)=av(DIALPLANE_WATCHED=${CHANNEL(name)}^DIALPLANE_PATIENCE=<patience>))
-          TryExec(Originate(Local/s@<watch>/n,app,NoOp,,,60,${told}))
-          Return()
+    done: Return()
     """,
-    calls=(WATCH,),
 )
 
-# `i`: a carrier cannot send the call elsewhere by 302.
+REFUSED = routine(
+    "refused",
+    ("code",),
+    """
+          GotoIf($["${CHANNEL(channeltype)}" = "PJSIP" & "${CHANNEL(state)}" != "Up"]?:other)
+          PJSIPHangup(<code>)
+    other: Hangup(${HANGUPCAUSE})
+    """,
+)
+"""Ends the call with the very SIP code that the carrier answered. Asterisk's own way over a Q.850 cause makes 404 of
+604 and 403 of 603; it is left to callers who cannot be answered with a SIP code, or have been."""
+
+# `i`: a carrier cannot send the call elsewhere by 302. The seconds behind `^` end an attempt that brought neither 180
+# nor 183 nor voice: Dial counts them itself, without a channel beside the call. Asterisk's own limit is Timer B, 32 s
+# for every call alike, and only for a carrier that says nothing at all. A caller who was transferred has a cause of his
+# own among those that Dial leaves behind.
 TRUNK_CALL = routine(
     "trunk_call",
-    ("trunk", "number", "caller", "emergency", "hidden"),
-    """
+    ("trunk", "number", "caller", "emergency", "hidden", "patience"),
+    r"""
           GotoIf(${DIALPLAN_EXISTS(dp-trunks,<trunk>,1)}?:failed)
           Gosub(dp-trunks,<trunk>,1)
           Set(LOCAL(row)=${GOSUB_RETVAL})
@@ -111,28 +105,31 @@ TRUNK_CALL = routine(
           Set(LOCAL(callee)=<number>@${IF($["x${anonymous}" = "x"]?<trunk>:${anonymous})})
           GotoIf($["<emergency>" = "again"]?:call)
           Set(LOCAL(callee)=<trunk>/sip:<number>@${CUT(row,:,7-)})
-    call: HangupCauseClear()
-          Set(LOCAL(patience)=${CUT(policy,:,1)})
-          Set(LOCAL(patience)=${IF($["<emergency>" = "no" | ${patience} < EMERGENCY]?${patience}:EMERGENCY)})
-          Dial(PJSIP/${callee},,ib(<leg>^s^1(<trunk>^${shown}^${patience}^${hide}^${CUT(policy,:,4-)})))
-          GotoIf($["<emergency>" = "no"]?:failed)
-          Set(LOCAL(answer)=${HANGUPCAUSE(${HANGUPCAUSE_KEYS()},tech)})
+    call: Set(LOCAL(patience)=${IF($["<patience>" = "own"]?${CUT(policy,:,1)}:<patience>)})
+          HangupCauseClear()
+          Dial(PJSIP/${callee},^${patience},ib(<leg>^s^1(<trunk>^${shown}^${hide}^${CUT(policy,:,4-)})))
+          Set(LOCAL(channels)=${HANGUPCAUSE_KEYS()})
+          Set(LOCAL(called)=${FILTER(A-Za-z0-9_.@+/\x2d,${STRREPLACE(channels,${CHANNEL(name)})})})
+          GotoIf($["<emergency>" != "no" | "x${called}" = "x"]?failed)
+          Set(LOCAL(answer)=${HANGUPCAUSE(${called},tech)})
           Set(LOCAL(code)=0${FILTER(0-9,${answer:4:3})})
-          GotoIf($[${code} < 400 | ${code} > 699]?failed)
-          GotoIf($["-${CUT(policy,:,2)}-" =~ "-(${code:1}|${code:1:1}xx)-"]?failed)
-          GotoIf($["${CHANNEL(channeltype)}" = "PJSIP" & "${CHANNEL(state)}" != "Up"]?:plain)
-          PJSIPHangup(${code:1})
-    plain: Hangup(${HANGUPCAUSE})
+          GotoIf($[${code} < 400 | ${code} > 699 | ${code} = 401 | ${code} = 407]?failed)
+          Set(LOCAL(code)=${code:1})
+          GotoIf(${REGEX("-(${code}|${code:0:1}xx)-" -${CUT(policy,:,2)}-)}?next)
+          Gosub(<refused>,s,1(${code}))
+    next: Return(${IF(${REGEX("^(408|5..)$" ${code})}?:${code})})
     failed: Return()
-    """.replace("EMERGENCY", str(EMERGENCY_PATIENCE_SECONDS)),
-    calls=(WRITTEN_NUMBER, LEG),
+    """,
+    calls=(WRITTEN_NUMBER, LEG, REFUSED),
 )
-"""Returns only if the trunk failed: it is gone, full, unreachable, silent, or answers with a code of its `failoverOn`.
-Any other answer is the callee's, and the caller hears it as it is. An emergency call (`yes`) ignores the limit and
-returns whenever nobody answered; `again` calls the carrier's address itself: Asterisk does not even try a carrier that
-left the last OPTIONS unanswered."""
+"""Returns only if the trunk failed: it is gone, full or unreachable, it did not ring within the patience (`own`: its
+`answerSeconds`; empty: no limit), it takes no account of ours, sends the call elsewhere, or answers with a code of its
+`failoverOn`. Any other answer is the callee's, and the caller hears it as it is. An emergency call (`yes`) ignores the
+limit of channels and returns whenever nobody answered; `again` calls the carrier's address itself: Asterisk does not
+even try a carrier that left the last OPTIONS unanswered. Returns the code if it says something of the number (404, …),
+and nothing where the carrier spoke of itself or not at all."""
 
-ROUTINES = (WRITTEN_NUMBER, WATCH, LEG, TRUNK_CALL)
+ROUTINES = (WRITTEN_NUMBER, LEG, REFUSED, TRUNK_CALL)
 
 
 def trunk_table(site: Site) -> DialplanContext:
@@ -142,7 +139,7 @@ def trunk_table(site: Site) -> DialplanContext:
 
 
 def trunk_policies(site: Site) -> DialplanContext:
-    """One row per trunk: seconds until its first answer, answers that mean the next trunk, and for hidden callers.
+    """One row per trunk: seconds until it rings, answers that mean the next trunk, and for hidden callers.
 
     Of the last two columns one is their endpoint where it is another, one the host at which their number is asserted. A
     table apart: a call that began before an upgrade goes on reading `dp-trunks` by its columns of then.
