@@ -23,6 +23,7 @@ _OF_MODULE: Mapping[str, frozenset[str]] = {
     "chan_pjsip.so": frozenset({"PJSIPHangup", "PJSIP_DIAL_CONTACTS", "PJSIP_PARSE_URI_FROM"}),
     "func_base64.so": frozenset({"BASE64_ENCODE"}),
     "func_callerid.so": frozenset({"CALLERID", "CONNECTEDLINE"}),
+    "func_cdr.so": frozenset({"CDR_PROP"}),
     "func_channel.so": frozenset({"CHANNEL"}),
     "func_cut.so": frozenset({"CUT"}),
     "func_db.so": frozenset({"DB"}),
