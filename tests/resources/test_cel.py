@@ -85,8 +85,16 @@ def test_the_server_fills_in_the_same_defaults(server: CrdServer, kind: str) -> 
     for raw in (MINIMAL[kind], *(e.admitted for cases in EXAMPLES.values() for e in cases if e.kind == kind)):
         spec, _ = KINDS[kind].parse_spec(raw)
         assert spec is not None
-        answer = created(server, manifest(kind, raw))
-        assert answer.body["spec"] == spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+        kept = created(server, manifest(kind, raw)).body["spec"]
+        assert beside_lists(kept) == beside_lists(spec.model_dump(mode="json", by_alias=True, exclude_none=True))
+        assert KINDS[kind].parse_spec(kept) == (spec, ())
+
+
+def beside_lists(value: Any) -> Any:
+    """A value but for the items of its lists: below them the server fills in nothing."""
+    if isinstance(value, list):
+        return len(value)
+    return {name: beside_lists(field) for name, field in value.items()} if isinstance(value, dict) else value
 
 
 def test_an_asterisk_without_a_spec_has_every_default(server: CrdServer) -> None:

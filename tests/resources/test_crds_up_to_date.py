@@ -60,6 +60,21 @@ def test_every_status_has_generation_and_conditions_as_kubernetes_expects(kind: 
     assert not any("default" in schema for schema in nodes(status))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_default_stands_below_a_list(kind: str) -> None:
+    """One that the server fills in there is a difference for ever to `kubectl apply` and whatever compares like it."""
+    schema = crd(KINDS[kind])["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    lists = [node["items"] for node in nodes(schema) if "items" in node]
+    assert lists
+    assert [node for below in lists for node in nodes(below) if "default" in node] == []
+
+
+def test_a_default_below_a_list_remains_in_words_and_in_the_model() -> None:
+    route = crd(KINDS["SipTrunk"])["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    assert route["properties"]["outbound"]["items"]["properties"]["priority"]["description"].endswith("Default `100`.")
+    assert KINDS["SipTrunk"].spec_schema["properties"]["outbound"]["items"]["properties"]["priority"]["default"] == 100
+
+
 def test_a_model_that_a_crd_cannot_express_is_refused_here_and_not_by_a_cluster() -> None:
     class Union(Part):
         value: int | str

@@ -10,11 +10,14 @@ import pytest
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import API_VERSION
 from testbed.kube.server import ApiServer
+from tests.resources.examples import EXAMPLES as FORMS
 from tests.resources.examples import MINIMAL
 
 pytestmark = pytest.mark.xdist_group("kubectl-resources")  # one server for all of them
 
-FOLDER = Path(__file__).parents[2] / "crds"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "crds"
+EXAMPLES = ROOT / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +64,28 @@ def test_one_word_lists_every_kind(server: ApiServer) -> None:
     server.kubectl("get", "dialplane")
     resources = server.kubectl("api-resources", "--categories=dialplane", "-o", "name").split()
     assert sorted(resources) == sorted(f"{kind.plural}.dialplane.io" for kind in KINDS.values())
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()))
+def test_what_is_applied_twice_is_unchanged(server: ApiServer, example: str) -> None:
+    server.kubectl("create", "namespace", example)
+    apply = ("apply", "--namespace", example, "-f", str(EXAMPLES / example))
+    assert all(line.endswith(" created") for line in server.kubectl(*apply).splitlines())
+    # Kubernetes keeps a Secret's stringData as data, so that some versions of kubectl find a difference in every one.
+    again = [line for line in server.kubectl(*apply).splitlines() if not line.startswith("secret/")]
+    assert again
+    assert [line for line in again if not line.endswith(" unchanged")] == []
+
+
+def test_a_manifest_of_any_form_is_unchanged_the_second_time(server: ApiServer) -> None:
+    specs = [(kind, spec) for kind, spec in MINIMAL.items()]
+    specs += [(example.kind, example.admitted) for examples in FORMS.values() for example in examples]
+    manifests = [
+        {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": f"form-{number}"}, "spec": spec}
+        for number, (kind, spec) in enumerate(specs)
+    ]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
+    server.kubectl("apply", "-f", "-", stdin=text, limit_seconds=60)
+    again = server.kubectl("apply", "-f", "-", stdin=text, limit_seconds=60).splitlines()
+    assert len(again) == len(manifests)
+    assert [line for line in again if not line.endswith(" unchanged")] == []

@@ -81,15 +81,21 @@ def _schema(kind: Kind) -> dict[str, Any]:
     return schema
 
 
-def _telling(schema: Schema) -> Schema:
-    """A copy whose descriptions tell bounds and defaults too, because `kubectl explain` shows descriptions alone."""
+def _telling(schema: Schema, *, in_list: bool = False) -> Schema:
+    """A copy whose descriptions tell bounds and defaults too, because `kubectl explain` shows descriptions alone.
+
+    Below a list no default remains but in words: `kubectl apply`, and all that compare as it does, take a list for one
+    value, and one that the API server filled in for a change that never ends. The models have every default.
+    """
     told = dict(schema)
     if "description" in schema:
         told["description"] = described(schema)
         if "default" in schema and schema["type"] != "object":
             told["description"] += f" Default `{json.dumps(schema['default'], ensure_ascii=False)}`."
+    if in_list:
+        told.pop("default", None)
     if "properties" in schema:
-        told["properties"] = {name: _telling(field) for name, field in schema["properties"].items()}
+        told["properties"] = {name: _telling(field, in_list=in_list) for name, field in schema["properties"].items()}
     if "items" in schema:
-        told["items"] = _telling(schema["items"])
+        told["items"] = _telling(schema["items"], in_list=True)
     return told
