@@ -182,6 +182,11 @@ class SipAgent(asyncio.DatagramProtocol):
         request.body = text
         return (await self.transact(request, self.server)).status
 
+    async def subscribe(self, number: str, package: str = "message-summary", *, expires: int = 300) -> int:
+        """SUBSCRIBE to ``number`` (RFC 6665), and the final code; each NOTIFY is an event ``notify``."""
+        wanted = [("event", package), ("expires", str(expires))]
+        return (await self.transact(self._out_of_dialog("SUBSCRIBE", number, headers=wanted), self.server)).status
+
     async def invite(
         self,
         number: str,
@@ -290,7 +295,10 @@ class SipAgent(asyncio.DatagramProtocol):
                 self._cancelled(request, source)
             case "ACK":
                 pass
-            case "OPTIONS" | "NOTIFY" | "INFO" | "UPDATE" | "MESSAGE":
+            case "NOTIFY":
+                self.answer(request, source, 200)
+                self.event("notify", package=request.get("event"), to=user_of(request.get("to")), body=request.body)
+            case "OPTIONS" | "INFO" | "UPDATE" | "MESSAGE":
                 self.answer(request, source, 200)
             case _:
                 self.answer(request, source, 501)

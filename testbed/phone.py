@@ -26,6 +26,7 @@ class PhoneCommands:
             "register": self.register,
             "options": self.options,
             "message": self.message,
+            "subscribe": self.subscribe,
             "call": self.call,
             "hangup": self.hangup,
             "transfer": self.transfer,
@@ -45,6 +46,11 @@ class PhoneCommands:
     async def message(self, **fields: Any) -> Answer:
         """``number`` -> ``code``."""
         return {"code": await self.agent.message(str(fields["number"]))}
+
+    async def subscribe(self, **fields: Any) -> Answer:
+        """``number``, optionally ``package`` -> ``code``; each NOTIFY is an event ``notify``."""
+        package = str(fields.get("package", "message-summary"))
+        return {"code": await self.agent.subscribe(str(fields["number"]), package)}
 
     async def call(self, **fields: Any) -> Answer:
         """``number``, optionally ``from_user``, ``headers``, ``give_up_seconds`` -> the call's report."""

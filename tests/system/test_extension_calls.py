@@ -72,6 +72,32 @@ async def test_an_extension_that_does_not_answer_takes_a_message(pbx: Pbx, code:
     await hang_up(pbx, "101", call)
 
 
+@pytest.mark.parametrize("number", ["102", "102;user=phone", "*97"])
+async def test_a_phone_that_subscribes_hears_of_the_messages_in_its_own_box(pbx: Pbx, number: str) -> None:
+    phone = await pbx.phone("102")
+    heard = len(phone.events)
+    assert (await phone.ask("subscribe", number=number))["code"] == 200
+    first = await phone.event("notify", after=heard)
+    assert re.search("Messages-Waiting: no.*Message-Account: sip:[*]97@.*Voice-Message: 0/0 ", first["body"], re.DOTALL)
+    old = pbx.asterisk.settings.directories.spool / "voicemail/default/102/Old"
+    old.mkdir(parents=True, exist_ok=True)
+    (old / "msg0000.txt").write_text("[message]\nmsg_id=1-1\ncallerid=101\norigtime=1\nduration=3\n")
+    (old / "msg0000.wav").write_bytes(b"")
+    for command, body in (
+        ("voicemail move 102 default Old 1-1 INBOX", "Messages-Waiting: yes.*Voice-Message: 1/0 "),
+        ("voicemail remove 102 default INBOX 1-1", "Messages-Waiting: no.*Voice-Message: 0/0 "),
+    ):
+        heard = len(phone.events)
+        await pbx.asterisk.console(command)
+        told = await phone.event("notify", after=heard)
+        assert re.search(body, told["body"], re.DOTALL), told
+
+
+async def test_who_has_no_mailbox_cannot_subscribe_to_one(pbx: Pbx) -> None:
+    phone = await pbx.phone("103")
+    assert [(await phone.ask("subscribe", number=number))["code"] for number in ("103", "*97", "999")] == [404] * 3
+
+
 async def test_without_call_waiting_the_second_caller_is_sent_on(pbx: Pbx) -> None:
     phone, other = await pbx.phone("108"), await pbx.phone("101")
     first = await dial(pbx, "103", "108")

@@ -40,7 +40,8 @@ ECHO = routine(
 )
 """Says back what it hears, for ten minutes at most."""
 
-CODES = {"*43": ECHO, "*97": OWN_MAILBOX, "*98": ANY_MAILBOX}
+OWN_MAILBOX_CODE = "*97"
+CODES = {"*43": ECHO, OWN_MAILBOX_CODE: OWN_MAILBOX, "*98": ANY_MAILBOX}
 ROUTINES = (ECHO, OWN_MAILBOX, ANY_MAILBOX)
 
 

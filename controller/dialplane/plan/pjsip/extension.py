@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from dialplane.plan.dialplan.contexts import END, HINTS
 from dialplane.plan.dialplan.endpoints import extension_context
+from dialplane.plan.dialplan.features import OWN_MAILBOX_CODE
 from dialplane.plan.objects import PjsipObject, PjsipType
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, quoted, repeated
 from dialplane.plan.site import Site
@@ -19,6 +20,7 @@ def extension_objects(site: Site, key: Key, spec: ExtensionSpec) -> Iterator[Pjs
     number = spec.number
     credentials = site.credentials(key, spec)
     password = credentials.password if credentials else None
+    mailbox = _mailbox(spec)
     yield PjsipObject(
         PjsipType.AUTH,
         number,
@@ -36,6 +38,9 @@ def extension_objects(site: Site, key: Key, spec: ExtensionSpec) -> Iterator[Pjs
             ("default_expiration", 3600),
             ("minimum_expiration", 60),
             ("maximum_expiration", 7200),
+            # Phones that subscribe to their number, or to what their key for messages dials.
+            ("mailboxes", mailbox),
+            ("voicemail_extension", OWN_MAILBOX_CODE if mailbox else None),
         ),
         key,
     )
@@ -66,12 +71,17 @@ def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
             ("device_state_busy_at", None if spec.call_waiting else 1),
             ("named_call_group", ",".join(spec.pickup_groups) or None),
             ("named_pickup_group", ",".join(spec.pickup_groups) or None),
-            ("mailboxes", f"{number}@default" if spec.has_mailbox else None),
+            ("mailboxes", _mailbox(spec)),
+            ("mwi_subscribe_replaces_unsolicited", True if spec.has_mailbox else None),
             ("allow_overlap", False),
         )
         + codecs(spec.codecs or site.asterisk.codecs)
         + _networks(spec)
     )
+
+
+def _mailbox(spec: ExtensionSpec) -> str | None:
+    return f"{spec.number}@default" if spec.has_mailbox else None
 
 
 def _networks(spec: ExtensionSpec) -> Options:
