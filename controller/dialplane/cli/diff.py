@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dialplane.cli.comparison import Change, Comparison, compare_files, compare_plans, unified
+from dialplane.cli.diff_page import page
 from dialplane.cli.errors import ExitCode, Unusable
 from dialplane.cli.inputs import Paths, Planned, SecretsDir, TemplatesDir, plan_site, read_input
 from dialplane.cli.output import as_json, say, warn, write
@@ -38,7 +39,8 @@ def diff(
     secrets_dir: SecretsDir = None,
     templates: TemplatesDir = None,
     output: Annotated[
-        DiffFormat, typer.Option("--output", "-o", help="text, markdown for a comment, or json.")
+        DiffFormat,
+        typer.Option("--output", "-o", help="text, markdown for a comment (cut to its length), or json."),
     ] = DiffFormat.TEXT,
 ) -> None:
     """Show the Asterisk lines that a change would touch, and the live objects behind them. Secrets are hidden.
@@ -126,31 +128,7 @@ def _text(comparison: Comparison, redaction: Redaction, old: Planned | None, new
 
 
 def _markdown(comparison: Comparison, redaction: Redaction, old: Planned | None, new: Planned) -> None:
-    out = ["### Dialplane"]
-    if comparison.same:
-        out.append("\nNothing changes in Asterisk.")
-    else:
-        count = len(comparison.resources)
-        out.append(f"\n**{count} resource{'s' * (count != 1)}** change. Asterisk needs: {_steps(comparison)}.\n")
-        out += ["| | resource | in the running Asterisk |", "| --- | --- | --- |"]
-        out += [f"| {c.change} | `{_cell(str(c.key))}` | {_cell(c.effect)} |" for c in comparison.resources]
-    problems = _problems(old, new)
-    if problems:
-        out += ["", "**New problems** (these resources are left out):", ""]
-        out += [f"- `{_cell(problem)}`" for problem in problems]
-    for name, lines in _lines(comparison, redaction):
-        fence = "`" * max(3, 1 + max((len(run) for line in lines for run in _ticks(line)), default=0))
-        out += [
-            "",
-            f"<details><summary><code>{name}</code></summary>",
-            "",
-            f"{fence}diff",
-            *lines,
-            fence,
-            "",
-            "</details>",
-        ]
-    write("\n".join(out) + "\n")
+    write(page(comparison, _steps(comparison), _problems(old, new), list(_lines(comparison, redaction))))
 
 
 def _json(comparison: Comparison, redaction: Redaction, old: Planned | None, new: Planned) -> None:
@@ -174,19 +152,3 @@ def _json(comparison: Comparison, redaction: Redaction, old: Planned | None, new
             }
         )
     )
-
-
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("`", "'").replace("<", "&lt;").replace("\n", " ")
-
-
-def _ticks(line: str) -> Iterator[str]:
-    run = ""
-    for character in line:
-        if character == "`":
-            run += character
-        elif run:
-            yield run
-            run = ""
-    if run:
-        yield run
