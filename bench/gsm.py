@@ -36,8 +36,10 @@ def dongle(number: int, **spec: Any) -> Manifest:
 
 
 def imei(number: int) -> str:
-    """The IMEI of a modem."""
-    return f"3540000000{number:05}"
+    """The IMEI of a modem, with its check digit."""
+    first = f"354000000{number:05}"
+    total = sum(sum(divmod(int(digit) * (1 + place % 2), 10)) for place, digit in enumerate(first))
+    return f"{first}{-total % 10}"
 
 
 def imsi(number: int) -> str:

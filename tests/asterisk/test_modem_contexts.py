@@ -24,7 +24,7 @@ from tests.plan.office import manifest, snapshot
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("modem-contexts")]
 
-IMEI = "354000000000011"
+IMEI = "354000000000119"
 PLAN = Planner(load()).plan(
     snapshot(
         [

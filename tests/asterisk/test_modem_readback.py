@@ -17,7 +17,7 @@ FIELDS = {
     "Device": "gsm-1",
     "AudioSetting": "",
     "DataSetting": "",
-    "IMEISetting": "354000000000011",
+    "IMEISetting": "354000000000119",
     "IMSISetting": "",
     "ChannelLanguage": "en",
     "Context": "dp-dongle-gsm-1",
@@ -36,7 +36,7 @@ FIELDS = {
 }
 """As chan_dongle's `manager_show_devices` writes them, those that are looked at and some that are not."""
 OTHERWISE = {
-    "AudioSetting": "/dev/ttyUSB1", "DataSetting": "/dev/ttyUSB2", "IMEISetting": "354000000000022",
+    "AudioSetting": "/dev/ttyUSB1", "DataSetting": "/dev/ttyUSB2", "IMEISetting": "354000000000226",
     "IMSISetting": "262000000000011", "ChannelLanguage": "de", "Context": "default", "Exten": "", "RXGain": "3",
     "TXGain": "1", "U2DIAG": "0", "AutoDeleteSMS": "No", "DisableSMS": "Yes", "ResetDongle": "No",
 }  # fmt: skip
@@ -47,7 +47,7 @@ SHOWN_PORTS = {"AudioSetting": "/dev/ttyUSB1", "DataSetting": "/dev/ttyUSB2"}
 
 
 def modem(**spec: object) -> Dongle:
-    return dongle(KEY, DongleSpec.model_validate({"imei": "354000000000011", "rxGain": -3} | spec))
+    return dongle(KEY, DongleSpec.model_validate({"imei": "354000000000119", "rxGain": -3} | spec))
 
 
 def shown(**otherwise: str) -> Event:
@@ -79,7 +79,7 @@ def test_one_that_is_not_plugged_in_runs_as_rendered() -> None:
     [
         ({"DesiredDeviceState": "restart", "CallsChannels": "1"}, "when its call has ended"),
         ({"DesiredDeviceState": "restart"}, "when its driver gets to it"),
-        ({"IMEIState": "354000000000022", "CallsChannels": "1"}, "the modem that it had before"),
+        ({"IMEIState": "354000000000226", "CallsChannels": "1"}, "the modem that it had before"),
         ({"CallsChannels": "1", "RXGain": "0"}, "rendered '-3'"),
         ({"DesiredDeviceState": "remove", "RXGain": "0"}, "rendered '-3'"),
     ],
@@ -93,12 +93,12 @@ def test_what_a_call_holds_up_waits(seen: dict[str, str], words: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "state", "another"),
     [
-        ({}, {"IMEIState": "354000000000011", "IMSIState": "262000000000011"}, False),
-        ({}, {"IMEIState": "354000000000022"}, True),
-        ({}, {"IMEIState": "354000000000022", "CurrentDeviceState": "stop"}, False),
+        ({}, {"IMEIState": "354000000000119", "IMSIState": "262000000000011"}, False),
+        ({}, {"IMEIState": "354000000000226"}, True),
+        ({}, {"IMEIState": "354000000000226", "CurrentDeviceState": "stop"}, False),
         ({}, {"IMEIState": "", "DataState": "/dev/ttyUSB9"}, False),
         ({"imsi": "262000000000011"}, {"IMSISetting": "262000000000011", "IMSIState": "262000000000022"}, True),
-        (PORTS, SHOWN_PORTS | {"DataState": "/dev/ttyUSB2", "IMEIState": "354000000000022"}, False),
+        (PORTS, SHOWN_PORTS | {"DataState": "/dev/ttyUSB2", "IMEIState": "354000000000226"}, False),
         (PORTS, SHOWN_PORTS | {"DataState": "/dev/ttyUSB9"}, True),
     ],
 )
@@ -134,7 +134,7 @@ async def test_a_driver_is_asked_once_for_all_its_modems() -> None:
         message = f"Message: Invalid/unknown command: {action['Action']}. Use Action: ListCommands to show available"
         await peer.answer(action, message, kind="Response: Error")
 
-    many = [dongle(Key("Dongle", f"gsm-{n}"), DongleSpec(imei="354000000000011")) for n in range(9)]
+    many = [dongle(Key("Dongle", f"gsm-{n}"), DongleSpec(imei="354000000000119")) for n in range(9)]
     async with odd_peer(unknown) as (address, seen), Ami.connect(address) as ami:
         assert {m.module for m in await read_back_modems(ami, many)} == {"chan_dongle.so"}
         assert await modems_left(ami, many) == []

@@ -26,7 +26,7 @@ MODEM = """\
 apiVersion: dialplane.io/v1alpha1
 kind: Dongle
 metadata: {name: gsm-1}
-spec: {imei: "354000000000011"}
+spec: {imei: "354000000000119"}
 """
 
 

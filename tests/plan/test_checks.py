@@ -351,7 +351,7 @@ def message(name: str = "m", **spec: Any) -> Manifest:
     return manifest("SmsMessage", name, {"to": "0151", "text": "x"} | spec, **at(1))
 
 
-IMEIS = [{"imei": f"35400000000000{n}"} for n in range(3)]
+IMEIS = [{"imei": imei} for imei in ("354000000000002", "354000000000010", "354000000000028")]
 PORTS = {"audioPort": "/dev/ttyUSB1", "dataPort": "/dev/ttyUSB2"}
 BOSS = manifest("Notifier", "boss", {"urlSecretRef": {"name": "boss", "key": "url"}})
 

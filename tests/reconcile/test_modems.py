@@ -13,8 +13,8 @@ from testbed.ami import AmiClient
 from testbed.modem.peer import ModemPeer
 from tests.reconcile.site_rig import Manifest, Rig, extension, manifest
 
-IMEI, IMSI = "354000000000011", "262000000000011"
-OTHER = "354000000000022"
+IMEI, IMSI = "354000000000119", "262000000000011"
+OTHER = "354000000000226"
 GSM = Key("Dongle", "gsm-1")
 
 
@@ -122,7 +122,7 @@ async def test_another_reload_does_not_make_the_driver_forget_what_waits(tmp_pat
         up = await call(rig, peer)
         rig.put(dongle(imei=OTHER, **INBOUND))
         await rig.until(lambda: rig.says("gsm-1", "WaitingForCalls", "Dongle"))
-        rig.put(dongle("gsm-2", imei="354000000000033"))
+        rig.put(dongle("gsm-2", imei="354000000000333"))
         await rig.until(lambda: rig.says("gsm-2", "Verified", "Dongle"))
         assert rig.says("gsm-1", "WaitingForCalls", "Dongle")
         await peer.ask("hangup", device="gsm-1", call=up)

@@ -75,6 +75,12 @@ def problems(kind: str, **spec: Any) -> dict[str, str]:
             "spec.allowedNetworks[0]",
             '"192.0.2.1/24" is not a network: it has bits beyond its prefix; did you mean 192.0.2.0/24?',
         ),
+        (
+            "Dongle",
+            {"imei": "490154203237519"},
+            "spec.imei",
+            '"490154203237519" is not an IMEI: after these digits the last one, the check digit, is 8; compare them with the modem\'s (one that really says so goes by imsi or dataPort)',
+        ),
         ("Schedule", {"whenOpen": {"hangup": False}}, "spec.whenOpen.hangup", "must be true, not false"),
         (
             "Schedule",
@@ -94,6 +100,11 @@ def problems(kind: str, **spec: Any) -> dict[str, str]:
 )
 def test_an_error_says_what_was_given_and_what_is_wanted(kind: str, spec: Any, field: str, message: str) -> None:
     assert problems(kind, **spec) == {field: message}
+
+
+@pytest.mark.parametrize("imei", ["490154203237518", "490154203237510", "354000000000119"])
+def test_an_imei_has_its_check_digit_or_the_zero_that_some_modems_send(imei: str) -> None:
+    assert not problems("Dongle", imei=imei)
 
 
 def test_a_missing_field_is_told_with_its_purpose() -> None:

@@ -18,8 +18,8 @@ from testbed.bootstrap import Account
 from testbed.modem.peer import ModemPeer
 from testbed.ports import lease
 
-IMEI, IMSI = "354000000000011", "262000000000011"
-OTHER_IMEI, OTHER_IMSI = "354000000000022", "262000000000022"
+IMEI, IMSI = "354000000000119", "262000000000011"
+OTHER_IMEI, OTHER_IMSI = "354000000000226", "262000000000022"
 CONFIG = f"""\
 [general]
 interval = 1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from testbed.modem.settings import DeviceSettings, read
 
-IMEI, IMSI = "354000000000011", "262000000000011"
+IMEI, IMSI = "354000000000119", "262000000000011"
 
 
 def settings(path: Path, text: str) -> tuple[DeviceSettings, ...]:

@@ -9,11 +9,23 @@ from dialplane.resources.destination import Destination
 from dialplane.resources.fields import DISTINCT, Language, ObjectName
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
-from dialplane.resources.text import Text
+from dialplane.resources.text import NotThisError, Text
 
 Driver = Literal["chan_dongle", "chan_quectel"]
 
-Imei = Annotated[str, Text("an IMEI: the 15 digits on the modem", r"^[0-9]{15}$", 15)]
+
+def _check_digit(imei: str) -> None:
+    """The last digit of an IMEI is made of the others (3GPP TS 23.003, annex B); some modems send a 0 in its place."""
+    total = sum(sum(divmod(int(digit) * (1 + place % 2), 10)) for place, digit in enumerate(imei[:-1]))
+    wanted = str(-total % 10)
+    if imei[-1] not in {wanted, "0"}:
+        raise NotThisError(
+            f"an IMEI: after these digits the last one, the check digit, is {wanted}; compare them with the modem's "
+            "(one that really says so goes by imsi or dataPort)"
+        )
+
+
+Imei = Annotated[str, Text("an IMEI: the 15 digits on the modem", r"^[0-9]{15}$", 15, check=_check_digit)]
 """Names a modem, whatever USB calls it."""
 
 Imsi = Annotated[str, Text("an IMSI: the 15 digits of the SIM", r"^[0-9]{15}$", 15)]

@@ -34,7 +34,7 @@ EVERY_NUMBER = ("s", "_[+0-9*#]!")
 
 
 def planned(to: Any = None) -> Plan:
-    spec = {"imei": "354000000000099"} | ({"inbound": {"to": to}} if to else {})
+    spec = {"imei": "354000000000994"} | ({"inbound": {"to": to}} if to else {})
     return PLANNER.plan(snapshot([*MANIFESTS, manifest("Dongle", "gsm", spec)], SECRETS))
 
 
