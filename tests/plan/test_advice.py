@@ -27,3 +27,44 @@ def test_a_tenant_without_a_callback_is_told_what_its_calls_hold(more: dict[str,
 
 def test_a_tenant_with_a_callback_needs_no_advice() -> None:
     assert list(advice(snapshot([manifest("InfinityTenant", "acme", TENANT | CALLBACK)], {}))) == []
+
+
+def _trunk(name: str, *routes: dict[str, Any]) -> dict[str, Any]:
+    outbound = [{"permission": "national"} | route for route in routes]
+    return manifest("SipTrunk", name, {"host": "192.0.2.1", "outbound": outbound})
+
+
+@pytest.mark.parametrize(
+    ("cheap", "dear", "fields"),
+    [
+        ({"pattern": "_0X.", "priority": 1}, {"pattern": "_03X.", "priority": 900}, ["spec.outbound[0].priority"]),
+        ({"pattern": "_0X.", "priority": 1}, {"pattern": "_0X.", "priority": 900}, []),
+        ({"pattern": "_0X.", "priority": 900}, {"pattern": "_03X.", "priority": 1}, []),
+        ({"pattern": "_0X.", "priority": 1}, {"pattern": "_00X."}, []),
+        ({"pattern": "_1X.", "priority": 1}, {"pattern": "_03X.", "priority": 900}, []),
+    ],
+)
+def test_a_priority_that_cannot_count_is_said(cheap: dict[str, Any], dear: dict[str, Any], fields: list[str]) -> None:
+    found = list(advice(snapshot([_trunk("cheap", cheap), _trunk("dear", dear)], {})))
+    assert [field for _, field, _ in found] == fields
+    assert {str(key) for key, _, _ in found} <= {"SipTrunk/dear"}
+
+
+@pytest.mark.parametrize(
+    ("route", "emergency", "said"),
+    [
+        ({"pattern": "_9X.", "strip": 1}, {}, "9911 leaves as 911"),
+        ({"pattern": "_00X.", "strip": 2}, {}, "00911 leaves as 911"),
+        ({"pattern": "_9X.", "strip": 1}, {"prefixes": ["9"]}, ""),
+        ({"pattern": "_9X.", "strip": 1, "prepend": "+1"}, {}, ""),
+        ({"pattern": "_9XXXX.", "strip": 1}, {}, ""),
+        ({"pattern": "_NXX", "strip": 1}, {}, ""),
+    ],
+)
+def test_an_emergency_number_behind_an_outside_line_is_said(
+    route: dict[str, Any], emergency: dict[str, Any], said: str
+) -> None:
+    pbx = manifest("Asterisk", "pbx", {"emergency": {"numbers": ["911"], "trunks": ["a"]} | emergency})
+    found = [message for _, _, message in advice(snapshot([pbx, _trunk("a", route)], {}))]
+    assert len(found) == bool(said)
+    assert all(said in message for message in found)

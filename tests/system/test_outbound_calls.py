@@ -1,11 +1,14 @@
 """What phones may dial, and how it leaves. On a real Asterisk, with real SIP peers."""
 
 import asyncio
+import re
 import time
+from itertools import combinations
 from typing import Any
 
 import pytest
 
+from dialplane.plan.dialplan.patterns import overlap, precedence
 from tests.system.calls import dial, from_outside, hang_up, last_call
 from tests.system.pbx import Pbx, from_user
 
@@ -33,6 +36,41 @@ async def test_a_phone_dials_what_its_class_of_service_allows(pbx: Pbx, who: str
     call = await dial(pbx, who, number, code=code)
     if code == 200:
         await hang_up(pbx, who, call)
+
+
+async def test_asterisk_looks_through_patterns_in_the_order_of_their_precedence(pbx: Pbx) -> None:
+    patterns = [
+        "_0X.",
+        "_03X.",
+        "_0Z.",
+        "_0[1-9]X.",
+        "_00X.",
+        "_0[35]X.",
+        "_0N.",
+        "_0X!",
+        "_030",
+        "030",
+        "_03!",
+        "_XX.",
+        "_0[1-9]!",
+        "_0[13579]X.",
+        "_0[1-8]X.",
+        "_03X!",
+        "_+49X.",
+        "_*21X.",
+        "_[0-9*#]X.",
+        "_NXX",
+        "_1XX",
+        "101",
+    ]
+    for each in patterns:
+        await pbx.asterisk.console(f"dialplan add extension {each},1,NoOp() into patterns")
+    shown = re.findall(r"^ *'([^']+)' =>", await pbx.show("patterns"), re.MULTILINE)
+    await pbx.asterisk.console("dialplan remove context patterns")
+    assert sorted(shown) == sorted(patterns)
+    order = {each: place for place, each in enumerate(shown)}
+    for one, other in combinations(sorted(patterns, key=precedence), 2):
+        assert order[one] < order[other] or not overlap(one, other), (one, other)
 
 
 async def test_a_carrier_is_sent_the_number_and_the_caller_as_the_trunk_says(pbx: Pbx) -> None:

@@ -1,17 +1,34 @@
 """Doubtful choices in manifests: notices of `validate`, which keep nothing from being served."""
 
 from collections.abc import Iterator
+from itertools import combinations
+from typing import Final
 
+from dialplane.plan.dialplan.outbound import outbound_routes
+from dialplane.plan.dialplan.patterns import matches, overlap, precedence, same_digits
+from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.infinity_tenant import InfinityTenantSpec
 from dialplane.resources.key import Key
+from dialplane.resources.sip_trunk import OutboundRoute, SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
 
 Advice = tuple[Key, str, str]
 """The resource, the field, and what to think of."""
 
+_UNCHOSEN: Final = OutboundRoute.model_fields["priority"].default
+_LONGEST_PREFIX: Final = 3
+
 
 def advice(snapshot: Snapshot) -> Iterator[Advice]:
     """Yield a notice for each doubtful choice."""
+    yield from _long_calls(snapshot)
+    trunks = [(resource.key, spec) for resource, spec in snapshot.of(SipTrunkSpec) if spec.enabled]
+    yield from _priorities(trunks)
+    for resource, spec in snapshot.of(AsteriskSpec):
+        yield from _prefixes(resource.key, spec, trunks)
+
+
+def _long_calls(snapshot: Snapshot) -> Iterator[Advice]:
     for resource, spec in snapshot.of(InfinityTenantSpec):
         if spec.callback is None:
             seconds = spec.call_timeout_seconds + spec.longest_call_seconds
@@ -20,3 +37,39 @@ def advice(snapshot: Snapshot) -> Iterator[Advice]:
                 f"for {seconds} seconds (callTimeoutSeconds and maxCallSeconds)"
             )
             yield resource.key, "spec.callback", message
+
+
+def _priorities(trunks: list[tuple[Key, SipTrunkSpec]]) -> Iterator[Advice]:
+    """Priorities that somebody chose, and that Asterisk does not look at: it takes a route by its pattern first."""
+    chosen = {pattern: ways[0] for pattern, ways in outbound_routes(trunks).items() if ways[0][1].priority != _UNCHOSEN}
+    for taken, left in combinations(sorted(chosen, key=precedence), 2):
+        (key, route), (rival, lower) = chosen[taken], chosen[left]
+        if key != rival and lower.priority < route.priority and overlap(taken, left) and not same_digits(taken, left):
+            message = (
+                f"priority {lower.priority} of {left} at {rival} does not count against it: of different patterns "
+                f"that match a number Asterisk takes the one that says more, here {taken}; give both trunks equal ones"
+            )
+            yield key, _field(trunks, key, route, "priority"), message
+
+
+def _prefixes(pbx: Key, spec: AsteriskSpec, trunks: list[tuple[Key, SipTrunkSpec]]) -> Iterator[Advice]:
+    """Emergency numbers behind the digit for an outside line, which only a route takes off."""
+    emergency = spec.emergency
+    if emergency is None:
+        return
+    for key, trunk in trunks:
+        for route in trunk.outbound:
+            prefix = route.pattern.removeprefix("_")[: route.strip]
+            if not prefix.isdecimal() or len(prefix) > _LONGEST_PREFIX or route.prepend:
+                continue
+            number = next((n for n in emergency.numbers if matches(route.pattern, prefix + n)), None)
+            if number is not None and prefix + number not in emergency.dialled:
+                message = (
+                    f"{prefix}{number} leaves as {number}, but as an ordinary call: by this trunk alone, and only with "
+                    f"its permission; add {prefix} to spec.emergency.prefixes of {pbx}"
+                )
+                yield key, _field(trunks, key, route, "strip"), message
+
+
+def _field(trunks: list[tuple[Key, SipTrunkSpec]], key: Key, route: OutboundRoute, name: str) -> str:
+    return f"spec.outbound[{dict(trunks)[key].outbound.index(route)}].{name}"

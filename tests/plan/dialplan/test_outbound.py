@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from dialplane.plan.dialplan.patterns import matches
+from dialplane.plan.dialplan.patterns import matches, overlap
 from tests.plan.dialplan.sites import contexts, extension, lines, site, trunk
 
 DIALLED = "${FILTER(0-9*#+,${EXTEN})},${LEN(${EXTEN})}"
@@ -133,3 +133,22 @@ def test_an_emergency_number_may_be_dialled_behind_a_prefix() -> None:
 )
 def test_a_pattern_matches_as_in_asterisk(pattern: str, number: str, expected: bool) -> None:
     assert matches(pattern, number) is expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("_0X.", "_03X.", True),
+        ("_0X.", "_0X!", True),
+        ("_0X.", "_03", False),
+        ("_0X!", "_03", True),
+        ("_0X.", "030", True),
+        ("_0X.", "_1X.", False),
+        ("_0[1-4].", "_0[5-9]X", False),
+        ("_NXX", "_1XX", False),
+        ("_NXX", "299", True),
+        ("_XX", "_XXX", False),
+    ],
+)
+def test_patterns_overlap_where_some_number_matches_both(one: str, other: str, expected: bool) -> None:
+    assert overlap(one, other) is overlap(other, one) is expected

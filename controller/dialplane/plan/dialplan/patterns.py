@@ -30,6 +30,27 @@ def same_digits(one: str, other: str) -> bool:
     return open_ended and all(a == b for a, b in zip(first, second, strict=False))
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether some number matches both patterns."""
+    first, second = sorted((_digits(one), _digits(other)), key=len)
+    shorter, longer = (one, other) if len(_digits(one)) <= len(_digits(other)) else (other, one)
+    if not all(a & b for a, b in zip(first, second, strict=False)):
+        return False
+    if len(first) < len(second):
+        return _end(shorter) != ""
+    return {_end(shorter), _end(longer)} != {"", "."}
+
+
+def precedence(pattern: str) -> tuple[object, ...]:
+    """Sorts patterns as Asterisk looks through them: of those that match a number, it takes the first.
+
+    A number comes before every pattern. Of two patterns the one that admits less at the first place where they differ
+    comes first, and an open end after any digit.
+    """
+    open_end = {"": (0, ""), ".": (20, ""), "!": (21, "")}[_end(pattern)]
+    return (pattern.startswith("_"), *((len(each), min(each)) for each in _digits(pattern)), open_end)
+
+
 _TELLING = 2
 """Digits that two patterns must share, so that their likeness is no accident."""
 
@@ -39,6 +60,10 @@ def _digits(pattern: str) -> tuple[frozenset[str], ...]:
     """What may stand at each place of a pattern, without its open end."""
     elements = _ELEMENT.findall(pattern.removeprefix("_").rstrip(".!"))
     return tuple(frozenset(c for c in "0123456789+*#" if re.fullmatch(_expression(e), c)) for e in elements)
+
+
+def _end(pattern: str) -> str:
+    return pattern[-1] if pattern.startswith("_") and pattern[-1] in ".!" else ""
 
 
 @cache
