@@ -186,7 +186,11 @@ NETWORKS = "spec.matchNetworks[0]"
 
 @table(
     Case("apart", [pbx(), trunk("a", **MATCHED), trunk("b", matchNetworks=["198.51.100.0/24"])], served=["a", "b"]),
-    Case("the same", [pbx(), trunk("a", **MATCHED, created=2), trunk("b", **MATCHED)], [out("a", CONFLICT, NETWORKS)], ["b"]),
+    Case("the very same are shared", [pbx(), trunk("a", **MATCHED, created=2), trunk("b", **MATCHED)], served=["a", "b"]),
+    Case("the same, and other settings", [pbx(), trunk("a", **MATCHED, created=2), trunk("b", **MATCHED, codecs=["g722"])], [out("a", CONFLICT, NETWORKS)], ["b"]),
+    Case("the same, and other settings, with a line", [pbx(), trunk("a", **MATCHED, **REGISTERING, created=2), trunk("b", **MATCHED, codecs=["g722"])], [partly("a", CONFLICT, NETWORKS)], ["a", "b"]),
+    Case("overlapping, with a line", [pbx(), trunk("a", **MATCHED), trunk("b", matchNetworks=["10.0.0.0/8", "192.0.2.7"], **REGISTERING)], [partly("b", CONFLICT, "spec.matchNetworks[1]")], ["a", "b"]),
+    Case("a default yields without a word", [pbx(), trunk("a", "192.0.2.7", **REGISTERING), trunk("b", **MATCHED, created=2)], served=["a", "b"]),
     Case("one within the other", [pbx(), trunk("a", matchNetworks=["192.0.2.7"]), trunk("b", **MATCHED)], [out("b", CONFLICT, NETWORKS)], ["a"]),
     Case("around another", [pbx(), trunk("a", **MATCHED), trunk("b", matchNetworks=["10.0.0.0/8", "192.0.0.0/8"])], [out("b", CONFLICT, "spec.matchNetworks[1]")], ["a"]),
     Case("a host that is an address", [pbx(), trunk("a", **MATCHED), trunk("b", "192.0.2.7")], [out("b", CONFLICT, "spec.host")], ["a"]),

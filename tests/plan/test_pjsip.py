@@ -160,6 +160,9 @@ def test_one_of_the_phones_changes_and_no_other_revision() -> None:
     assert {key.name for key in before if before[key].revision != after[key].revision} == {"desk"}
 
 
+REGISTERING = {"registration": {}, "credentialsSecretRef": {"name": "carrier"}}
+
+
 @pytest.mark.parametrize(
     ("spec", "networks"),
     [
@@ -168,12 +171,20 @@ def test_one_of_the_phones_changes_and_no_other_revision() -> None:
         ({"host": "sip.example.com"}, []),
         ({"host": "sip.example.com", "matchNetworks": ["192.0.2.0/24"]}, ["192.0.2.0/24"]),
         ({"host": "192.0.2.1", "matchNetworks": ["198.51.100.0/24"]}, ["198.51.100.0/24"]),
-        ({"host": "192.0.2.1", "registration": {}, "credentialsSecretRef": {"name": "carrier"}}, []),
+        ({"host": "192.0.2.1", **REGISTERING}, ["192.0.2.1"]),
+        ({"host": "2001:db8::1", **REGISTERING}, ["2001:db8::1"]),
+        ({"host": "sip.example.com", **REGISTERING}, []),
+        ({"host": "127.0.0.1"}, ["127.0.0.1"]),
+        ({"host": "127.0.0.1", **REGISTERING}, ["127.0.0.1:5060"]),
+        ({"host": "127.0.0.1", "port": 5070, **REGISTERING}, ["127.0.0.1:5070"]),
+        ({"host": "127.0.0.1", "transport": "tcp", **REGISTERING}, []),
+        ({"host": "::1", **REGISTERING}, []),
     ],
-    ids=["address", "IPv6", "name", "networks", "networks instead", "registers"],
 )
 def test_a_trunk_is_known_by_its_networks_never_by_a_name(spec: dict[str, object], networks: list[str]) -> None:
-    site = snapshot([manifest("Asterisk", "pbx", {}), manifest("SipTrunk", "a", spec)], SECRETS)
+    transports = [{"name": p, "protocol": p, "bind": "192.0.2.9"} for p in ("udp", "tcp")]
+    pbx = manifest("Asterisk", "pbx", {"transports": transports})
+    site = snapshot([pbx, manifest("SipTrunk", "a", spec)], SECRETS)
     found = [o for o in PLANNER.plan(site).objects.pjsip if o.type is PjsipType.IDENTIFY]
     assert [value for o in found for name, value in o.options if name == "match"] == networks
 

@@ -131,7 +131,7 @@ def test_a_users_template_that_asks_for_what_is_not_there_ends_the_plan_instead_
 def test_a_users_template_escapes_too(tmp_path: Path) -> None:
     text = "[{{ mailbox.number | section }}]\nname = {{ mailbox.full_name ~ ';#' }}\n"
     files = Planner(load(_overrides(tmp_path, voicemail=text))).plan(rich()).files
-    assert "name = Ada Lovelace (R&D)\\;#\n" in files["voicemail.conf"]
+    assert 'name = Lovelace Ada\\; "R&D" \\ ${EXTEN}\\;#\n' in files["voicemail.conf"]
 
 
 def test_templates_are_told_apart_by_what_they_say(tmp_path: Path) -> None:

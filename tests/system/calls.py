@@ -16,6 +16,8 @@ NAMES = {
     "108": "back\\slash, 100% sure \U0001f600",
 }
 """Names of extensions, as address books hold them and as attackers write them."""
+SHARED = "127.0.0.6"
+"""Where a carrier is at which the site has two accounts."""
 BOX = {"pinSecretRef": {"name": "pin", "key": "pin"}}
 
 
@@ -97,6 +99,17 @@ def site(pbx: Pbx) -> list[Manifest]:
             inboundNumberFrom="toHeader",
             inbound=[{"did": "+49302000", "to": {"extension": "101"}}],
             outbound=[{"pattern": "_0X.", "permission": "national", "priority": 20}],
+        ),
+        *(
+            manifest(
+                "SipTrunk",
+                name,
+                host=f"{name}.example.com",
+                qualifySeconds=0,
+                matchNetworks=[SHARED],
+                inbound=[{"did": did, "to": {"extension": "101"}}],
+            )
+            for name, did in (("acct-a", "+49308000"), ("acct-b", "+49308001"))
         ),
         pbx.trunk(
             "gamma",

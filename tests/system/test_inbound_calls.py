@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.system.calls import from_outside, last_call
+from testbed.ports import LOOPBACK
+from testbed.sip import Peer
+from tests.system.calls import SHARED, from_outside, last_call
 from tests.system.pbx import Pbx, from_user
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -21,6 +23,31 @@ async def test_a_did_is_reached_with_and_without_plus(pbx: Pbx, number: str) -> 
 @pytest.mark.parametrize("number", ["+49309999", "101", "0301234567", "112", "*98"])
 async def test_from_outside_nothing_but_the_listed_numbers_exists(pbx: Pbx, number: str) -> None:
     assert (await from_outside(pbx, number))["code"] == 404
+
+
+async def test_a_trunk_that_registers_is_known_by_its_hosts_address_too(pbx: Pbx) -> None:
+    phone = await pbx.phone("101")
+    assert (await from_outside(pbx, "+49301000", uri="number"))["code"] == 200  # as carriers call that drop `;line=`
+    await phone.ask("hangup")
+    assert (await from_outside(pbx, "101", uri="number"))["code"] == 404
+
+
+async def test_whoever_else_is_at_that_address_is_nobodys_trunk(pbx: Pbx) -> None:
+    server = (LOOPBACK, pbx.asterisk.sip_port)
+    async with await Peer.phone(pbx.directory, user="+441234", password="guessed", server=server) as stranger:
+        assert (await stranger.ask("call", number="+49301000"))["code"] == 401
+
+
+async def test_two_accounts_at_one_address_are_told_apart_by_the_number_called(pbx: Pbx) -> None:
+    phone = await pbx.phone("101")
+    server = (LOOPBACK, pbx.asterisk.sip_port)
+    async with await Peer.carrier(pbx.directory, user="shared", server=server, host=SHARED) as carrier:
+        for number, trunk in (("+49308000", "acct-a"), ("49308001", "acct-b")):
+            assert (await carrier.ask("call", number=number, from_user="+441234"))["code"] == 200
+            assert trunk in await pbx.asterisk.console("group show channels")
+            await phone.ask("hangup")
+            await pbx.quiet()
+        assert (await carrier.ask("call", number="+49308002"))["code"] == 404
 
 
 async def test_the_called_number_may_stand_in_the_to_header(pbx: Pbx) -> None:

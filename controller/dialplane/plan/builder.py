@@ -73,6 +73,7 @@ class Builder:
     def __init__(self) -> None:
         self._whole: tuple[Key, AsteriskSpec, bytes] | None = None
         self._trusted: Mapping[str, Authorities] = {}
+        self._networks: Mapping[Key, tuple[str, ...]] = {}
         self._lately: dict[str, deque[PjsipObject]] = defaultdict(lambda: deque(maxlen=LATELY))
         self._pjsip = _Ordered[PjsipObject](lambda o: (_ORDER[o.type], o.id, o.owner))
         self._numbers = _Ordered[DialplanEntry](lambda e: e.extension)
@@ -87,7 +88,7 @@ class Builder:
         findings: list[Finding] = []
         whole = (site.asterisk_key, site.asterisk, site.pepper)
         same = whole == self._whole
-        trusted = authorities(site)
+        trusted, networks = authorities(site), site.identification.networks
         other = trusted != self._trusted
         before, self.parts = self.parts, {}
         gone: list[Part] = []
@@ -97,7 +98,7 @@ class Builder:
         ]  # fmt: skip
         for key, spec in owners:
             known = before.get(key)
-            stale = not same or (other and key == site.asterisk_key)
+            stale = not same or (other and key == site.asterisk_key) or networks.get(key) != self._networks.get(key)
             if known is None or stale or known.spec is not spec or known.secrets is not site.secrets.get(key):
                 try:
                     part = _part(site, key, spec)
@@ -114,7 +115,7 @@ class Builder:
             else:
                 self.parts[key] = known
         gone += [before[key] for key in before.keys() - self.parts.keys()]
-        self._whole, self._trusted = whole, trusted
+        self._whole, self._trusted, self._networks = whole, trusted, networks
         self._pjsip.change((p.pjsip for p in gone), (p.pjsip for p in come))
         self._numbers.change((p.numbers for p in gone), (p.numbers for p in come))
         self._boxes.change((p.boxes for p in gone), (p.boxes for p in come))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dialplane.plan.builder import Builder
 from dialplane.plan.checks import EXCLUDING, OWN, PARTIAL
 from dialplane.plan.draft import Draft, Finding
+from dialplane.plan.identification import identification
 from dialplane.plan.marks import Marks
 from dialplane.plan.objects import DialplanContext, Objects
 from dialplane.plan.plan import Pbx, Plan, Version
@@ -175,6 +176,7 @@ def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
     reference = draft.asterisk.ami.credentials_secret_ref
     values = draft.secrets[draft.asterisk_key].get(reference.name, {}) if reference else {}
     pepper = f"{namespace}\0{values['password'].get_secret_value() if 'password' in values else ''}"
+    trunks = draft.of(SipTrunkSpec)
     return Site(
         namespace=namespace,
         asterisk_key=draft.asterisk_key,
@@ -182,10 +184,11 @@ def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
         if config_directory
         else draft.asterisk,
         extensions=tuple(draft.of(ExtensionSpec)),
-        trunks=tuple(sorted(draft.of(SipTrunkSpec), key=_by_key)),
+        trunks=tuple(sorted(trunks, key=_by_key)),
         schedules=tuple(sorted(draft.of(ScheduleSpec), key=_by_key)),
         dongles=tuple(sorted(draft.of(DongleSpec), key=_by_key)),
         secrets=draft.secrets,
+        identification=identification(draft.asterisk, trunks),
         pepper=pepper.encode("utf-8", "surrogateescape")[:PEPPER_BYTES],
     )
 

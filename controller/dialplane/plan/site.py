@@ -6,6 +6,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from dialplane.plan.identification import Identification
 from dialplane.plan.plan import Secrets
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.dongle import DongleSpec
@@ -52,6 +53,8 @@ class Site:
     pepper: bytes = field(default=b"dialplane", repr=False)
     """Keys the marks made of secrets, so that a mark tells nothing to whoever reads it."""
     dongles: tuple[tuple[Key, DongleSpec], ...] = ()
+    identification: Identification = field(default_factory=Identification)
+    """How its trunks are known."""
 
     def secret(self, owner: Key, name: str, key: str) -> SecretStr:
         """One value that `owner` refers to; the checks made sure that it exists."""

@@ -178,7 +178,8 @@ class SipTrunkSpec(Spec):
     offered, else inband), `auto_info` (rfc4733 if offered, else info)."""
     match_networks: Annotated[tuple[PeerCidr, ...], Field(max_length=64), DISTINCT] = ()
     """The networks that calls from this carrier come from, at least /8 (IPv6: /16). Whoever is in them may use the
-    inbound routes without a password. By default `host` if that is an IP address."""
+    inbound routes without a password. By default `host` if that is an IP address. Trunks with the very same networks
+    share them, and the number called decides."""
     from_user: FromUser | None = None
     """The user part of From, where the carrier wants its account there. Calls that hide their number go without."""
     from_domain: Host | None = None

@@ -1,10 +1,11 @@
 """Two resources that want the same thing. The eldest keeps it; every younger one is told who has it."""
 
 from collections.abc import Hashable, Iterable, Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from dialplane.plan.draft import Draft, Finding
-from dialplane.plan.pjsip.trunk import identified_by, registration_uris
+from dialplane.plan.identification import identification
+from dialplane.plan.pjsip.trunk import registration_uris
 from dialplane.resources.destination import Destination
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
@@ -36,20 +37,9 @@ def duplicate_names(draft: Draft) -> Iterator[Finding]:
 
 
 def duplicate_networks(draft: Draft) -> Iterator[Finding]:
-    """A caller's address must tell which trunk it is."""
-    known: list[tuple[Key, str]] = []
-    for key, spec in draft.of(SipTrunkSpec):
-        networks = identified_by(spec)
-        clash = next(
-            ((i, who, other) for i, text in enumerate(networks) for who, other in known if _overlap(text, other)), None
-        )
-        if clash is None:
-            known += [(key, text) for text in networks]
-        else:
-            index, who, other = clash
-            message = f"{networks[index]} overlaps {other} of {who}: a call from there could be either trunk's"
-            field = f"spec.matchNetworks[{index}]" if spec.match_networks else "spec.host"
-            yield key, Problem(Reason.CONFLICT, message, field)
+    """A caller's address must tell which trunk it is, or the number that he calls."""
+    if draft.asterisk is not None:
+        yield from identification(draft.asterisk, draft.of(SipTrunkSpec)).findings
 
 
 def duplicate_registrations(draft: Draft) -> Iterator[Finding]:
@@ -122,11 +112,6 @@ def claimed(taken: dict[Hashable, str], claims: Iterable[tuple[Key, Hashable, st
             yield key, Problem(Reason.CONFLICT, message.format(what=what, who=taken[what]), field)
         else:
             taken[what] = str(key)
-
-
-def _overlap(one: str, other: str) -> bool:
-    a, b = ip_network(one), ip_network(other)
-    return a.version == b.version and (a.subnet_of(b) or b.subnet_of(a))  # type: ignore[arg-type]
 
 
 def _same_place(one: str, other: str) -> bool:

@@ -90,8 +90,10 @@ ROUTINES = (INBOUND, INBOUND_TO_HEADER, END_OF_CALL)
 def inbound(site: Site, destinations: Destinations) -> Iterator[DialplanContext]:
     """For each trunk the context its calls start in, that of its numbers where To decides, and that of its groups."""
     yield context(END, site.asterisk_key, [END_OF_CALL.entry("s", site.asterisk_key)])
+    trunks = dict(site.trunks)
     for key, spec in site.trunks:
-        numbers = list(_numbers(key, spec, destinations))
+        guests = [(guest, trunks[guest]) for guest in site.identification.guests.get(key, ())]
+        numbers = _numbers([(key, spec), *guests], destinations)
         if spec.inbound_number_from == "toHeader":
             by_header = f"dp-did-{key.name}"
             yield context(by_header, key, numbers)
@@ -103,16 +105,21 @@ def inbound(site: Site, destinations: Destinations) -> Iterator[DialplanContext]
             yield context(_group_context(key), key, entries)
 
 
-def _numbers(key: Key, spec: SipTrunkSpec, destinations: Destinations) -> Iterator[DialplanEntry]:
-    listed = {route.did for route in spec.inbound}
-    for route in spec.inbound:
-        address = destinations.address(route.to, _group_place(key, route))
-        for number in _written(route.did, listed):
-            if address is None:
-                # Not left out: the call must not fall to the one that catches every other number.
-                yield entry(number, "Hangup", UNALLOCATED, key)
-            else:
-                yield INBOUND.entry(number, key, key.name, address.context, address.extension)
+def _numbers(trunks: list[tuple[Key, SipTrunkSpec]], destinations: Destinations) -> list[DialplanEntry]:
+    """The numbers of a trunk and of its guests; what several list is the first one's."""
+    listed = {route.did for _, spec in trunks for route in spec.inbound}
+    entries: dict[str, DialplanEntry] = {}
+    for key, spec in trunks:
+        for route in spec.inbound:
+            address = destinations.address(route.to, _group_place(key, route))
+            for number in _written(route.did, listed):
+                if address is None:
+                    # Not left out: the call must not fall to the one that catches every other number.
+                    line = entry(number, "Hangup", UNALLOCATED, key)
+                else:
+                    line = INBOUND.entry(number, key, key.name, address.context, address.extension)
+                entries.setdefault(number, line)
+    return list(entries.values())
 
 
 def _written(did: str, listed: set[str]) -> list[str]:

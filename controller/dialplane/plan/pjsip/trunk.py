@@ -6,7 +6,6 @@ user: with the default `identify_by` anybody could call in under its name (facts
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from ipaddress import ip_address
 
 from dialplane.plan.dialplan.contexts import END
 from dialplane.plan.dialplan.endpoints import hidden_endpoint, trunk_context
@@ -50,23 +49,8 @@ def trunk_objects(site: Site, key: Key, spec: SipTrunkSpec) -> Iterator[PjsipObj
     if spec.registration and spec.registers and credentials and auth:
         registration = _registration(site, key, spec, spec.registration, credentials.username, auth)
         yield PjsipObject(PjsipType.REGISTRATION, key.name, registration, key)
-    if networks := identified_by(spec):
+    if networks := site.identification.networks.get(key):
         yield PjsipObject(PjsipType.IDENTIFY, key.name, (("endpoint", key.name), *repeated("match", networks)), key)
-
-
-def identified_by(spec: SipTrunkSpec) -> tuple[str, ...]:
-    """The networks whose calls are this trunk's: as listed, else its host where that is an address.
-
-    A host name is never put into `match`: Asterisk would resolve it at every reload, blocking (facts).
-    """
-    if spec.match_networks:
-        return tuple(spec.match_networks)
-    if spec.registers:
-        return ()
-    try:
-        return (str(ip_address(spec.host)),)
-    except ValueError:
-        return ()
 
 
 def registration_uris(asterisk: AsteriskSpec, spec: SipTrunkSpec, username: str) -> tuple[str, str]:
