@@ -31,7 +31,7 @@ def refused(error: str) -> Said:
 
 def of_message(message: Outgoing, spec: SmsMessageSpec, now: datetime) -> Said:
     """Of a message in the queue, or over."""
-    return Said((*_conditions(message),), _fields(message), is_over(message, spec, now))
+    return Said((*_conditions(message),), _fields(message), over=is_over(message, spec, now))
 
 
 def of_forgotten(phase: str, ends: datetime | None, now: datetime) -> Said:
@@ -49,7 +49,8 @@ def of_forgotten(phase: str, ends: datetime | None, now: datetime) -> Said:
         found = ((ConditionType.READY, Truth.FALSE), (ConditionType.STALLED, Truth.TRUE))
         conditions = [Condition(kind, status, reason, _FORGOTTEN) for kind, status in found]
     known = dict.fromkeys(("attempts", "dongle", "parts", "sentAt", "deliveredAt", "finishedAt", "error"), Kept.KEPT)
-    return Said((*conditions,), {"phase": phase if phase in _ENDS else "Unknown", **known}, bool(ends and now >= ends))
+    fields = {"phase": phase if phase in _ENDS else "Unknown", **known}
+    return Said((*conditions,), fields, over=bool(ends and now >= ends))
 
 
 def is_over(message: Outgoing, spec: SmsMessageSpec, now: datetime) -> bool:
