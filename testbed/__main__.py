@@ -41,6 +41,12 @@ def _postgres() -> None:
     print(found.programs)
 
 
+def _names() -> None:
+    from testbed.name_server import locate  # noqa: PLC0415 -- likewise
+
+    print(" ".join(locate().server))
+
+
 def _crd_server() -> None:
     from testbed.kube.crd_server import program  # noqa: PLC0415 -- likewise
 
@@ -65,6 +71,7 @@ PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "kube": ("find, fetch or build etcd, kube-apiserver and kubectl", _kube),
     "helm": ("fetch Helm as a library", _helm),
     "prometheus": ("find or fetch promtool", _prometheus),
+    "names": ("find or fetch Unbound, a DNS server", _names),
     "postgres": ("find or fetch PostgreSQL", _postgres),
     "crd-server": ("find or build the server that enforces CEL rules in CRDs", _crd_server),
 }

@@ -77,6 +77,16 @@ def lease(size: int = _BLOCK) -> PortLease:
     raise OSError(f"no {size} neighbouring ports are free between {_FIRST} and {_FIRST + _BLOCK * _BLOCKS}")
 
 
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 loopback."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
 def _locked(blocks: range) -> Iterator[IO[str]]:
     """Lock the blocks one by one, up to the first that somebody else holds."""
     directory = cache.root() / "ports"
