@@ -180,6 +180,7 @@ class AsteriskInstance:
             host=LOOPBACK,
             ami_port=self._lease.take(),
             http_port=self._lease.take(),
+            placeholder_port=self._lease.take(2),
             controller=Account("dialplane", secrets.token_hex(16)),
             calls=Account("calls", secrets.token_hex(16)),
             ari=Account("ari", secrets.token_hex(16)),

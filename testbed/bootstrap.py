@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from dialplane.plan import bootstrap as product
 from dialplane.reconcile.template_dir import load
+from testbed.ports import has_ipv6
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Settings:
     host: str
     ami_port: int
     http_port: int
+    placeholder_port: int
     controller: Account
     calls: Account
     ari: Account
@@ -62,6 +64,8 @@ def render(settings: Settings) -> dict[str, str]:
             ami_port=settings.ami_port,
             http_bind=settings.host,
             http_port=settings.http_port,
+            placeholder_port=settings.placeholder_port,
+            ipv6=has_ipv6(),
             country=settings.country,
         ),
         load(),

@@ -203,3 +203,43 @@ def test_the_carriers_address(host: str, port: int | None, transport: str | None
     site = snapshot([MANIFESTS[0], manifest("SipTrunk", "a", spec)], SECRETS)
     (aor,) = (o for o in PLANNER.plan(site).objects.pjsip if o.type is PjsipType.AOR)
     assert dict(aor.options)["contact"] == uri
+
+
+@pytest.mark.parametrize(
+    ("host", "named", "used"),
+    [
+        ("sip.example.com", None, "one"),
+        ("192.0.2.1", None, "one"),
+        ("2001:db8::1", None, "six"),
+        ("sip.example.com", "six", "six"),
+        ("192.0.2.1", "tcp", "tcp"),
+    ],
+)
+def test_a_trunk_always_names_its_transport(host: str, named: str | None, used: str) -> None:
+    """Without a name Asterisk would send by whatever DNS prefers, and from whatever socket it opened first."""
+    transports = [
+        {"name": "one", "protocol": "udp", "bind": "0.0.0.0:5060"},
+        {"name": "another", "protocol": "udp", "bind": "0.0.0.0:5070"},
+        {"name": "six", "protocol": "udp", "bind": "[::]:5060"},
+        {"name": "tcp", "protocol": "tcp", "bind": "0.0.0.0:5060"},
+    ]
+    spec = {"host": host, "registration": {}, "credentialsSecretRef": {"name": "carrier"}}
+    spec |= {"transport": named} if named else {}
+    plan = PLANNER.plan(
+        snapshot([manifest("Asterisk", "pbx", {"transports": transports}), manifest("SipTrunk", "a", spec)], SECRETS)
+    )
+    objects = [o for o in plan.objects.pjsip if o.id == "a" and o.type in {PjsipType.ENDPOINT, PjsipType.REGISTRATION}]
+    assert [dict(o.options)["transport"] for o in objects] == [used, used]
+
+
+def test_a_placeholder_makes_way_for_each_kind_of_transport_that_the_site_has() -> None:
+    def said(*binds: str) -> dict[str, str]:
+        transports = [{"name": f"t{n}", "protocol": "tcp", "bind": bind} for n, bind in enumerate(binds)]
+        plan = PLANNER.plan(snapshot([manifest("Asterisk", "pbx", {"transports": transports})], SECRETS))
+        return {line.section: line.value for line in read(plan.files["pjsip_placeholder.conf"]).lines}
+
+    one, two = said("0.0.0.0:5060"), said("0.0.0.0:5060", "[::]:5060", "0.0.0.0:5070")
+    assert [*one] == ["[dp_boot_tcp4](+)"]
+    assert sorted(two) == ["[dp_boot_tcp4](+)", "[dp_boot_tcp6](+)"]
+    assert one["[dp_boot_tcp4](+)"] != two["[dp_boot_tcp4](+)"]
+    assert said("0.0.0.0:5060") == one

@@ -1,5 +1,6 @@
 """From objects to bytes: what does not fit, what users replace, and the files that Asterisk boots with."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,21 @@ def test_the_base_files_are_ours_and_open_no_door() -> None:
 def test_every_rendered_file_is_included_or_mapped_by_the_base_files() -> None:
     text = "".join(bootstrap(_settings(), load()).values())
     assert [path for path in FILES if path not in text] == []
+
+
+@pytest.mark.parametrize("ipv6", [True, False])
+def test_the_base_files_open_a_transport_on_loopback_for_each_protocol(ipv6: bool) -> None:
+    """What the machine cannot open is a mere template, which the rendered file may still add to."""
+    text = bootstrap(_settings(ipv6=ipv6), load())["pjsip_transport.conf"]
+    binds = dict(re.findall(r"^\[(\w+)\]\ntype = transport\nprotocol = \w+\nbind = (\S+)$", text, re.MULTILINE))
+    v4 = {"dp_boot_udp4": "127.0.0.1:5098", "dp_boot_tcp4": "127.0.0.1:5098", "dp_boot_tls4": "127.0.0.1:5099"}
+    v6 = {"dp_boot_udp6": "[::1]:5098", "dp_boot_tcp6": "[::1]:5098", "dp_boot_tls6": "[::1]:5099"}
+    assert binds == (v4 | v6 if ipv6 else v4)
+    assert text.count("](!)\n") == (0 if ipv6 else 3)
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "#tryinclude dialplane/pjsip_transport.conf",
+        "#tryinclude dialplane/pjsip_placeholder.conf",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from dialplane.plan.planner import Planner
 from dialplane.reconcile.template_dir import load
 from dialplane.resources.manifest import parse
 from dialplane.resources.snapshot import Snapshot
-from testbed.asterisk import AsteriskInstance
+from testbed.asterisk import AsteriskInstance, Installation
 from testbed.manifests import Manifest, manifest
 from testbed.ports import LOOPBACK
 from testbed.sip import Peer
@@ -29,6 +29,7 @@ class Pbx:
     """`async with` starts it; `apply` makes it run a site."""
 
     directory: Path
+    installation: Installation | None = None
     asterisk: AsteriskInstance = field(init=False)
     planner: Planner = field(init=False)
     plan: Plan = field(default_factory=Plan)
@@ -36,7 +37,7 @@ class Pbx:
     _phones: dict[str, Peer] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
-        self.asterisk = AsteriskInstance(self.directory / "asterisk", rtp_ports=240)
+        self.asterisk = AsteriskInstance(self.directory / "asterisk", installation=self.installation, rtp_ports=240)
         self.planner = Planner(load())
         return self
 

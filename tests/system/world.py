@@ -16,6 +16,7 @@ from testbed.asterisk import AsteriskInstance
 from testbed.kube.namespace import Namespace
 from testbed.kube.server import ApiServer
 from testbed.manifests import Manifest, manifest
+from testbed.name_server import NameServer
 from testbed.ports import LOOPBACK
 from testbed.sip import Peer
 from tests.system.doors import Door, Kube, Standalone
@@ -163,9 +164,12 @@ def rings(phone: Peer, after: int) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def start(kind: str, directory: Path, get_server: GetServer, **options: Any) -> AsyncIterator[World]:
-    """Start all of it; the controller waits for manifests."""
-    async with AsteriskInstance(directory / "asterisk") as asterisk:
+async def start(
+    kind: str, directory: Path, get_server: GetServer, *, names: NameServer | None = None, **options: Any
+) -> AsyncIterator[World]:
+    """Start all of it; the controller waits for manifests. Asterisk asks `names` in place of the machine's DNS."""
+    installation = names.installation() if names else None
+    async with AsteriskInstance(directory / "asterisk", installation=installation) as asterisk:
         if kind == "kube":
             namespace = Namespace(get_server(), f"site-{next(_SERIAL)}")
             door: Door = Kube(directory / "door", asterisk, namespace, **options)

@@ -21,6 +21,7 @@ _MODULE: Mapping[str, str] = {
     "pjsip_global.conf": PJSIP,
     "pjsip_system.conf": PJSIP,
     "pjsip_transport.conf": PJSIP,
+    "pjsip_placeholder.conf": PJSIP,
     "pjsip_endpoint.conf": PJSIP,
     "pjsip_auth.conf": PJSIP,
     "pjsip_aor.conf": PJSIP,

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,19 @@ def bootstrap(
     ] = Path("/etc/asterisk"),
     ami_port: Annotated[int, typer.Option("--ami-port", min=1, max=65_535, help="Where AMI listens.")] = 5038,
     country: Annotated[str, typer.Option("--country", help="Whose tones callers hear: us, uk, de, fr, …")] = "us",
+    placeholder_port: Annotated[
+        int,
+        typer.Option(
+            "--placeholder-port",
+            min=1024,
+            max=65_534,
+            help="This port and the next, on loopback: transports that only the first start needs.",
+        ),
+    ] = 5098,
+    ipv6: Annotated[
+        bool | None,
+        typer.Option("--ipv6/--no-ipv6", help="Whether Asterisk's machine has IPv6; by default as this one."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     templates: TemplatesDir = None,
 ) -> None:
@@ -45,6 +59,8 @@ def bootstrap(
         ari=base.Account("ari", SecretStr(secrets.token_urlsafe(24))),
         directories=base.Directories(etc=str(out.absolute())),
         ami_port=ami_port,
+        placeholder_port=placeholder_port,
+        ipv6=_has_ipv6() if ipv6 is None else ipv6,
         country=country,
     )
     try:
@@ -62,3 +78,12 @@ def bootstrap(
     except ConfigDirectoryError as error:
         raise Unusable(str(error)) from None
     say(f"wrote {len(files)} files to {out}: start Asterisk anew, then `dialplane doctor`", "green")
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

@@ -56,6 +56,10 @@ class Settings:
     ami_port: int = 5038
     http_bind: str = "127.0.0.1"
     http_port: int = 8088
+    placeholder_port: int = 5098
+    """A port on loopback, and the next one, for the transports that the first start needs and nobody uses."""
+    ipv6: bool = True
+    """Whether Asterisk's machine has IPv6."""
     country: str = "us"
     """A section of indications.conf: the tones that callers hear."""
 
@@ -90,5 +94,7 @@ def _variables(settings: Settings) -> Mapping[str, object]:
         "http_port": settings.http_port,
         "ari_user": settings.ari.name,
         "ari_secret": settings.ari.secret,
+        "placeholder_port": settings.placeholder_port,
+        "ipv6": settings.ipv6,
         "country": settings.country,
     }

@@ -28,8 +28,8 @@ HEADER = "; Rendered by Dialplane from the manifests of this site: what is chang
 
 EXTENSIONS = "extensions.conf"
 VOICEMAIL = "voicemail.conf"
-SETTINGS_FILES = ("cdr.conf", "http.conf", "rtp.conf")
-APPENDED = frozenset({"cdr.conf", "http.conf"})
+SETTINGS_FILES = ("cdr.conf", "http.conf", "pjsip_placeholder.conf", "rtp.conf")
+APPENDED = frozenset({"cdr.conf", "http.conf", "pjsip_placeholder.conf"})
 """Files whose base already opens the section: ours adds to it by `(+)`."""
 FILES = (EXTENSIONS, VOICEMAIL, *SETTINGS_FILES, *(t.file for t in PjsipType))
 """Every file that a plan always has; certificates come and go below `keys/`, and the files of modem drivers."""

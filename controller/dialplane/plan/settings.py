@@ -1,10 +1,11 @@
-"""What an Asterisk resource says in ordinary files: rtp.conf, cdr.conf, http.conf, and the certificates."""
+"""What an Asterisk resource says in ordinary files: rtp.conf, cdr.conf, http.conf and such, and the certificates."""
 
 from collections.abc import Iterator
 
 from dialplane.plan.authorities import authorities
 from dialplane.plan.dialplan.voicemail import ZONE, ZONE_MESSAGE
 from dialplane.plan.objects import KEYS, Certificate, Setting
+from dialplane.plan.pjsip.placeholders import placeholder_settings
 from dialplane.plan.site import Site
 
 
@@ -17,6 +18,7 @@ def settings(site: Site) -> Iterator[Setting]:
         yield Setting("rtp.conf", "general", "stunaddr", spec.rtp.stun_server, key)
     yield Setting("voicemail.conf", "zonemessages", ZONE, f"{spec.time_zone}|{ZONE_MESSAGE}", key)
     yield Setting("cdr.conf", "general", "enable", "yes" if spec.cdr.enabled else "no", key)
+    yield from placeholder_settings(site)
     for transport in spec.transports:
         if transport.protocol == "wss":
             path = f"{spec.config_directory}/{KEYS}/{transport.name}"

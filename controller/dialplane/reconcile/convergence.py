@@ -29,6 +29,7 @@ from dialplane.plan.objects import (
     owners,
 )
 from dialplane.plan.pjsip.asterisk import WITNESS
+from dialplane.plan.pjsip.placeholders import PLACEHOLDER
 from dialplane.plan.plan import Plan
 from dialplane.plan.render import EXTENSIONS, VOICEMAIL
 from dialplane.reconcile import metrics
@@ -43,6 +44,9 @@ from dialplane.resources.key import Key
 DIALPLAN = "pbx_config.so"
 
 log = structlog.get_logger(__name__)
+
+_OF_PLACEHOLDER = f"endpoint {WITNESS}{PLACEHOLDER}"
+"""Begins the name of a placeholder's witness; its kind follows."""
 
 SETTLE_SECONDS = (0.1, 0.4)
 """Waits before an object that differs is asked for again: Asterisk starts registrations a moment after the reload."""
@@ -91,6 +95,7 @@ async def converge(session: Session, directory: ConfigDirectory, task: Task) -> 
         await asyncio.sleep(wait)
         answer = await _ask(session.ami, changed, obsolete, plan)
 
+    session.unprepared |= answer.unprepared
     blamed, waiting = blame(answer.differing, whole=broken or task.stand_in)
     kept = {id_ for id_ in revoked.rekeyed if (aor := wanted.get(f"aor/{id_}")) and not owners(aor) & blamed.keys()}
     if kept:
@@ -187,6 +192,8 @@ class _Answer:
 
     shown: tuple[Mismatch, ...]
     left: tuple[Mismatch, ...]
+    unprepared: frozenset[str] = frozenset()
+    """Kinds of transports for which this Asterisk has no placeholder: it did not start with base files that open it."""
 
     @property
     def differing(self) -> tuple[Mismatch, ...]:
@@ -227,9 +234,12 @@ async def _ask(ami: Ami, changed: Mapping[str, Readable], obsolete: Mapping[str,
     # A removed transport stays open until Asterisk starts anew; a reload, or a second question, would change nothing.
     leaving = gathered(item for name, item in obsolete.items() if not name.startswith("transport/"))
     with metrics.phase.labels("read-back").time():
+        shown = await read_back(ami, expected) if changed else ()
+        lacking = {m.object: m for m in shown if m.object.startswith(_OF_PLACEHOLDER) and m.field == "transport"}
         return _Answer(
-            _without_witnesses(await read_back(ami, expected)) if changed else (),
+            _without_witnesses(tuple(m for m in shown if m.object not in lacking)),
             await gone(ami, leaving) if obsolete else (),
+            frozenset(name.removeprefix(_OF_PLACEHOLDER) for name in lacking),
         )
 
 

@@ -22,6 +22,7 @@ _GOOD, _REFUSED = "dialplan_good", "dialplan_refused"
 _CIRCUMSTANCE = "circumstance"
 _REQUEST = "restart_asked"
 _TRUSTED = "trusted"
+_OPENED = "opened"
 _MARK = re.compile(rf"^{DIALPLAN_REVISION} = (\w+)$", re.MULTILINE)
 _SURE_SECONDS = 1.0
 """Asterisk tells its age in whole seconds."""
@@ -41,6 +42,9 @@ class _Change:
         return self.moment.since(start.moment) >= -within
 
 
+_EVER = _Change("", Moment("", 0.0, 0.0))
+
+
 class Notes:
     """Written through to the store. No setting of a clock, here or on Asterisk's machine, makes it forget anything."""
 
@@ -54,6 +58,7 @@ class Notes:
         self._met: str = met
         self._started = Moment(*started) if started else None
         self._trusted: dict[str, str] = json.loads(kept.get(_TRUSTED, "{}"))
+        self._opened = _changes(kept.get(_OPENED, "{}"))
         self._good = kept.get(_GOOD, "")
         self._refused = kept.get(_REFUSED, "")
         self._circumstance = kept.get(_CIRCUMSTANCE, "")
@@ -116,6 +121,21 @@ class Notes:
             self._restart = left
             self._store.note({_RESTART: _text(left)})
         return tuple(sorted(left))
+
+    def open(self, kinds: Collection[str], *, anew: bool) -> None:
+        """Note since when the files have transports of these kinds.
+
+        `anew` where the file is about to change; else one of which nothing was noted was there before any Asterisk.
+        """
+        since = _Change(self._met, self._clock()) if anew or self._opened else _EVER
+        opened = {kind: self._opened.get(kind, since) for kind in kinds}
+        if opened != self._opened:
+            self._opened = opened
+            self._store.note({_OPENED: _text(opened)})
+
+    def opened_since(self, start: Start) -> frozenset[str]:
+        """The kinds of transports that may not have been in the files yet when Asterisk started."""
+        return frozenset(kind for kind, change in self._opened.items() if change.after(start, _SURE_SECONDS))
 
     def meet(self, start: Start) -> Start:
         """Remember which Asterisk runs; its start as it was told first, the same over every connection."""

@@ -24,6 +24,7 @@ from dialplane.plan.render import EXTENSIONS
 from dialplane.reconcile import metrics
 from dialplane.reconcile.config_dir import ConfigDirectory
 from dialplane.reconcile.convergence import converge
+from dialplane.reconcile.lookups import note_transports, without_lookups
 from dialplane.reconcile.memory import Memory
 from dialplane.reconcile.notes import verification
 from dialplane.reconcile.place import Place
@@ -139,6 +140,7 @@ class Serving:
             todo = await asyncio.to_thread(directory.differing, plan.files)
             memory.notes.writing(todo, memory.objects())
             memory.notes.trusting(trusted(plan.objects), memory.objects())
+            note_transports(memory.notes, plan, todo)
             with metrics.phase.labels("write").time():
                 await asyncio.to_thread(directory.carry_out, todo, plan.files)
         finally:
@@ -191,6 +193,7 @@ class Serving:
         there = session.proven.keys() | earlier.keys()
         memory.notes.writing(todo, there)
         memory.notes.trusting(trusted(plan.objects), there)
+        note_transports(memory.notes, plan, todo)
         endpoints = sum(item.type is PjsipType.ENDPOINT for item in plan.objects.pjsip)
         task = Task(
             plan=plan,
@@ -259,12 +262,14 @@ class Serving:
             there = "; ".join(m.object for m in outcome.undeleted)
             log.warning("asterisk keeps what was deleted", objects=there)
             unproven.update(dict.fromkeys(plan.disabled, _rejected(f"still in Asterisk: {there}")))
+        revision = plan.revision if not unproven else ""
+        unproven = without_lookups(plan, memory.notes.opened_since(session.start) & session.unprepared) | unproven
         return Findings(
             verified=frozenset(plan.versions) - unproven.keys(),
             refused=dict(memory.refused),
             unproven=unproven,
             restart_for=restart_for,
-            revision=plan.revision if not unproven else "",
+            revision=revision,
         )
 
     def _opened(self) -> tuple[ConfigDirectory, Memory]:

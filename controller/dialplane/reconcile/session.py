@@ -29,6 +29,8 @@ class Session:
     """Whether strays (contacts that nobody asked for) have been looked for."""
     covered: set[str] = field(default_factory=set)
     """Objects that Asterisk has in its database (`asterisk.overlay`), by name: it has not read their files yet."""
+    unprepared: set[str] = field(default_factory=set)
+    """Kinds of transports (`udp4`) for which this Asterisk opened no placeholder at its start."""
     overlay_works: bool = True
     """Until it is seen that `sorcery.conf` does not put the database before the files."""
 

@@ -121,6 +121,11 @@ class Transport(Part):
         default = TLS_PORT if self.protocol == "tls" else SIP_PORT
         return address.removeprefix("[") if bracket else host, int(port) if port else default
 
+    @property
+    def kind(self) -> str:
+        """Protocol and version of IP, such as `udp4`; empty for wss, which comes by the web server."""
+        return f"{self.protocol}{6 if ':' in self.listens[0] else 4}" if self.bind else ""
+
 
 class Rtp(Part):
     """The ports of voice."""

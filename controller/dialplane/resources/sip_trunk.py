@@ -218,7 +218,25 @@ class SipTrunkSpec(Spec):
     @property
     def host_is_address(self) -> bool:
         """Whether `host` is an IP address, so that it can identify the trunk without asking DNS."""
-        return ":" in self.host or not self.host.strip("0123456789.")
+        return _is_address(self.host)
+
+    @property
+    def next_hop(self) -> tuple[str, int | None]:
+        """Host (IPv6 without brackets) and port that requests go to: of `outboundProxy`, else of the carrier itself."""
+        if not self.outbound_proxy:
+            return self.host, self.port
+        address, bracket, rest = self.outbound_proxy.rpartition("]")
+        host, _, port = rest.partition(":")
+        return address.removeprefix("[") if bracket else host, int(port) if port else None
+
+    @property
+    def next_hop_is_address(self) -> bool:
+        """Whether requests go out without asking DNS."""
+        return _is_address(self.next_hop[0])
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or not host.strip("0123456789.")
 
 
 class RegistrationStatus(Part):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dialplane.plan.authorities import Authorities, authorities
 from dialplane.plan.objects import KEYS, PjsipObject, PjsipType
 from dialplane.plan.pjsip.options import Options, codecs, options, repeated
+from dialplane.plan.pjsip.placeholders import PLACEHOLDER, kinds
 from dialplane.plan.site import Site
 from dialplane.resources.asterisk import Transport
 
@@ -40,15 +41,18 @@ def asterisk_objects(site: Site) -> Iterator[PjsipObject]:
     for transport in sorted(site.asterisk.transports, key=lambda t: t.name):
         rendered = _transport(transport, site.asterisk.config_directory, trusted.get(transport.name))
         yield PjsipObject(PjsipType.TRANSPORT, transport.name, rendered, key)
-        yield PjsipObject(PjsipType.ENDPOINT, f"{WITNESS}{transport.name}", _witness(transport), key)
+        yield PjsipObject(PjsipType.ENDPOINT, f"{WITNESS}{transport.name}", _witness(transport.name), key)
+    for kind in kinds(site.asterisk.transports):
+        placeholder = f"{PLACEHOLDER}{kind}"
+        yield PjsipObject(PjsipType.ENDPOINT, f"{WITNESS}{placeholder}", _witness(placeholder), key)
 
 
-def _witness(transport: Transport) -> Options:
+def _witness(transport: str) -> Options:
     """An endpoint that nobody can be: Asterisk shows a transport only beside an endpoint that names it.
 
     Without it a socket that could not be opened, its port being taken, would go unnoticed.
     """
-    return (("transport", transport.name), ("identify_by", "ip"), ("context", NOWHERE), *codecs(("ulaw",)))
+    return (("transport", transport), ("identify_by", "ip"), ("context", NOWHERE), *codecs(("ulaw",)))
 
 
 def _transport(transport: Transport, directory: str, trusted: Authorities | None) -> Options:

@@ -11,7 +11,7 @@ from dialplane.plan.dialplan.contexts import END
 from dialplane.plan.dialplan.endpoints import hidden_endpoint, trunk_context
 from dialplane.plan.objects import PjsipObject, PjsipType, Value
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, repeated
-from dialplane.plan.pjsip.uri import server_uri, transport_parameter
+from dialplane.plan.pjsip.uri import server_uri, transport_of, transport_parameter
 from dialplane.plan.site import Credentials, Site
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.key import Key
@@ -65,7 +65,7 @@ def _endpoint(site: Site, key: Key, spec: SipTrunkSpec, auth: str | None) -> Opt
         ("aors", key.name),
         ("outbound_auth", auth),
         ("identify_by", "ip"),
-        ("transport", spec.transport),
+        ("transport", _transport(site, spec)),
         ("outbound_proxy", _proxy(site, spec)),
         ("from_user", spec.from_user),
         ("from_domain", spec.from_domain),
@@ -91,7 +91,7 @@ def _registration(
         ("client_uri", client_uri),
         ("outbound_auth", auth),
         ("contact_user", registration.contact_user or username),
-        ("transport", spec.transport),
+        ("transport", _transport(site, spec)),
         ("outbound_proxy", _proxy(site, spec)),
         ("expiration", registration.expiry_seconds),
         ("retry_interval", registration.retry_seconds),
@@ -110,6 +110,12 @@ def _proxy(site: Site, spec: SipTrunkSpec) -> str | None:
     """By the trunk's own protocol: without it a request over tls would be looked for by udp."""
     suffix = transport_parameter(site.asterisk, spec)
     return f"sip:{spec.outbound_proxy}{suffix};lr" if spec.outbound_proxy else None
+
+
+def _transport(site: Site, spec: SipTrunkSpec) -> str | None:
+    """Always named: else Asterisk would send by whatever DNS prefers, from the first socket that it opened for that."""
+    transport = transport_of(site.asterisk, spec)
+    return transport.name if transport else None
 
 
 def _mark(site: Site, credentials: Credentials) -> str:

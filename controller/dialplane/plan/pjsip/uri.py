@@ -1,6 +1,8 @@
-"""The SIP address of a carrier."""
+"""The SIP address of a carrier, and the transport to it."""
 
-from dialplane.resources.asterisk import AsteriskSpec
+from ipaddress import ip_address
+
+from dialplane.resources.asterisk import AsteriskSpec, Transport
 from dialplane.resources.sip_trunk import SipTrunkSpec
 
 
@@ -23,3 +25,18 @@ def transport_parameter(asterisk: AsteriskSpec, spec: SipTrunkSpec) -> str:
 def bracketed(host: str) -> str:
     """A host as it stands in a URI: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def transport_of(asterisk: AsteriskSpec, spec: SipTrunkSpec) -> Transport | None:
+    """The transport of a trunk: as named, else the first, or for an address the first of its protocol with its IP.
+
+    None where there is none.
+    """
+    if spec.transport is not None:
+        return next((t for t in asterisk.transports if t.name == spec.transport), None)
+    protocol = asterisk.protocol(None)
+    fitting = [t for t in asterisk.transports if t.protocol == ("udp" if protocol == "wss" else protocol)]
+    if spec.next_hop_is_address:
+        version = ip_address(spec.next_hop[0]).version
+        fitting = [t for t in fitting if t.kind.endswith(str(version))]
+    return fitting[0] if fitting else None
