@@ -68,3 +68,19 @@ def test_an_emergency_number_behind_an_outside_line_is_said(
     found = [message for _, _, message in advice(snapshot([pbx, _trunk("a", route)], {}))]
     assert len(found) == bool(said)
     assert all(said in message for message in found)
+
+
+@pytest.mark.parametrize(
+    ("networks", "phones", "fields"),
+    [
+        (["192.0.2.0/24"], "10.1.0.0/16", []),
+        (["10.1.2.3"], "10.1.0.0/16", []),
+        (["192.0.2.0/24", "10.1.0.0/16"], "10.1.0.0/16", ["spec.matchNetworks[1]"]),
+        (["192.168.0.0/16"], "10.1.0.0/16", ["spec.matchNetworks[0]"]),
+    ],
+)
+def test_a_trunk_that_takes_the_network_of_phones_is_said(networks: list[str], phones: str, fields: list[str]) -> None:
+    phone = {"number": "101", "credentialsSecretRef": {"name": "p"}, "allowedNetworks": [phones]}
+    trunk = manifest("SipTrunk", "a", {"host": "sip.example.com", "matchNetworks": networks})
+    found = list(advice(snapshot([manifest("Extension", "e101", phone), trunk], {})))
+    assert [field for _, field, _ in found] == fields

@@ -59,6 +59,25 @@ def test_a_resource_is_told_of_once_in_a_while_with_all_that_happened_meanwhile(
     assert not bench.refusals._heaps
 
 
+async def test_a_carrier_that_is_refused_is_told_at_its_trunk_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusals, "TICK", 0.01)
+    trunk = parse(manifest("SipTrunk", "carrier", host="localhost"))
+    of = Snapshot("test", {trunk.key: trunk, **site("101").resources})
+    notices = Notices()
+    heard = Refusals(notices, lambda: of)
+    running = asyncio.create_task(heard.run())
+    try:
+        async with asyncio.timeout(10):
+            while trunk.key not in dict(notices.told):
+                heard.hear(SecurityEvent("InvalidAccountID", "PJSIP", "+15550100", "127.0.0.0/24", "127.0.0.1"))
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+    told = dict(notices.told)[trunk.key]
+    assert told.reason == refusals.REQUEST_REFUSED
+    assert "list the address in matchNetworks" in told.message
+
+
 def test_a_flood_over_all_accounts_is_told_a_few_at_a_time_and_forgets_none() -> None:
     numbers = [str(number) for number in range(1000, 1100)]
     bench = Bench(*numbers)
@@ -139,6 +158,10 @@ def test_no_challenge_is_in_a_repr() -> None:
     assert "abc123" not in repr(Event({"event": "ChallengeResponseFailed", **secret}))
 
 
+UNIDENTIFIED = 7
+"""Asterisk reports an address that is nobody's from the sixth request in five seconds on: credentials may come yet."""
+
+
 def counted(kind: str, service: str = "PJSIP") -> float:
     return REGISTRY.get_sample_value("dialplane_security_events_total", {"kind": kind, "service": service}) or 0.0
 
@@ -158,7 +181,8 @@ async def test_asterisk_refuses_and_the_right_resource_is_told(tmp_path: Path) -
             await until_told(rig, 1)
             assert not await rig.registers("102", "secret-102")
             await until_told(rig, 2)
-            assert not await rig.registers("900", "pass-word-guessed")
+            for _ in range(UNIDENTIFIED):
+                assert not await rig.registers("900", "pass-word-guessed")
             stranger = address(rig.asterisk)
             with pytest.raises(AuthenticationRefused):
                 async with Ami.connect(AmiAddress("127.0.0.1", "root", stranger.secret, stranger.port)):

@@ -61,6 +61,8 @@ class SecurityEvent:
     """Whom the sender says to be: at most 40 harmless letters; empty where nobody is named."""
     network: str
     """Where it came from, as a /24 or a /64; empty where that is unknown."""
+    address: str = ""
+    """The address itself; empty where that is unknown."""
 
 
 async def security_events(ami: Ami) -> AsyncIterator[SecurityEvent]:
@@ -74,12 +76,13 @@ async def security_events(ami: Ami) -> AsyncIterator[SecurityEvent]:
 
 def security_event(event: Event) -> SecurityEvent:
     """What may be known of one of `KINDS`. Pure."""
-    service = event.get("service", "")
+    service, address = event.get("service", ""), _address(event.get("remoteaddress", ""))
     return SecurityEvent(
         event.name,
         service if service in _SERVICES else "other",
         _account(event.get("accountid", "")),
-        _network(event.get("remoteaddress", "")),
+        _network_of(address),
+        address,
     )
 
 
@@ -100,10 +103,10 @@ def _account(said: str) -> str:
     return clean if len(clean) <= _ACCOUNT_LENGTH else f"{clean[: _ACCOUNT_LENGTH - 1]}…"
 
 
-def _network(said: str) -> str:
-    """Of `IPV4/UDP/192.0.2.7/5060`."""
+def _address(said: str) -> str:
+    """Return the third part of `IPV4/UDP/192.0.2.7/5060`; it is Asterisk's own word, not the sender's."""
     parts = said.split("/", 3)
-    return _network_of(parts[2].strip("[]").partition("%")[0]) if len(parts) > 2 else ""  # noqa: PLR2004 -- the third
+    return parts[2].strip("[]").partition("%")[0] if len(parts) > 2 else ""  # noqa: PLR2004 -- the third
 
 
 @lru_cache(maxsize=1024)  # a flood comes from few addresses, and this was a third of what an event costs

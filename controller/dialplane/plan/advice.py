@@ -1,12 +1,15 @@
 """Doubtful choices in manifests: notices of `validate`, which keep nothing from being served."""
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from itertools import combinations
 from typing import Final
 
 from dialplane.plan.dialplan.outbound import outbound_routes
 from dialplane.plan.dialplan.patterns import matches, overlap, precedence, same_digits
+from dialplane.plan.identification import Network
 from dialplane.resources.asterisk import AsteriskSpec
+from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.infinity_tenant import InfinityTenantSpec
 from dialplane.resources.key import Key
 from dialplane.resources.sip_trunk import OutboundRoute, SipTrunkSpec
@@ -17,6 +20,7 @@ Advice = tuple[Key, str, str]
 
 _UNCHOSEN: Final = OutboundRoute.model_fields["priority"].default
 _LONGEST_PREFIX: Final = 3
+_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7")
 
 
 def advice(snapshot: Snapshot) -> Iterator[Advice]:
@@ -26,6 +30,7 @@ def advice(snapshot: Snapshot) -> Iterator[Advice]:
     yield from _priorities(trunks)
     for resource, spec in snapshot.of(AsteriskSpec):
         yield from _prefixes(resource.key, spec, trunks)
+    yield from _networks_of_phones(snapshot, trunks)
 
 
 def _long_calls(snapshot: Snapshot) -> Iterator[Advice]:
@@ -37,6 +42,37 @@ def _long_calls(snapshot: Snapshot) -> Iterator[Advice]:
                 f"for {seconds} seconds (callTimeoutSeconds and maxCallSeconds)"
             )
             yield resource.key, "spec.callback", message
+
+
+def _networks_of_phones(snapshot: Snapshot, trunks: list[tuple[Key, SipTrunkSpec]]) -> Iterator[Advice]:
+    """Networks of a trunk that phones are in: what comes from there is the trunk's, and no phone can register."""
+    homes = {
+        network: f"allowedNetworks of {resource.key}"
+        for resource, spec in snapshot.of(ExtensionSpec)
+        for network in spec.allowed_networks
+    }
+    homes |= {
+        network: f"localNetworks of transport {transport.name}"
+        for _, spec in snapshot.of(AsteriskSpec)
+        for transport in spec.transports
+        for network in transport.local_networks
+    }
+    homes |= dict.fromkeys(_PRIVATE, "a whole private range")
+    phones = [(ip_network(network), whose) for network, whose in homes.items()]
+    for key, spec in trunks:
+        for index, text in enumerate(spec.match_networks):
+            network = ip_network(text)
+            home = next((whose for phone, whose in phones if _holds(network, phone)), None)
+            if home is not None:
+                message = (
+                    f"{text} holds {home}: what comes from there is the carrier's, and a phone there cannot register; "
+                    "list the carrier's own addresses"
+                )
+                yield key, f"spec.matchNetworks[{index}]", message
+
+
+def _holds(network: Network, phone: Network) -> bool:
+    return network.version == phone.version and phone.subnet_of(network)  # type: ignore[arg-type]
 
 
 def _priorities(trunks: list[tuple[Key, SipTrunkSpec]]) -> Iterator[Advice]:

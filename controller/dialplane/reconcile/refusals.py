@@ -6,8 +6,10 @@ attackers make up. No password, challenge or hash comes here.
 """
 
 import asyncio
+import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +21,7 @@ from dialplane.reconcile.ports import Notice, Notices
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
+from dialplane.resources.sip_trunk import SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
 
 log = structlog.get_logger(__name__)
@@ -28,12 +31,20 @@ AT_ONCE: Final = 5
 AGAIN: Final = 300.0
 """Seconds."""
 
+LOOK_UP_SECONDS: Final = 5.0
+"""For the addresses behind a trunk's `host`."""
+
 DIFFERENT: Final = 50
 """So many networks and made-up accounts are told apart; the others are counted together."""
 SHOWN: Final = 3
 
 AUTHENTICATION_FAILED: Final = "AuthenticationFailed"
 REQUEST_REFUSED: Final = "RequestRefused"
+
+_OF_CARRIER: Final = (
+    "this is the address of its host: the carrier calls without the line of the registration, so list the address in "
+    "matchNetworks"
+)
 
 _WORDS: Final = {
     "ChallengeResponseFailed": "wrong password",
@@ -51,6 +62,7 @@ class _Heap:
     due: float = 0.0
     count: int = 0
     why: Counter[str] = field(default_factory=Counter)
+    cure: str = ""
     networks: Counter[str] = field(default_factory=Counter)
     accounts: Counter[str] = field(default_factory=Counter)
 
@@ -70,6 +82,8 @@ class _Heap:
             said += f"; from {_first(self.networks)}"
         if self.accounts:
             said += f"; as {_first(self.accounts)}"
+        if self.cure:
+            return Notice(REQUEST_REFUSED, f"{said}; {self.cure}", self.count)
         return Notice(AUTHENTICATION_FAILED if failed else REQUEST_REFUSED, said, self.count)
 
 
@@ -78,6 +92,20 @@ def _first(seen: Counter[str]) -> str:
     names = [name for name, _ in seen.most_common() if name]
     more = len(names) > SHOWN or "" in seen
     return ", ".join(names[:SHOWN]) + (" and others" if more else "")
+
+
+async def _addresses(hosts: Mapping[str, tuple[Key, ...]]) -> dict[str, Key]:
+    """Return every address of the trunks' hosts as DNS has them now; a name that does not resolve in time has none."""
+    loop = asyncio.get_running_loop()
+
+    async def of(host: str) -> list[str]:
+        with suppress(OSError, TimeoutError, UnicodeError):
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                return [str(found[4][0]) for found in await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)]
+        return []
+
+    looked = zip(hosts.values(), await asyncio.gather(*map(of, hosts)), strict=True)
+    return {address: min(keys) for keys, addresses in looked for address in addresses}
 
 
 class Refusals:
@@ -90,6 +118,10 @@ class Refusals:
         self._read: Snapshot | None = None
         self._accounts: dict[str, Key] = {}
         self._pbx: Key | None = None
+        self._hosts: Mapping[str, tuple[Key, ...]] = {}
+        """The hosts of trunks, names and addresses, each with its trunks."""
+        self._carriers: dict[str, Key] = {}
+        """The addresses behind them."""
 
     def hear(self, event: SecurityEvent) -> None:
         """Count it. Cheap: there may be thousands a second."""
@@ -98,16 +130,24 @@ class Refusals:
         if not event.account and event.kind == "ChallengeResponseFailed" and event.service == "PJSIP":
             return  # the companion of an InvalidAccountID or FailedACL of the same request
         owner = self._accounts.get(event.account) if event.service == "PJSIP" else None
-        key = owner or self._pbx
+        carrier = self._carriers.get(event.address) if owner is None and event.service == "PJSIP" else None
+        key = owner or carrier or self._pbx
         if key is not None:
-            self._heaps.setdefault(key, _Heap()).add(event, "" if owner else event.account)
+            heap = self._heaps.setdefault(key, _Heap())
+            heap.add(event, "" if owner else event.account)
+            heap.cure = _OF_CARRIER if carrier else ""
 
     async def run(self) -> None:
         """Tell, until cancelled."""
         loop = asyncio.get_running_loop()
+        resolved, again = self._hosts, 0.0
         while True:
             await asyncio.sleep(TICK)
             self.tell(loop.time())
+            self._read_site()
+            if self._hosts is not resolved or loop.time() >= again:
+                resolved, again = self._hosts, loop.time() + AGAIN
+                self._carriers = await _addresses(resolved)
 
     def tell(self, now: float) -> None:
         """Tell of what is due at `now`, in monotonic seconds; those that have waited longest first."""
@@ -132,4 +172,10 @@ class Refusals:
             return
         self._read = site
         self._accounts = {spec.number: resource.key for resource, spec in site.of(ExtensionSpec)}
+        hosts: dict[str, tuple[Key, ...]] = {}
+        for resource, trunk in site.of(SipTrunkSpec):
+            if trunk.enabled:
+                hosts[trunk.host] = (*hosts.get(trunk.host, ()), resource.key)
+        if hosts != self._hosts:
+            self._hosts = hosts
         self._pbx = min((resource.key for resource, _ in site.of(AsteriskSpec)), default=None)
