@@ -16,7 +16,7 @@ TRANSPORTS = [
 ASTERISK: dict[str, Any] = {
     "transports": TRANSPORTS,
     "rtp": {"portStart": 12_000, "portEnd": 13_000, "stunServer": "stun.example.com:3478"},
-    "emergency": {"numbers": ["112"], "trunks": ["carrier"], "callerId": "+4930555"},
+    "emergency": {"numbers": ["112"], "prefixes": ["9"], "trunks": ["carrier"], "callerId": "+4930555"},
     "recording": {"path": "/srv/recordings"},
     "cdr": {"enabled": False},
     "numbering": {"countryCode": "49"},
