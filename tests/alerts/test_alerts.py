@@ -39,6 +39,7 @@ def case(alert: str, metric: str, sick: str, healthy: str, labels: str = "", sho
 
 
 REJECTED = 'kind="Extension",type="Ready",reason="RejectedByAsterisk"'
+UNMAILED = 'kind="Extension",type="MailDeliverable",reason="MailFailed"'
 UNRECORDED = 'kind="Asterisk",type="Ready",reason="RecordingFailed"'
 INVALID = 'kind="SipTrunk",type="Accepted",reason="Invalid"'
 REFUSED = 'kind="SipTrunk",type="Registered",reason="RegistrationRejected"'
@@ -64,6 +65,7 @@ CASES = [
     case("TrunkUnreachable", "problems", "1x60", "0x60", SILENT),
     case("PhonesGone", "registered_contacts", "100x30 20x30", "100x30 70x30"),
     case("PasswordsGuessed", "security_events_total", "0+90x60", "0+30x60", GUESS, "service"),
+    case("VoicemailNotMailed", "problems", "1x60", "0x20 1x3 0x36", UNMAILED),
     case("RecordingsFail", "problems", "1x60", "0x60", UNRECORDED),
     case("ModemOffline", "modems", "1x60", "0x20 1x3 0x36", 'state="offline"'),
     case("TextMessagesFail", "sms_sent_total", "0+1x60", "4x60", 'result="Failed"', "result"),

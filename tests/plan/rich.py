@@ -18,6 +18,7 @@ ASTERISK: dict[str, Any] = {
     "rtp": {"portStart": 12_000, "portEnd": 13_000, "stunServer": "stun.example.com:3478"},
     "emergency": {"numbers": ["112"], "prefixes": ["9"], "trunks": ["carrier"], "callerId": "+4930555"},
     "recording": {"path": "/srv/recordings"},
+    "voicemail": {"mail": {"from": "pbx@example.com", "server": {"host": "mail.example.com"}}},
     "cdr": {"enabled": False},
     "numbering": {"countryCode": "49"},
     "timeZone": "Europe/Berlin",

@@ -312,6 +312,27 @@ def test_transports(case: Case) -> None:
     check(case)
 
 
+def _mails(**server: Any) -> dict[str, Any]:
+    return {"mail": {"from": "pbx@example.com", "server": {"host": "mail.example.com", **server}}}
+
+
+EMAIL = {"voicemail": BOX["voicemail"] | {"email": "ada@example.com"}}
+OFF = {"voicemail": EMAIL["voicemail"] | {"enabled": False}}
+PINS = {"pins": {"pin": "4711"}}
+ACCOUNT = {"credentialsSecretRef": {"name": "mail"}}
+
+
+@table(
+    Case("a server", [pbx(voicemail=_mails()), phone("101", **EMAIL)], served=["e101"], secrets=PINS),
+    Case("no server", [pbx(), phone("101", **EMAIL)], [partly("e101", GONE, "spec.voicemail.email")], ["e101"], PINS),
+    Case("no server, and nobody to mail", [pbx(), phone("101", **OFF), phone("102", **BOX)], served=["e101", "e102"], secrets=PINS),
+    Case("a server without its Secret", [pbx(voicemail=_mails(**ACCOUNT)), phone("101", **EMAIL)], [partly("pbx", MISSING, "spec.voicemail.mail.server.credentialsSecretRef")], ["e101"], PINS),
+    Case("a server with a Secret of one key", [pbx(voicemail=_mails(**ACCOUNT)), phone("101", **EMAIL)], [partly("pbx", MISSING, "spec.voicemail.mail.server.credentialsSecretRef")], ["e101"], PINS | {"mail": {"username": "ada"}}),
+)  # fmt: skip
+def test_whoever_is_to_be_mailed_has_a_server_that_takes_it(case: Case) -> None:
+    check(case)
+
+
 TO = "spec.inbound[0].to"
 
 

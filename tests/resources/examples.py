@@ -57,6 +57,10 @@ def _transport(**fields: Any) -> Spec:
     return {"transports": [{"name": "sip", **fields}]}
 
 
+def _mail(**server: Any) -> Spec:
+    return {"voicemail": {"mail": {"from": "pbx@example.com", "server": {"host": "mail.example.com", **server}}}}
+
+
 def _inbound(to: Spec) -> Spec:
     return {"matchNetworks": ["192.0.2.0/24"], "inbound": [{"did": "*", "to": to}]}
 
@@ -296,6 +300,22 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "spec.mediaEncryption",
             admitted={"webrtc": True, "mediaEncryption": "dtls"},
             refused={"webrtc": True, "mediaEncryption": "sdes"},
+        ),
+    ),
+    "mail-server-credentials": (
+        example(
+            "Asterisk",
+            "spec.voicemail.mail.server.credentialsSecretRef",
+            admitted=_mail(security="tls", credentialsSecretRef={"name": "mail"}),
+            refused=_mail(security="none", credentialsSecretRef={"name": "mail"}),
+        ),
+    ),
+    "mail-server-authority": (
+        example(
+            "Asterisk",
+            "spec.voicemail.mail.server.caSecretRef",
+            admitted=_mail(caSecretRef={"name": "authority"}),
+            refused=_mail(security="none", caSecretRef={"name": "authority"}),
         ),
     ),
     "voicemail-pin": (

@@ -1,5 +1,7 @@
 """The example site through both doors: what its phones, its carrier and its owner experience."""
 
+import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -9,7 +11,11 @@ import pytest
 import pytest_asyncio
 from ruamel.yaml import YAML
 
-from testbed.manifests import Manifest, condition
+from testbed.certificates import Authority
+from testbed.mail_server import PASSWORD, USER
+from testbed.manifests import Manifest, condition, manifest
+from testbed.peer import PeerProcess
+from testbed.ports import LOOPBACK
 from testbed.sip import SippPhone
 from tests.system.doors import ROOT, is_false, is_true
 from tests.system.pbx import extension
@@ -17,23 +23,21 @@ from tests.system.world import World, rings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+AUTHORITY = Authority.create("Authority of the office")
 GRANTED_SECONDS = 15
 REFUSAL_SEEN_SECONDS = 5
 
 
 def office(world: World) -> tuple[list[Manifest], dict[str, dict[str, str]]]:
     """The example as it is, but for where Asterisk and the carrier listen."""
-    manifests = [
-        manifest
-        for path in sorted((ROOT / "examples/office").glob("*.yaml"))
-        for manifest in YAML(typ="safe").load_all(path.read_text())
-    ]
+    folder = ROOT / "examples/office"
+    manifests = [m for path in sorted(folder.glob("*.yaml")) for m in YAML(typ="safe").load_all(path.read_text())]
     own = world.pbx()["spec"]
-    for manifest in manifests:
-        if manifest["kind"] == "Asterisk":
-            manifest["spec"] |= own
-        if manifest["kind"] == "SipTrunk":
-            manifest["spec"]["host"], manifest["spec"]["port"] = world.carriers["carrier"].address
+    for each in manifests:
+        if each["kind"] == "Asterisk":
+            each["spec"] |= own
+        if each["kind"] == "SipTrunk":
+            each["spec"]["host"], each["spec"]["port"] = world.carriers["carrier"].address
     secrets = {m["metadata"]["name"]: dict(m["stringData"]) for m in manifests if m["kind"] == "Secret"}
     return [m for m in manifests if m["kind"] != "Secret"], secrets
 
@@ -43,17 +47,56 @@ def example_password(number: str) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def site(fresh: World) -> AsyncIterator[World]:
+async def mail(fresh: World) -> AsyncIterator[PeerProcess]:
+    """A mail server that shows a certificate for itself."""
+    directory = fresh.directory
+    pair = AUTHORITY.vouch(f"IP:{LOOPBACK}")
+    (directory / "server.pem").write_text(pair.certificate + pair.key)
+    options = {"certificate": directory / "server.pem"}
+    async with await PeerProcess.launch("mail_server", directory / "mail.log", options, name="mail") as peer:
+        yield peer
+
+
+def mailed(world: World, manifests: list[Manifest], mail: PeerProcess) -> dict[str, dict[str, str]]:
+    """Have the Asterisk of the site mail and record; the Secrets for it."""
+    calls = world.asterisk.settings.calls
+    server = {"host": LOOPBACK, "port": mail.address[1], "credentialsSecretRef": {"name": "mail"}}
+    server["caSecretRef"] = {"name": "authority"}
+    spool = world.asterisk.settings.directories.spool
+    about = {"from": "pbx@example.com", "server": server}
+    for pbx in (each for each in manifests if each["kind"] == "Asterisk"):
+        pbx["spec"] |= {
+            "ami": {"callsCredentialsSecretRef": {"name": "calls"}},
+            "recording": {"path": str(spool / "monitor"), "retentionDays": 30},
+            "voicemail": {"path": str(spool / "voicemail"), "mail": about},
+        }
+    return {
+        "calls": {"username": calls.name, "password": calls.secret},
+        "mail": {"username": USER, "password": PASSWORD},
+        "authority": {"ca.crt": AUTHORITY.certificate},
+        "pin": {"pin": "4711"},
+    }
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def site(fresh: World, mail: PeerProcess) -> AsyncIterator[World]:
     await fresh.carrier(username="example-account", password="example-carrier-password")
     await fresh.carrier("second", lifetime=GRANTED_SECONDS)
     manifests, secrets = office(fresh)
     # What the example has not: a phone that may dial nothing, and a line without a catch-all.
     lift = extension("105", ())
+    box = {"pinSecretRef": {"name": "pin", "key": "pin"}, "email": "box@example.com", "deleteAfterEmail": True}
+    desk = extension("106", voicemail=box)
+    archive = extension("107", record="always")
     second = fresh.trunk("second", inbound=[{"did": "+493066601104", "to": {"extension": "104"}}])
     secrets["phone-105"] = {"username": "105", "password": example_password("105")}
+    secrets["phone-106"] = {"username": "106", "password": example_password("106")}
+    secrets["phone-107"] = {"username": "107", "password": example_password("107")}
     secrets["second"] = {"username": "second", "password": "secret-of-second"}
-    await fresh.door.apply([*manifests, lift, second], secrets)
+    secrets |= mailed(fresh, manifests, mail)
+    await fresh.door.apply([*manifests, lift, desk, archive, second], secrets)
     await fresh.door.wait_ready()
+    await fresh.door.until("Extension", "e106", is_true("MailDeliverable"))
     yield fresh
 
 
@@ -213,3 +256,42 @@ async def test_a_carrier_that_went_away_leaves_the_phones_alone(running: World) 
     await caller.ask("hangup")
     await callee.event("call", state="ended", limit_seconds=5)
     await running.door.wait_ready()
+
+
+async def test_a_recording_that_asterisk_cannot_write_is_told_before_a_call_is_lost(running: World) -> None:
+    spec = running.door.specs["Asterisk", "office"]
+    folder = running.asterisk.settings.directories.spool / "elsewhere"
+    folder.write_text("no folder")
+    await running.door.apply([manifest("Asterisk", "office", **(spec | {"recording": {"path": str(folder)}}))])
+    status = await running.door.until("Extension", "e107", is_false("Ready"))
+    (ready,) = (c for c in status["conditions"] if c["type"] == "Ready")
+    assert ready["reason"] == "RecordingFailed"
+    folder.unlink()
+    await running.door.until("Extension", "e107", is_true("Ready"))
+
+
+async def test_a_voice_message_is_mailed_whatever_becomes_of_the_controller(running: World, mail: PeerProcess) -> None:
+    """A call into a real mailbox; the controller is killed while the server has the mail and has not taken it yet."""
+    await mail.ask("behave", hang=3.0)
+    caller = await phone_of(running, "102")
+    call = await caller.ask("call", number="106")
+    inbox = running.asterisk.settings.directories.spool / "voicemail" / "default" / "106" / "INBOX"
+    async with asyncio.timeout(30):
+        while not any((inbox.parent / "tmp").glob("*.wav")):
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(3)  # what is shorter than two seconds is no message
+    await caller.ask("hangup", call=call["call"])
+    first = await mail.event("received", limit_seconds=30)
+    await running.door.kill()
+    await mail.ask("behave")
+    digest = hashlib.sha256(next(inbox.glob("*.wav")).read_bytes()).hexdigest()
+    await running.door.start()
+    async with asyncio.timeout(30):
+        while list(inbox.glob("*.txt")):
+            await asyncio.sleep(0.1)
+    received = [event for event in mail.events if event["event"] == "received"]
+    assert len(received) == 2, "once before the crash, once after it"
+    for event in received:
+        assert event["headers"]["Message-ID"] == first["headers"]["Message-ID"]
+        assert (event["to"], [part["sha256"] for part in event["attachments"]]) == (["box@example.com"], [digest])
+    assert "from 102" in first["subject"].replace('"Sales" <102>', "102")

@@ -18,6 +18,8 @@ from dialplane.plan.dialplan.recording import PROOF, PROOF_BYTES, PROOFS
 AHEAD_SECONDS: Final = 600
 """The folder is the one of calls in ten minutes from now: tomorrow's is proven before it is due."""
 ANSWER_SECONDS: Final = 8.0
+REFUSED_SECONDS: Final = 1.0
+"""For the reason of a call that did not come about; there is none where the dialplan has not been read yet."""
 LOOK_SECONDS: Final = 0.05
 PATIENCE: Final = 10
 """Attempts, each `AGAIN_SECONDS` later, until one that hangs is believed."""
@@ -58,7 +60,7 @@ async def prove_recording(main: Ami, calls: Ami) -> Proof:
 
 
 async def _attempt(main: Ami, calls: Ami) -> Proof:
-    mark = str(int(time.time()) + AHEAD_SECONDS)
+    mark, limit = str(int(time.time()) + AHEAD_SECONDS), ANSWER_SECONDS
     try:
         await calls.action(
             "Originate",
@@ -73,9 +75,9 @@ async def _attempt(main: Ami, calls: Ami) -> Proof:
     except (PermissionMissing, ActionUnknown):
         raise
     except ActionRefused:
-        pass  # the call ended before it was answered: what it wrote down says why
+        limit = REFUSED_SECONDS  # the call ended before it was answered: what it wrote down says why
     with suppress(TimeoutError):
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(limit):
             while True:
                 for entry in await entries(main, PROOFS):
                     at, _, outcome = entry.value.partition("|")

@@ -43,7 +43,7 @@ def operator(
         typer.Option(
             "--listen",
             metavar="HOST:PORT",
-            help="Serve the HTTP API there while this process leads, once the site has modems, Notifiers or calls.",
+            help="Serve the HTTP API there while this process leads, once the site has a use for it.",
         ),
     ] = "",
     api_tokens: ApiTokens = None,

@@ -125,8 +125,7 @@ def run(
         typer.Option(
             "--listen",
             metavar="HOST:PORT",
-            help="Serve the HTTP API there, once the site has modems, Notifiers or calls; port 0 takes a free one,"
-            " '' none.",
+            help="Serve the HTTP API there, once the site has a use for it; port 0 takes a free one, '' none.",
         ),
     ] = "127.0.0.1:0",
     api_tokens: ApiTokens = None,

@@ -7,7 +7,7 @@ import asyncio
 import gc
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS, is_rendered
 from dialplane.resources.problem import Reason
 from dialplane.service import Said, Service, SiteView
+from dialplane.voicemail.task import mailed
 
 if TYPE_CHECKING:
     from dialplane.infinity.service import InfinityService
@@ -64,7 +65,7 @@ class SiteServices:
     def see(self, view: SiteView) -> None:
         """See `Service.see`."""
         self._view = view
-        if any(KINDS[key.kind].service for key in view.snapshot.resources):
+        if any(KINDS[key.kind].service for key in view.snapshot.resources) or mailed(view):
             self._seen.set()
         for service in self._services:
             service.see(view)
@@ -81,7 +82,10 @@ class SiteServices:
         if not self._trouble or self._view is None:
             return {}
         unknown = Condition(ConditionType.READY, Truth.UNKNOWN, Reason.STORE_UNAVAILABLE, self._trouble)
-        return {key: Said((unknown,)) for key in self._view.accepted if not is_rendered(key.kind)}
+        unmailed = replace(unknown, type=ConditionType.MAIL_DELIVERABLE)
+        return {key: Said((unknown,)) for key in self._view.accepted if not is_rendered(key.kind)} | {
+            key: Said((unmailed,)) for key in mailed(self._view)
+        }
 
     async def run(self, changed: Callable[[], None]) -> None:
         """See `Service.run`. Whatever fails ends it; it can be run again.
@@ -106,6 +110,7 @@ class SiteServices:
         from dialplane.notify.service import NotifyService  # noqa: PLC0415 -- as above
         from dialplane.sms.service import SmsService  # noqa: PLC0415 -- as above
         from dialplane.store import Store  # noqa: PLC0415 -- as above
+        from dialplane.voicemail.service import VoicemailService  # noqa: PLC0415 -- as above
 
         view = self._view
         assert view is not None  # noqa: S101 -- it was waited for
@@ -115,7 +120,8 @@ class SiteServices:
             notify = NotifyService(store)
             sms = SmsService(store, view.snapshot.namespace, tell=self._notice, happened=notify.wake)
             infinity = InfinityService(store, view.snapshot.namespace, tell=self._notice)
-            self._services = (sms, infinity, notify)
+            voicemail = VoicemailService(store, view.snapshot.namespace)
+            self._services = (sms, infinity, notify, voicemail)
             for service in self._services:
                 service.see(view)
             self._trouble = ""
@@ -178,6 +184,7 @@ def _import() -> None:
     from dialplane.infinity import service as calls  # noqa: F401, PLC0415 -- as above
     from dialplane.notify.target import prepare  # noqa: PLC0415 -- as above
     from dialplane.sms import service  # noqa: F401, PLC0415 -- as above
+    from dialplane.voicemail import service as voicemail  # noqa: F401, PLC0415 -- as above
 
     prepare()
     gc.freeze()  # what was imported stays: a collection that looks through it holds everything up for 0.1 s

@@ -39,8 +39,12 @@ class Timing:
 
     proof: float = 60.0
     """Between two proofs."""
-    again: float = 10.0
+    again: float = 5.0
     """After one that failed."""
+    first: float = 0.5
+    """Between two attempts until there has been any answer."""
+    patience: float = 10.0
+    """How long the first answer is waited for before anything is said of it."""
     stale: float = 300.0
     """A proof is worth that long where none can be had since."""
     sweep: float = 3600.0
@@ -86,6 +90,7 @@ class RecordingService:
             or (task.path, task.main, task.calls) != (before.path, before.main, before.calls)
         ):
             self._proof, self._refusal = None, ""
+            self._proven_at = asyncio.get_running_loop().time()
         if task is None or not task.retention_days:
             self._retention = ""
         if task != before:
@@ -167,6 +172,10 @@ class RecordingService:
                 ami = await main.up()
                 await self._prove_once(ami, calls, changed)
                 wait = self._timing.proof if self._proof is Proof.WRITTEN else self._timing.again
+                if self._awaited:
+                    wait = self._timing.first
+                if self._refusal is NOT_ALLOWED:  # Asterisk notes each refusal as an attack
+                    wait = self._timing.stale
                 await _ended_or(ami, wait)
 
     async def _prove_once(self, main: Ami, calls: AsteriskLink, changed: Callable[[], None]) -> None:
@@ -190,7 +199,9 @@ class RecordingService:
         before, now = (self._proof, self._refusal), asyncio.get_running_loop().time()
         if outcome is not Proof.UNANSWERED:
             self._proof, self._refusal, self._proven_at = outcome, "", now
-        elif self._proof is None or now - self._proven_at > self._timing.stale or refusal is NOT_ALLOWED:
+        elif refusal is NOT_ALLOWED or now > self._proven_at + (
+            self._timing.patience if self._proof is None else self._timing.stale
+        ):
             self._proof = None
             self._refusal = refusal or "Asterisk does not say whether it can write recordings: look at its load"
         if (self._proof, self._refusal) != before:

@@ -30,6 +30,7 @@ from dialplane.resources.numbering import Numbering
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
 from dialplane.resources.text import Text
+from dialplane.resources.voicemail import MailboxSettings
 
 SIP_PORT: Final = 5060
 TLS_PORT: Final = 5061
@@ -50,9 +51,9 @@ class Ami(Part):
     """The AMI user; needs `write=system,reporting`. Without it the controller takes the environment variables
     `ASTERISK_AMI_USERNAME` and `ASTERISK_AMI_PASSWORD`."""
     calls_credentials_secret_ref: UsernamePasswordRef | None = None
-    """The AMI user of call control, which sends text messages and proves that calls can be recorded; needs
-    `write=originate,call`. Without it the controller takes the environment variables `ASTERISK_AMI_CALLS_USERNAME` and
-    `ASTERISK_AMI_CALLS_PASSWORD`, else the user above."""
+    """The AMI user of call control, which sends text messages, proves that calls can be recorded, and deletes messages
+    that were mailed; needs `write=originate,call,user`. Without it the controller takes the environment variables
+    `ASTERISK_AMI_CALLS_USERNAME` and `ASTERISK_AMI_CALLS_PASSWORD`, else the user above."""
 
 
 class Ari(Part):
@@ -234,6 +235,8 @@ class AsteriskSpec(Spec):
     """Emergency calls. Without it no number is treated as one."""
     recording: Recording = Recording()
     """Where recordings are kept."""
+    voicemail: MailboxSettings = MailboxSettings()
+    """What holds for every mailbox."""
     cdr: Cdr = Cdr()
     """Call detail records."""
     time_zone: TimeZone = "UTC"

@@ -28,6 +28,7 @@ class ConditionType(StrEnum):
     REACHABLE = "Reachable"
     ONLINE = "Online"
     RESTARTED = "Restarted"
+    MAIL_DELIVERABLE = "MailDeliverable"
 
 
 class Truth(StrEnum):

@@ -71,11 +71,11 @@ class Voicemail(Part):
     pin_secret_ref: SecretKeyRef | None = None
     """The PIN to listen to messages, 4 to 10 digits."""
     email: Email | None = None
-    """Where to tell of new messages."""
+    """Where new messages are mailed. Needs `voicemail.mail` of the Asterisk."""
     attach_audio: bool = True
     """Attach the message to the e-mail."""
     delete_after_email: bool = False
-    """Delete the message once it is sent. Needs `email` and `attachAudio`."""
+    """Delete the message from the mailbox once the mail server has taken it. Needs `email` and `attachAudio`."""
 
 
 class Forward(Part):
@@ -167,6 +167,11 @@ class ExtensionSpec(Spec):
     """Groups whose members may take each other's ringing calls (`*8`)."""
     allowed_networks: Networks = ()
     """The networks this phone may register from and call from. By default any."""
+
+    @property
+    def mails_to(self) -> str | None:
+        """Where messages are mailed; None where they are not."""
+        return self.voicemail.email if self.voicemail is not None and self.voicemail.enabled else None
 
     @property
     def has_mailbox(self) -> bool:

@@ -43,6 +43,9 @@ class Reason(StrEnum):
     RECORDING_FAILED = "RecordingFailed"
     RETENTION_FAILED = "RetentionFailed"
 
+    # Voicemail by e-mail.
+    MAIL_FAILED = "MailFailed"
+
     # A restart that was asked for.
     DRAINING = "Draining"
     RESTARTING = "Restarting"

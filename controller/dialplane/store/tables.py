@@ -15,10 +15,23 @@ from dialplane.store import (
     known_states,
     outgoing,
     pools,
+    voice_mails,
 )
 from dialplane.store.columns import METADATA
 
-_MODULES: Final = (asides, calls, deliveries, destinations, do_not_call, events, inbox, known_states, outgoing, pools)
+_MODULES: Final = (
+    asides,
+    calls,
+    deliveries,
+    destinations,
+    do_not_call,
+    events,
+    inbox,
+    known_states,
+    outgoing,
+    pools,
+    voice_mails,
+)
 
 
 def tables() -> sa.MetaData:

@@ -23,7 +23,7 @@ from dialplane.plan.checks.modems import duplicate_modems, forwarding, names, wa
 from dialplane.plan.checks.notifiers import filters, silent
 from dialplane.plan.checks.numbers import dialled_numbers, forwards
 from dialplane.plan.checks.outbound import overlapping_routes, routes_beyond_reach, shortened_emergency_numbers
-from dialplane.plan.checks.references import route_targets, schedule_loops, transports, trunks
+from dialplane.plan.checks.references import mail_servers, route_targets, schedule_loops, transports, trunks
 from dialplane.plan.checks.secrets import secrets
 from dialplane.plan.checks.tenants import campaign_tenants, duplicate_tenants, overlapping_pools, pools
 from dialplane.plan.draft import Draft, Finding
@@ -56,6 +56,7 @@ EXCLUDING: tuple[Check, ...] = (
 
 PARTIAL: tuple[Check, ...] = (
     route_targets,
+    mail_servers,
     trunks,
     dialled_numbers,
     forwards,

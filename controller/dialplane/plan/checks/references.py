@@ -43,6 +43,16 @@ def transports(draft: Draft) -> Iterator[Finding]:
             yield key, Problem(Reason.INVALID, "webrtc works only over a wss transport", "spec.transport")
 
 
+def mail_servers(draft: Draft) -> Iterator[Finding]:
+    """Whoever is to be mailed has a server that takes the mail."""
+    if draft.asterisk is None or draft.asterisk.voicemail.mail is not None:
+        return
+    message = f"{draft.asterisk_key} names no mail server, so messages stay in the mailbox: set spec.voicemail.mail"
+    for key, spec in draft.of(ExtensionSpec):
+        if spec.mails_to:
+            yield key, Problem(Reason.REFERENCE_MISSING, message, "spec.voicemail.email", partial=True)
+
+
 def route_targets(draft: Draft) -> Iterator[Finding]:
     """Every `to` leads to something that is served."""
     targets = _Targets(draft)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dialplane.plan.draft import Draft, Finding
 from dialplane.plan.escape import Unrenderable, escape
@@ -37,14 +38,15 @@ def secrets(draft: Draft) -> Iterator[Finding]:
         if resource.spec is None:
             continue
         for path, secret, names in secret_refs(resource.spec, key.name):
+            partial = path.startswith("spec.voicemail.mail.")  # who cannot mail can telephone all the same
             if secret not in draft.secrets[key]:
                 generated = path == "spec.generateCredentials"
                 message = f"Secret {secret!r} " + (GENERATING if generated else "does not exist in this namespace")
-                yield key, _missing(message, path)
+                yield key, replace(_missing(message, path), partial=partial)
                 continue
             for name in names:
                 if problem := _value(draft, key, secret, name, path):
-                    yield key, problem
+                    yield key, replace(problem, partial=partial)
         if isinstance(resource.spec, ExtensionSpec):
             yield from _account(draft, key, resource.spec)
         elif isinstance(resource.spec, SipTrunkSpec) and resource.spec.registers:

@@ -43,7 +43,11 @@ def box_line(key: Key, spec: ExtensionSpec) -> DialplanEntry:
 
 
 def mailbox(site: Site, key: Key, spec: ExtensionSpec) -> Mailbox:
-    """The box of an extension that has one."""
+    """The box of an extension that has one.
+
+    Asterisk mails nothing itself and deletes nothing: it would delete a message right after its mail program was
+    started, whatever that did. The service of voicemail does both.
+    """
     box = spec.voicemail
     if box is None or box.pin_secret_ref is None:
         raise ValueError(f"{key}: an enabled mailbox without a PIN; the rules of the kind forbid it")
@@ -52,12 +56,8 @@ def mailbox(site: Site, key: Key, spec: ExtensionSpec) -> Mailbox:
         number=spec.number,
         pin=site.secret(key, pin.name, pin.key),
         full_name=_full_name(spec),
-        email=box.email or "",
-        options=(
-            ("attach", "yes" if box.attach_audio else "no"),
-            ("delete", "yes" if box.delete_after_email else "no"),
-            ("tz", ZONE),
-        ),
+        email="",
+        options=(("delete", "no"), ("tz", ZONE)),
         owner=key,
     )
 
