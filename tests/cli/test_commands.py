@@ -199,6 +199,21 @@ async def test_get_shows_the_columns_of_the_kind(tmp_path: Path) -> None:
     assert dialplane("get", "nonsense", "--state-dir", ".", cwd=tmp_path).returncode == 2
 
 
+async def test_the_reason_beside_what_is_down_is_its_own(tmp_path: Path) -> None:
+    kept = StatusFile(tmp_path / "status.json")
+    key = Key("SipTrunk", "carrier")
+    known = kept.identify({"spec": {"host": "sip.example.com"}}, key)
+    conditions = (
+        Condition(ConditionType.READY, Truth.TRUE, Reason.VERIFIED, "runs this version"),
+        Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.REGISTRATION_REJECTED, "check the account"),
+    )
+    await kept.publish({key: Report(key, known.uid, 1, conditions)})
+    shown = dialplane("get", "trunk", "-o", "wide", "--state-dir", ".", cwd=tmp_path).stdout
+    assert "RegistrationRejected   check the account" in shown
+    assert "Verified" not in shown
+    assert "check the account" in on_a_terminal("get", "trunk", "-o", "wide", "--state-dir", ".", cwd=tmp_path)
+
+
 async def test_colours_are_for_terminals(tmp_path: Path) -> None:
     await _statuses(tmp_path)
     arguments = ("get", "exten", "--state-dir", ".")

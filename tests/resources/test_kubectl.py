@@ -3,12 +3,17 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from dialplane.resources.conditions import Condition, ConditionType, Report, Truth, status_of
+from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import API_VERSION
+from dialplane.resources.problem import Reason
+from testbed.kube.rest import MERGE_PATCH
 from testbed.kube.server import ApiServer
 from tests.resources.examples import EXAMPLES as FORMS
 from tests.resources.examples import MINIMAL
@@ -58,6 +63,22 @@ def test_kubectl_get_shows_the_columns(server: ApiServer, kind: str) -> None:
         assert heading == ["NAME", *(column.name.upper() for column in KINDS[kind].columns)]
     heading = server.kubectl("get", name).splitlines()[0].split()
     assert heading == ["NAME", *(column.name.upper() for column in KINDS[kind].columns if not column.wide)]
+
+
+def test_kubectl_shows_the_reason_of_what_is_down(server: ApiServer) -> None:
+    key = Key("SipTrunk", "down")
+    manifest = {"apiVersion": API_VERSION, "kind": key.kind, "metadata": {"name": "down"}, "spec": MINIMAL[key.kind]}
+    server.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    conditions = (
+        Condition(ConditionType.READY, Truth.TRUE, Reason.VERIFIED, "runs this version"),
+        Condition(ConditionType.REACHABLE, Truth.FALSE, Reason.UNREACHABLE, "no answer to OPTIONS"),
+    )
+    status = status_of(Report(key, "", 1, conditions), {}, datetime.now(UTC))
+    path = f"/apis/{API_VERSION}/namespaces/default/siptrunks/down/status"
+    answer = server.rest().request("PATCH", path, {"status": status}, content_type=MERGE_PATCH)
+    assert answer.ok, answer.message
+    shown = server.kubectl("get", "siptrunks", "down", "-o", "wide").splitlines()[1].split()
+    assert shown[-5:] == ["Unreachable", "no", "answer", "to", "OPTIONS"]
 
 
 def test_one_word_lists_every_kind(server: ApiServer) -> None:

@@ -69,5 +69,7 @@ def _ready(entry: Entry) -> str:
 
 
 def _message(entry: Entry) -> str:
-    condition = _condition(entry, "Ready")
-    return "" if condition.get("status") == "True" else " ".join(str(condition.get("message", "")).split())[:80]
+    """What is not as it should be: of Ready, or of another condition beside it."""
+    conditions = entry.status.get("conditions", ())
+    well = all(c.get("status") == "True" for c in conditions)
+    return "" if well else str(entry.status.get("message", ""))[:80]

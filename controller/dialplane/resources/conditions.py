@@ -17,6 +17,9 @@ JSON = Any
 MESSAGE_LIMIT = 32_768
 """Characters a condition's message may have (the limit of metav1.Condition)."""
 
+HEADLINE_LIMIT = 256
+"""Characters of the message that stands beside a resource."""
+
 
 class ConditionType(StrEnum):
     """The condition types of every kind; design: what True means is in docs/conditions.md."""
@@ -109,7 +112,24 @@ def status_of(report: Report, previous: Mapping[str, JSON], now: datetime) -> di
         )
     times = {str(c["type"]): str(c["lastTransitionTime"]) for c in conditions if c["status"] == Truth.TRUE}
     fields = _resolved(report.fields, previous, times)
-    return {**fields, "observedGeneration": report.generation, "conditions": conditions}
+    return {**fields, **_headline(conditions), "observedGeneration": report.generation, "conditions": conditions}
+
+
+def _headline(conditions: Sequence[Mapping[str, JSON]]) -> dict[str, JSON]:
+    """The reason and message to show beside a resource: those of whatever is not as it should be, else of Ready.
+
+    A column of `kubectl get` cannot choose: it shows one field.
+    """
+    order = [(is_ready, truth) for truth in (Truth.FALSE, Truth.UNKNOWN, Truth.TRUE) for is_ready in (True, False)]
+    ranked = sorted(
+        (c for c in conditions if c["type"] != ConditionType.STALLED),  # it repeats another one
+        key=lambda c: order.index((c["type"] == ConditionType.READY, Truth(c["status"]))),
+    )
+    if not ranked:
+        return {}
+    message = " ".join(ranked[0]["message"].split())
+    short = message if len(message) <= HEADLINE_LIMIT else f"{message[: HEADLINE_LIMIT - 1]}…"
+    return {"reason": ranked[0]["reason"], "message": short}
 
 
 def transitions(report: Report, previous: Mapping[str, JSON]) -> tuple[Condition, ...]:

@@ -116,8 +116,8 @@ def _condition(name: str, kind: str) -> Column:
 _READY: Final = _condition("Ready", "Ready")
 _AGE: Final = Column("Age", ".metadata.creationTimestamp", "date")
 _WHY: Final = (
-    Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', wide=True),
-    Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+    Column("Reason", ".status.reason", wide=True),
+    Column("Message", ".status.message", wide=True),
 )
 
 _ALL: Final[Iterable[Kind]] = (

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dialplane.resources.base import Part
+from dialplane.resources.conditions import HEADLINE_LIMIT
 from dialplane.resources.distinct import Distinct
 from dialplane.resources.fields import Timestamp
 
@@ -33,5 +34,9 @@ class Status(Part):
 
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """The `metadata.generation` that this status speaks of; an older one than the resource's: not yet looked at."""
+    reason: Annotated[str, Field(max_length=64, pattern=_WORD)] | None = None
+    """The reason of the condition that is not True, else of Ready."""
+    message: Annotated[str, Field(max_length=HEADLINE_LIMIT)] | None = None
+    """The message of that condition, shortened."""
     conditions: Annotated[tuple[ConditionStatus, ...], Field(max_length=16), Distinct(keys=("type",))] = ()
     """What is known about the resource: Accepted, Ready, and those of its kind."""
