@@ -126,6 +126,27 @@ _MIXED = (
     "them with + and the country code, or set numbering.countryCode in the Asterisk or the InfinityTenant"
 )
 
+_PLAIN = "and is read as plain text only: decrypt it first"
+ENCRYPTED = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: alice}
+stringData:
+    username: ENC[AES256_GCM,data:Tm8=,iv:AAAA,tag:BBBB,type:str]
+    password: ENC[AES256_GCM,data:Tm90aGluZw==,iv:AAAA,tag:BBBB,type:str]
+sops:
+    age:
+        - recipient: age1example
+          enc: |
+            -----BEGIN AGE ENCRYPTED FILE-----
+            -----END AGE ENCRYPTED FILE-----
+    lastmodified: "2026-01-02T03:04:05Z"
+    mac: ENC[AES256_GCM,data:bWFj,iv:AAAA,tag:BBBB,type:str]
+    encrypted_regex: ^(data|stringData)$
+    version: 3.9.0
+"""
+"""A Secret as SOPS writes it."""
+
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefg", "bcdefgh", strict=True)
 )
@@ -141,7 +162,28 @@ TABLE = (
         _one(b"# " + b"x" * (10 * 1024 * 1024)),
         "a.yaml: 10.0 MiB is more than the 2 MiB a file may have: split it",
     ),
+    Bad(
+        "git-crypt",
+        _one(b"\0GITCRYPT\0\x17\x80"),
+        f"a.yaml:1: is encrypted with git-crypt, {_PLAIN} (`git-crypt unlock`)",
+    ),
+    Bad(
+        "ansible-vault",
+        _one("$ANSIBLE_VAULT;1.1;AES256\n6162\n"),
+        f"a.yaml:1: is encrypted with Ansible Vault, {_PLAIN} (`ansible-vault decrypt`)",
+    ),
+    Bad(
+        "sops",
+        {"a.yaml": PHONE, "s.yaml": ENCRYPTED},
+        f"s.yaml:5: is encrypted with SOPS, {_PLAIN} (`sops decrypt`)",
+    ),
     # YAML.
+    Bad(
+        "merge key",
+        _one(PHONE.replace("spec:", "spec:\n  <<: {maxContacts: 2}")),
+        "a.yaml:6: Extension/alice: spec.<<: the key << would merge another mapping, which is not done here: write its"
+        " fields out in its place",
+    ),
     Bad("tab", _one("a:\n\tb: c\n"), "a.yaml:2: broken YAML: a tab: indent with spaces"),
     Bad(
         "open bracket",

@@ -20,10 +20,13 @@ from ruamel.yaml import YAML
 from dialplane import http_server
 from dialplane.cli.plain_text import harmless, harmless_quoted
 from dialplane.cli.state import API_TOKENS, API_URL, announce_api, only_one
+from dialplane.resources.dongle import DongleSpec
+from dialplane.sms.modems import Fleet
+from dialplane.sms.waiting import why_waiting
 from dialplane.store import Store, deliveries, events, folding, inbox, outgoing, outgoing_parts
 from dialplane.store.events import NewEvent
 from dialplane.store.inbox import Received, derived_id
-from dialplane.store.outgoing import Enqueued, NewOutgoing
+from dialplane.store.outgoing import Enqueued, NewOutgoing, Outgoing
 from dialplane.web import Api, Tokens, serve
 from dialplane.web.tokens import make_local_token
 from tests.cli.test_commands import on_a_terminal
@@ -51,7 +54,11 @@ def served(tmp_path: Path) -> Iterator[Served]:
     def enqueue(store: Store, new: NewOutgoing, /, *, now: datetime) -> Enqueued:
         return outgoing.enqueue(store, new, [new.text], now=now)
 
-    api = Api(store, SITE, Tokens(state / API_TOKENS), enqueue, lambda: {"gsm1": None}, lambda _: ())
+    def waits(message: Outgoing) -> str:
+        spec = DongleSpec.model_validate({"imei": "354000000000011"})
+        return why_waiting(message, {"gsm1": spec}, Fleet(NOW))
+
+    api = Api(store, SITE, Tokens(state / API_TOKENS), enqueue, lambda: {"gsm1": None}, lambda _: (), waits=waits)
     loop = asyncio.new_event_loop()
     task = loop.create_task(serve(api, sock))
     thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))
@@ -200,7 +207,11 @@ def test_waiting_ends_in_time(served: Served) -> None:
         "sms", "send", "--dongle", "gsm1", "--to", "+15550100", "--wait", "--timeout", "2", "x", state=served.state
     )
     assert ended.returncode == 2
-    assert "still Queued after 2 s" in ended.stderr
+    why = "waits for the Dongle gsm1: the driver has no device of this name"
+    assert f"still Queued after 2 s: it {why}" in ended.stderr
+    assert f"Queued by gsm1 ({why})" in ended.stdout
+    shown = json.loads(dialplane("sms", "list", "--outgoing", "-o", "json", state=served.state).stdout)[0]
+    assert (shown["error"], shown["waitsFor"]) == (None, why)
 
 
 def test_a_refusal_is_one_line_in_the_words_of_the_manifest(served: Served) -> None:
@@ -266,7 +277,7 @@ def test_the_token_of_this_machine_goes_nowhere_else(served: Served) -> None:
         (["--url", "http://127.0.0.1:99999"], "--url is http"),
         (["--since", "0001-01-01", "--url", "http://127.0.0.1:1"], "--since"),
         (["--url", "http://127.0.0.1:1"], "does `dialplane run` serve there?"),
-        ([], "where is the API?"),
+        ([], "no `dialplane run` works with"),
     ],
     ids=["scheme", "password", "bracket", "port", "year", "nobody", "nowhere"],
 )
@@ -284,6 +295,15 @@ def test_what_cannot_be_a_token_is_not_repeated(served: Served, token: str) -> N
     ended = dialplane("sms", "list", state=served.state, env={"DIALPLANE_TOKEN": token})
     assert (ended.returncode, "the token is not one word" in ended.stderr) == (2, True)
     assert "hunter2" not in ended.stderr
+
+
+def test_before_the_api_is_served_the_command_says_so(tmp_path: Path) -> None:
+    with only_one(tmp_path):
+        ended = dialplane("sms", "send", "--dongle", "gsm1", "--to", "+15550100", "x", state=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(
+        f"dialplane: the `dialplane run` of {tmp_path} serves no API yet: it begins some seconds"
+    )
 
 
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])

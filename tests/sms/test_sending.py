@@ -11,6 +11,7 @@ import pytest_asyncio
 from pytest import TempPathFactory  # noqa: PT013 -- the type's only public place
 
 from bench.gsm import SITE, Gateway, dongle, imei, rendered
+from dialplane.resources.conditions import ConditionType
 from dialplane.store import Store, StoreUnavailable, events
 from testbed.asterisk import AsteriskInstance
 from tests.sms.rig import Site, message
@@ -157,6 +158,7 @@ async def test_only_modems_in_service_are_asked(site: Site) -> None:
     await site.until(lambda: site.phase("one") == "Delivered")
     assert site.fields("SmsMessage", "one")["dongle"] == "gsm-1"
     assert site.ready("mine") == ("Unknown", "Queued")
+    assert "waits for the Dongle gsm-0: " in str(site.condition("SmsMessage", "mine", ConditionType.READY))
 
 
 async def test_a_report_that_came_while_nobody_listened_is_heard_later(gateway: Gateway, store: Store) -> None:

@@ -90,6 +90,16 @@ def test_one_trailing_newline_of_a_secret_file_is_not_part_of_it(content: bytes,
     assert read.findings == ()
 
 
+def test_a_secret_file_that_is_encrypted_is_no_password(tmp_path: Path) -> None:
+    (tmp_path / "alice").mkdir()
+    (tmp_path / "alice" / "password").write_text('{"data": "ENC[AES256_GCM,data:Tm8=,iv:A,tag:B,type:str]"}\n')
+    read = secrets_from_directory(tmp_path)
+    assert (read.values, read.broken) == ({"alice": {}}, True)
+    assert [finding.message for finding in read.findings] == [
+        "is encrypted with SOPS, and is read as plain text only: decrypt it first (`sops decrypt`)"
+    ]
+
+
 def test_the_secrets_directory_wins_over_a_manifest_and_a_manifest_over_generated_values() -> None:
     site = read(
         OFFICE,

@@ -79,11 +79,14 @@ def place(url: str | None, token_file: Path | None, state_dir: Path | None) -> P
     state = state_directory(state_dir)
     token = _token(token_file) if token_file is not None else os.environ.get(TOKEN, "")
     if url is None:
-        found = read_file(state / API_URL)
-        if found.flaw:
-            raise Unusable(f"where is the API? `dialplane run --listen` has none in {state}: say --url, or --state-dir")
         if not is_running(state):  # whoever took its port since then must not be shown its token
             raise Unusable(f"no `dialplane run` works with {state}: start it, or say --url, or --state-dir")
+        found = read_file(state / API_URL)
+        if found.flaw:
+            raise Unusable(
+                f"the `dialplane run` of {state} serves no API yet: it begins some seconds after its start, and only"
+                " where the site has modems, Notifiers or calls and --listen is not ''; or say --url"
+            )
         url = found.data.decode("utf-8", "replace").strip()
         token = token or _token(state / API_TOKENS / "local")
     if not token:

@@ -153,6 +153,7 @@ class SiteServices:
             enqueue=enqueue,
             dongles=lambda: {name: spec.group for name, spec in self._dongles().items()},
             forward_to=lambda name: spec.sms.forward_to if (spec := self._dongles().get(name)) else (),
+            waits=sms.waits,
             wake_sender=sms.wake,
             wake_notifier=wake_notifier,
             infinity=infinity,

@@ -200,14 +200,16 @@ def _follow(api: "ApiClient", message: dict[str, Any], output: Format, *, wait: 
             f"{message['id']} is {message['phase']}" + (f": {harmless(e)}" if (e := message["error"]) else "")
         )
     if message["finishedAt"] is None:
-        raise Unusable(f"{message['id']} is still {message['phase']} after {timeout:g} s")
+        why = f": it {harmless(message['waitsFor'])}" if message.get("waitsFor") else ""
+        raise Unusable(f"{message['id']} is still {message['phase']} after {timeout:g} s{why}")
 
 
 def _state(message: dict[str, Any]) -> str:
     total = message["partsTotal"]
     many = f", {message['partsSent']} of {total} parts sent, {message['partsDelivered']} delivered" if total > 1 else ""
     by = f" by {message['dongle']}" if message["dongle"] else ""
-    error = f" ({message['error']})" if message["error"] else ""
+    why = message.get("waitsFor") or message["error"]
+    error = f" ({why})" if why else ""
     return harmless(f"{message['phase']}{by}{many}{error}")
 
 

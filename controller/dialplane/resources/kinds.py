@@ -231,6 +231,7 @@ _ALL: Final[Iterable[Kind]] = (
             Column("Delivered", ".status.deliveredAt", "date"),
             _AGE,
             Column("Error", ".status.error", wide=True),
+            *_WHY,
         ),
         description="A text message to send, once. Not for Git: a sync tool would send an old one again.",
         service="sms",

@@ -46,6 +46,7 @@ class Queue:
         changed: Callable[[], None],
         queued: Callable[[], None],
         under_way: Callable[[], Collection[str]],
+        waits: Callable[[Outgoing], str],
         keep: timedelta,
         report_grace: timedelta = REPORT_GRACE,
     ) -> None:
@@ -57,6 +58,7 @@ class Queue:
             changed: called when `said` says something new.
             queued: called when there is something to send.
             under_way: the payloads that are being sent now.
+            waits: what a message that is queued waits for.
             keep: how long messages that are over are remembered.
             report_grace: how long after its validity a message is waited for.
         """
@@ -69,6 +71,7 @@ class Queue:
         self._changed = changed
         self._queued = queued
         self._under_way = under_way
+        self._waits = waits
         self._keep = keep
         self._report_grace = report_grace
         self._view: SiteView | None = None
@@ -108,7 +111,7 @@ class Queue:
         for resource, spec in self._messages:
             message = self._known.get(resource.uid)
             if message is not None:
-                found[resource.key] = said.of_message(message, spec, now)
+                found[resource.key] = said.of_message(message, spec, now, waits=self._waits(message))
             elif resource.begun and self.fault is None:
                 if self.ready.is_set():
                     found[resource.key] = said.of_forgotten(resource.begun, _ends(resource, spec), now)

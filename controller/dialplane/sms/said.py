@@ -29,9 +29,9 @@ def refused(error: str) -> Said:
     return Said(tuple(Condition(kind, status, Reason.FAILED, error) for kind, status in conditions))
 
 
-def of_message(message: Outgoing, spec: SmsMessageSpec, now: datetime) -> Said:
-    """Of a message in the queue, or over."""
-    return Said((*_conditions(message),), _fields(message), over=is_over(message, spec, now))
+def of_message(message: Outgoing, spec: SmsMessageSpec, now: datetime, *, waits: str = "") -> Said:
+    """Of a message in the queue, or over; `waits` says what one that is queued waits for."""
+    return Said((*_conditions(message, waits),), _fields(message), over=is_over(message, spec, now))
 
 
 def of_forgotten(phase: str, ends: datetime | None, now: datetime) -> Said:
@@ -59,7 +59,7 @@ def is_over(message: Outgoing, spec: SmsMessageSpec, now: datetime) -> bool:
     return message.finished_at is not None and now >= message.finished_at + ttl
 
 
-def _conditions(message: Outgoing) -> list[Condition]:
+def _conditions(message: Outgoing, waits: str) -> list[Condition]:
     def ready(status: Truth, reason: Reason, text: str = "") -> Condition:
         return Condition(ConditionType.READY, status, reason, text)
 
@@ -73,11 +73,7 @@ def _conditions(message: Outgoing) -> list[Condition]:
         return [ready(Truth.TRUE, Reason.SENT, _UNREPORTED if message.delivery_report else "")]
     if message.phase == "Sent":
         return [ready(Truth.UNKNOWN, Reason.SENT, "the network has it; it has not said yet that it arrived")]
-    if message.dongle is None:
-        whose = message.dongle_asked or f"one of the group {message.group_asked}"
-        why = f" ({message.error})" if message.error else ""
-        return [ready(Truth.UNKNOWN, Reason.QUEUED, f"waits for its turn at the Dongle {whose}{why}")]
-    return [ready(Truth.UNKNOWN, Reason.QUEUED, f"the modem {message.dongle} has it and has not said more")]
+    return [ready(Truth.UNKNOWN, Reason.QUEUED, waits)]
 
 
 def _fields(message: Outgoing) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from dialplane.sms.modems import Fleet, Modems
 from dialplane.sms.queue import REPORT_GRACE, Queue
 from dialplane.sms.reports import ReportReader
 from dialplane.sms.sender import Ready, Sender
+from dialplane.sms.waiting import why_waiting
 from dialplane.sms.watchdog import Tell, Watchdog
 from dialplane.store import Store, StoreError
 from dialplane.store.outgoing import Outgoing
@@ -91,6 +92,7 @@ class SmsService:
             changed=self._news,
             queued=self.wake,
             under_way=lambda: self._sender.under_way,
+            waits=self.waits,
             keep=timing.keep_sent,
             report_grace=timing.report_grace,
         )
@@ -131,6 +133,10 @@ class SmsService:
             fields["sms"] = self._counts.get(name, counts.NONE) if self._counts is not None else Kept.KEPT
             found[Key("Dongle", name)] = Said((modems.online(spec, name, self._modems.fleet),), fields)
         return found
+
+    def waits(self, message: Outgoing) -> str:
+        """What a message that is queued waits for; empty of any other."""
+        return why_waiting(message, self._dongles, self._modems.fleet)
 
     def wake(self) -> None:
         """Somebody else in this process has put a message into the queue."""

@@ -36,6 +36,7 @@ NODE_LIMIT: Final = 200_000
 TAGS: Final = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "!"}
 INT_DIGITS: Final = 18
 
+_MERGE: Final = "would merge another mapping, which is not done here: write its fields out in its place"
 _TOKEN: Final = re.compile(r"[^.\[\]]+")
 
 
@@ -226,7 +227,8 @@ class _Composer:
                 why = "is not text"
             if why is not None:
                 below = f"{path}.{key}" if path else key
-                self.flaws.append(Flaw(line, below, f"the key {key}", f"{why}: quote it"))
+                cure = _MERGE if key == "<<" else f"{why}: quote it"
+                self.flaws.append(Flaw(line, below, f"the key {key}", cure))
         return key
 
     def _sequence(self, path: str, line: int, depth: int) -> _Node:

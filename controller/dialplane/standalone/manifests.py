@@ -12,6 +12,7 @@ from typing import Any, Final
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import API_VERSION, GROUP
 from dialplane.standalone.document import BrokenYaml, Document, Flaw, Lines, documents
+from dialplane.standalone.encrypted import encryption
 from dialplane.standalone.files import File
 from dialplane.standalone.finding import Finding, Level
 
@@ -93,6 +94,8 @@ def _text(data: bytes) -> str:
         raise BrokenYaml(1, "is UTF-16: save it as UTF-8")
     if data.startswith(_LFS):
         raise BrokenYaml(1, "is a pointer of Git LFS, not the file: run `git lfs pull`, or keep it out of LFS")
+    if (encrypted := encryption(data)) is not None:
+        raise BrokenYaml(*encrypted)
     if b"\0" in data:
         raise BrokenYaml(1, "is a binary file: remove it from the directory, or rename it")
     try:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from dialplane.standalone.encrypted import encryption
 from dialplane.standalone.files import read_file
 from dialplane.standalone.finding import Finding
 from dialplane.standalone.tree import EMPTY, NOWHERE, is_left_alone
@@ -108,6 +109,8 @@ def secrets_from_directory(root: Path, *, required: bool = False) -> SecretFiles
             file = read_file(path)
             if file.flaw:
                 unreadable.append(Finding(str(path), 0, subject, "", file.flaw))
+            elif (encrypted := encryption(file.data)) is not None:
+                unreadable.append(Finding(str(path), encrypted[0], subject, "", encrypted[1]))
             elif not _KEY.fullmatch(path.name):
                 message = "a key may have letters, digits, '-', '_' and '.': rename it"
                 findings.append(Finding(str(path), 0, subject, "", message))

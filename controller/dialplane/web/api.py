@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from dialplane.store import Store
-from dialplane.store.outgoing import Enqueued, NewOutgoing
+from dialplane.store.outgoing import Enqueued, NewOutgoing, Outgoing
 from dialplane.web.infinity.port import Infinity
 from dialplane.web.problems import Refusal
 from dialplane.web.rates import GUESSES, USUAL, Rate
@@ -46,6 +46,8 @@ class Api:
     """The Dongles that may send, by name, each with its group."""
     forward_to: Callable[[str], Sequence[str]]
     """The Notifiers (`sms.forwardTo`) of a Dongle, by its name; none for one that is no more."""
+    waits: Callable[[Outgoing], str] = lambda _: ""
+    """What a message to send that is queued waits for; empty of any other."""
     wake_sender: Callable[[], None] = _nothing
     """There may be a message to send."""
     wake_notifier: Callable[[], None] = _nothing

@@ -59,7 +59,9 @@ async def to_send(
     page = await api.store.call(
         outgoing.page, api.site, limit=limit, before=before, dongle=dongle, recipient=to, phase=phase, since=since
     )
-    return models.SentPage(items=[models.sent(found) for found in page.messages], next=models.cursor(page.next))
+    return models.SentPage(
+        items=[models.sent(found, api.waits(found)) for found in page.messages], next=models.cursor(page.next)
+    )
 
 
 @router.get("/{id}", summary="One message", responses=described(HTTPStatus.NOT_FOUND))
@@ -206,4 +208,4 @@ async def _outgoing(api: Api, message_id: str) -> Outgoing:
 
 
 async def _with_parts(api: Api, message: Outgoing) -> models.Sent:
-    return models.sent(message, await api.store.call(outgoing_parts.parts_of, message.id))
+    return models.sent(message, api.waits(message), await api.store.call(outgoing_parts.parts_of, message.id))

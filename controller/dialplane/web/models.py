@@ -83,6 +83,8 @@ class Sent(Said):
     """How many Dongles were asked to take it."""
     error: str | None
     """What went wrong."""
+    waits_for: str | None
+    """Why it is not sent yet; null once a phase other than `Queued` says more."""
     parts_total: int
     """How many messages it goes out in."""
     parts_sent: int
@@ -176,8 +178,8 @@ def received(found: inbox.Received) -> Received:
     return Received.model_validate(found)
 
 
-def sent(found: outgoing.Outgoing, parts: tuple[outgoing_parts.Part, ...] | None = None) -> Sent:
-    """A message to send, with its parts where they are known."""
+def sent(found: outgoing.Outgoing, waits: str, parts: tuple[outgoing_parts.Part, ...] | None = None) -> Sent:
+    """A message to send, what it waits for, and its parts where they are known."""
     return Sent(
         id=found.id,
         name=found.name,
@@ -190,6 +192,7 @@ def sent(found: outgoing.Outgoing, parts: tuple[outgoing_parts.Part, ...] | None
         delivery_report=found.delivery_report,
         attempts=found.attempts,
         error=found.error,
+        waits_for=waits or None,
         parts_total=found.parts_total,
         parts_sent=found.parts_sent,
         parts_delivered=found.parts_delivered,
