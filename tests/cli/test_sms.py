@@ -55,7 +55,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
         return outgoing.enqueue(store, new, [new.text], now=now)
 
     def waits(message: Outgoing) -> str:
-        spec = DongleSpec.model_validate({"imei": "354000000000011"})
+        spec = DongleSpec.model_validate({"imei": "354000000000010"})
         return why_waiting(message, {"gsm1": spec}, Fleet(NOW))
 
     api = Api(store, SITE, Tokens(state / API_TOKENS), enqueue, lambda: {"gsm1": None}, lambda _: (), waits=waits)

@@ -12,7 +12,7 @@ from dialplane.sms.waiting import why_waiting
 from tests.sms.test_said import QUEUED
 
 DONGLES = {
-    name: DongleSpec.model_validate({"imei": "354000000000011", "group": group})
+    name: DongleSpec.model_validate({"imei": "354000000000010", "group": group})
     for name, group in (("one", "out"), ("two", "out"), ("three", "in"))
 }
 NOBODY = Fleet(datetime(2026, 3, 1, tzinfo=UTC))
