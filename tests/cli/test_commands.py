@@ -208,10 +208,10 @@ async def test_the_reason_beside_what_is_down_is_its_own(tmp_path: Path) -> None
         Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.REGISTRATION_REJECTED, "check the account"),
     )
     await kept.publish({key: Report(key, known.uid, 1, conditions)})
-    shown = dialplane("get", "trunk", "-o", "wide", "--state-dir", ".", cwd=tmp_path).stdout
+    shown = dialplane("get", "siptrunk", "-o", "wide", "--state-dir", ".", cwd=tmp_path).stdout
     assert "RegistrationRejected   check the account" in shown
     assert "Verified" not in shown
-    assert "check the account" in on_a_terminal("get", "trunk", "-o", "wide", "--state-dir", ".", cwd=tmp_path)
+    assert "check the account" in on_a_terminal("get", "siptrunk", "-o", "wide", "--state-dir", ".", cwd=tmp_path)
 
 
 async def test_colours_are_for_terminals(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ TEXTS = [
 FOREIGN = {
     "--config": "kind create cluster",
     "--create-namespace": "helm install",
+    "--decrypt": "age and gpg",
     "--door": "python -m bench soak",
     "--for": "kubectl wait",
     "--no-ask-password": "systemctl",
