@@ -16,11 +16,12 @@ async def start_controller(
     output: Path,
     metrics_port: int,
     env: Mapping[str, str] | None = None,
+    under: Sequence[str] = (),
 ) -> Child:
     """Start ``dialplane ARGUMENTS``, which may be ``run …`` or ``operator …``.
 
     It gets its account at Asterisk, the directory to write to, and a port for its metrics. ``output`` takes what
-    it says; it runs in that file's directory.
+    it says; it runs in that file's directory. ``under`` is what starts it, such as :meth:`NameServer.asked_by`.
     """
     settings = asterisk.settings
     ami = {
@@ -30,7 +31,7 @@ async def start_controller(
         "ASTERISK_AMI_PASSWORD": settings.controller.secret,
     }
     common = ("--config-dir", str(asterisk.etc / "dialplane"), "--metrics-address", f"{LOOPBACK}:{metrics_port}")
-    argv = [sys.executable, "-m", "dialplane.cli", *arguments, *common]
+    argv = [*under, sys.executable, "-m", "dialplane.cli", *arguments, *common]
     return await Child.start(
         f"dialplane {arguments[0]}", argv, output=output, env={**ami, **(env or {})}, cwd=output.parent
     )

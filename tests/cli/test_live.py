@@ -62,6 +62,8 @@ async def beside(tmp_path: Path) -> AsyncIterator[Beside]:
         found = Beside(asterisk, site, tmp_path / "state")
         with pbx.open("a") as file:
             file.write(f"  recording: {{path: {found.recordings}}}\n")
+        trunk = site / "carrier.yaml"
+        trunk.write_text(trunk.read_text().replace("sip.carrier.example.com", "192.0.2.1"))  # no name to look up
         phones = site / "phones.yaml"
         phones.write_text(phones.read_text().replace("displayName: Sales", "displayName: Sales\n  record: always"))
         yield found

@@ -55,6 +55,8 @@ class Door(ABC):
         self.options = tuple(options)
         self.environment: dict[str, str] = {}
         """For the next start, before all else."""
+        self.under: Sequence[str] = ()
+        """What starts it, such as `NameServer.asked_by`."""
         self.specs: dict[Name, Any] = {}
         self._lease: PortLease = lease()
         self._metrics_port = self._lease.take()
@@ -77,6 +79,7 @@ class Door(ABC):
             output=output,
             metrics_port=self._metrics_port,
             env={**env, **self.environment},
+            under=self.under,
         )
 
     async def stop(self) -> int:

@@ -6,8 +6,9 @@ import pytest
 import pytest_asyncio
 
 from testbed.kube.server import ApiServer
+from testbed.manifests import condition
 from testbed.name_server import NameServer
-from tests.system.doors import is_true
+from tests.system.doors import Seen, is_true
 from tests.system.world import CARRIER_HOST, World, phones, start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -71,3 +72,20 @@ async def test_calls_come_in_and_leave_by_the_sites_own_address(named: World) ->
     told = (await phone.ask("calls"))["calls"][-1]
     assert told["headers"]["contact"].endswith(f":{named.asterisk.sip_port}>")
     await carrier.ask("hangup", call=call["call"])
+
+
+async def test_a_name_that_goes_is_told_as_what_it_is_and_heals(named: World, names: NameServer) -> None:
+    await names.put(NAME)
+
+    def says(seen: Seen) -> bool:
+        found = condition(seen, "Reachable")
+        return found["status"] == "False" and found["message"] == f"DNS says that {NAME} does not exist"
+
+    await named.door.until("SipTrunk", "carrier", says)
+    assert (await (await named.registered("101")).ask("call", number="0301234567"))["code"] == 503
+    await names.put(NAME, f"A {CARRIER_HOST}")
+    await named.door.until("SipTrunk", "carrier", is_true("Reachable"))
+    phone = await named.registered("101")
+    call = await phone.ask("call", number="0301234567")
+    assert call["code"] == 200
+    await phone.ask("hangup", call=call["call"])

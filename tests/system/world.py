@@ -175,6 +175,7 @@ async def start(
             door: Door = Kube(directory / "door", asterisk, namespace, **options)
         else:
             door = Standalone(directory / "door", asterisk, **options)
+        door.under = names.asked_by() if names else ()
         made = World(directory, asterisk, door, await asterisk.ami())
         try:
             await door.start()

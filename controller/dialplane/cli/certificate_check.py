@@ -23,7 +23,7 @@ def certificates(asterisk: AsteriskSpec, snapshot: Snapshot, limit: float) -> It
 
 
 def _judged(name: str, asterisk: AsteriskSpec, trunk: SipTrunkSpec, snapshot: Snapshot, limit: float) -> Diagnosis:
-    host, port = _hop(trunk)
+    host, port = trunk.next_hop[0], trunk.next_hop[1] or TLS_PORT
     where = f"SipTrunk/{name}: {host}, port {port}"
     try:
         context = _context(asterisk, trunk, snapshot)
@@ -42,15 +42,6 @@ def _judged(name: str, asterisk: AsteriskSpec, trunk: SipTrunkSpec, snapshot: Sn
         cure = "look at host, port and firewall; does the carrier speak TLS 1.2 or newer there?"
         return Diagnosis(_CHECK, Level.WARNING, f"{where}: no TLS: {error.strerror or error}", cure)
     return Diagnosis(_CHECK, Level.OK, f"{where}: taken ({version})")
-
-
-def _hop(trunk: SipTrunkSpec) -> tuple[str, int]:
-    """Where a request goes first: the name there is the one that Asterisk compares."""
-    if trunk.outbound_proxy is None:
-        return trunk.host, trunk.port or TLS_PORT
-    address, bracket, rest = trunk.outbound_proxy.rpartition("]")
-    host, _, port = rest.partition(":")
-    return address.removeprefix("[") if bracket else host, int(port) if port else TLS_PORT
 
 
 def _context(asterisk: AsteriskSpec, trunk: SipTrunkSpec, snapshot: Snapshot) -> ssl.SSLContext:

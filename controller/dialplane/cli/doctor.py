@@ -27,6 +27,7 @@ from dialplane.cli.connection import (
     calls_address,
 )
 from dialplane.cli.inputs import SecretsDir, read_input
+from dialplane.cli.name_check import names
 from dialplane.cli.output import Format, emit, say, show_table
 from dialplane.reconcile.config_dir import ConfigDirectory
 from dialplane.resources.asterisk import AsteriskSpec
@@ -101,6 +102,7 @@ async def _examine(
         values = site.snapshot.secrets.get(spec.ari.credentials_secret_ref.name, {})
         found.append(await asyncio.to_thread(ari, str(spec.ari.url), values, min(limit, 10.0)))
     if spec is not None and site is not None:
+        found.extend(await names(spec, site.snapshot, min(limit, 5.0)))
         found.extend(await asyncio.to_thread(lambda: list(certificates(spec, site.snapshot, min(limit, 5.0)))))
     return found
 

@@ -57,6 +57,8 @@ class Findings:
     refused: Mapping[Key, Refusal] = field(default_factory=dict)
     unproven: Mapping[Key, Problem] = field(default_factory=dict)
     """Why it was not proven, by resource: a deletion or a dialplan that did not take, a module that is missing."""
+    unresolved: Mapping[Key, str] = field(default_factory=dict)
+    """Why the name that a trunk goes to leads nowhere, by trunk: for messages, the verdict is Asterisk's."""
     restart_for: tuple[str, ...] = ()
     revision: str = ""
     """Of the plan that Asterisk verifiably runs as a whole; empty where it runs none."""
@@ -232,15 +234,20 @@ def _trunk_registered(key: Key, findings: Findings, hint: str) -> Condition:
     registration = findings.live.registrations.get(key.name) if findings.live else None
     if registration is None:
         return _unknown(ConditionType.REGISTERED)
+    unresolved = findings.unresolved.get(key)
     match registration.state:
         case "Registered":
             return Condition(ConditionType.REGISTERED, Truth.TRUE, Reason.REGISTERED)
+        case "Rejected" if unresolved:
+            message = f"{registration.server_uri} is not asked: {unresolved}"
+            return Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.REGISTRATION_REJECTED, message)
         case "Rejected":
             cure = f"check host and account{hint}"
             message = f"{registration.server_uri} refuses the registration or is not found: {cure}"
             return Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.REGISTRATION_REJECTED, message)
         case state:
-            message = f"{registration.server_uri} has not confirmed the registration ({state}){hint}"
+            why = f": {unresolved}" if unresolved else hint
+            message = f"{registration.server_uri} has not confirmed the registration ({state}){why}"
             return Condition(ConditionType.REGISTERED, Truth.FALSE, Reason.UNREGISTERED, message)
 
 
@@ -251,7 +258,8 @@ def _trunk_reachable(key: Key, findings: Findings, hint: str) -> Condition:
     if any(contact.status == "Reachable" for contact in contacts):
         return Condition(ConditionType.REACHABLE, Truth.TRUE, Reason.REACHABLE)
     if any(contact.status in UNREACHABLE for contact in contacts):
-        return Condition(ConditionType.REACHABLE, Truth.FALSE, Reason.UNREACHABLE, f"no answer to OPTIONS{hint}")
+        message = findings.unresolved.get(key) or f"no answer to OPTIONS{hint}"
+        return Condition(ConditionType.REACHABLE, Truth.FALSE, Reason.UNREACHABLE, message)
     return Condition(ConditionType.REACHABLE, Truth.UNKNOWN, Reason.NOT_QUALIFIED, "not asked yet")
 
 

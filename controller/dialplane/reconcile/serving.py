@@ -263,11 +263,13 @@ class Serving:
             log.warning("asterisk keeps what was deleted", objects=there)
             unproven.update(dict.fromkeys(plan.disabled, _rejected(f"still in Asterisk: {there}")))
         revision = plan.revision if not unproven else ""
-        unproven = without_lookups(plan, memory.notes.opened_since(session.start) & session.unprepared) | unproven
+        unasked = without_lookups(plan, memory.notes.opened_since(session.start) & session.unprepared)
+        unproven = unasked | unproven
         return Findings(
             verified=frozenset(plan.versions) - unproven.keys(),
             refused=dict(memory.refused),
             unproven=unproven,
+            unresolved=dict.fromkeys(unasked, "Asterisk asks DNS for it only after a restart, see Ready"),
             restart_for=restart_for,
             revision=revision,
         )

@@ -22,6 +22,7 @@ from dialplane.plan.planner import Planner
 from dialplane.plan.templates import Templates
 from dialplane.reconcile import metrics
 from dialplane.reconcile.config_dir import ConfigDirectoryError, NotLeading
+from dialplane.reconcile.names import Names, doubtful
 from dialplane.reconcile.pending import Pending
 from dialplane.reconcile.place import Place
 from dialplane.reconcile.quiet import Quiet
@@ -97,6 +98,7 @@ class SiteLoop:
             leads=ports.leadership.held,
         )
         self._reporter = Reporter()
+        self._names = Names(self._report_due.disturb)
         self._judged: Judged | None = None
         self._attempt: tuple[Snapshot, Plan] | None = None
         self._concluded: float | None = None
@@ -120,6 +122,7 @@ class SiteLoop:
                 tasks.create_task(self._restarts.run(), name="restarts")
                 tasks.create_task(self._refusals.run(), name="refusals")
                 tasks.create_task(self._services.run(), name="services")
+                tasks.create_task(self._names.run(), name="names")
                 while True:
                     await self._pass_due.wait()
                     async with self._turn:
@@ -305,11 +308,13 @@ class SiteLoop:
             return replace(judged, findings=replace(findings, fault=fault))
         live = None if stopped else watch.live
         numbers = {spec.number for _, spec in judged.snapshot.of(ExtensionSpec)}
+        self._names.want(doubtful(judged.plan, live))
         phones = sum(len(found) for aor, found in live.contacts.items() if aor in numbers) if live else None
         seen = replace(
             findings,
             fault=fault,
             live=live,
+            unresolved={**self._names.failures, **findings.unresolved},
             asterisk=self._serving.steady(watch.status),
             state="Restarting" if stopped else watch.state,
             registrations=phones,
