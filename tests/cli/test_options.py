@@ -33,11 +33,13 @@ TEXTS = [
 ]
 """Whatever may name an option to a user, a message in the code as well as a document."""
 FOREIGN = {
+    "--append": "usermod",
     "--config": "kind create cluster",
     "--create-namespace": "helm install",
     "--decrypt": "age and gpg",
     "--door": "python -m bench soak",
     "--for": "kubectl wait",
+    "--groups": "usermod",
     "--no-ask-password": "systemctl",
     "--server-side": "kubectl apply",
     "--only": "python -m bench soak",
