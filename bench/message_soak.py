@@ -22,7 +22,8 @@ TEXT: Final = "№ {n} · сообщение · 短信 ✅ ${EXTEN} \\ ; end"
 """`{n}`: its number."""
 OUTCOMES: Final = ("delivered", "delivered", "delivered", "failed", "unsent", "expired")
 """What the network makes of messages, by modem in turn."""
-_PHASES: Final = {"delivered": "Delivered", "failed": "Failed", "unsent": "Failed", "expired": "Expired"}
+_PHASES: Final = {"delivered": "Delivered", "failed": "Failed", "unsent": "Failed", "expired": "Sent"}
+"""A driver that waits no longer for a report (`expired`) says nothing of the delivery."""
 _NEVER_SENT: Final = "Unknown"
 _REFUSALS: Final = 5
 """Fewer than there are modems: another of the group takes it."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.sip import Peer
 from tests.system.calls import NAMES, dial, from_outside, hang_up, last_call
 from tests.system.pbx import Pbx, from_user
 
@@ -79,11 +80,7 @@ async def test_a_phone_that_subscribes_hears_of_the_messages_in_its_own_box(pbx:
     phone = await pbx.phone("102")
     heard = len(phone.events)
     assert (await phone.ask("subscribe", number=number))["code"] == 200
-    async with asyncio.timeout(10):  # beside it the phone is told unasked, without the account
-        while not any(
-            re.search(EMPTY_BOX, e["body"], re.DOTALL) for e in phone.events[heard:] if e["event"] == "notify"
-        ):
-            await asyncio.sleep(0.05)
+    await told(phone, EMPTY_BOX, after=heard)
     old = pbx.asterisk.settings.directories.spool / "voicemail/default/102/Old"
     old.mkdir(parents=True, exist_ok=True)
     (old / "msg0000.txt").write_text("[message]\nmsg_id=1-1\ncallerid=101\norigtime=1\nduration=3\n")
@@ -94,8 +91,16 @@ async def test_a_phone_that_subscribes_hears_of_the_messages_in_its_own_box(pbx:
     ):
         heard = len(phone.events)
         await pbx.asterisk.console(command)
-        told = await phone.event("notify", after=heard)
-        assert re.search(body, told["body"], re.DOTALL), told
+        await told(phone, body, after=heard)
+
+
+async def told(phone: Peer, body: str, *, after: int) -> None:
+    """Wait until the phone is notified so; besides, it is told unasked, without the account and in no order."""
+    async with asyncio.timeout(10):
+        while not any(
+            re.search(body, each["body"], re.DOTALL) for each in phone.events[after:] if each["event"] == "notify"
+        ):
+            await asyncio.sleep(0.05)
 
 
 async def test_who_has_no_mailbox_cannot_subscribe_to_one(pbx: Pbx) -> None:
