@@ -13,8 +13,8 @@ from typing import Final
 
 from bench.site import pbx
 from bench.standalone import Folder, StatusFile
+from dialplane.api.tokens import LOCAL
 from dialplane.cli.state import API_TOKENS, API_URL
-from dialplane.web.tokens import LOCAL
 from testbed.asterisk import AsteriskInstance
 from testbed.controller import start_controller
 from testbed.infinity.account import Account

@@ -15,7 +15,7 @@ from dialplane.reconcile.template_dir import load
 from dialplane.resources.dongle import Driver
 from dialplane.resources.manifest import API_VERSION, parse
 from dialplane.resources.snapshot import Snapshot
-from dialplane.service import SiteView
+from dialplane.services.contract import SiteView
 from testbed.asterisk import AsteriskInstance, Installation
 from testbed.bootstrap import Account
 from testbed.modem.peer import ModemPeer

@@ -18,9 +18,10 @@ from typing import Any, Final
 import psycopg
 
 from bench.results import InboxWrites
-from dialplane.sms.inbox import told
-from dialplane.store import Store, inbox
-from dialplane.store.inbox import Received
+from dialplane.services.sms.inbox import told
+from dialplane.services.sms.tables import inbox
+from dialplane.services.sms.tables.inbox import Received
+from dialplane.store import Store
 from testbed.postgres import Postgres
 
 BATCHES: Final = (1, 100)

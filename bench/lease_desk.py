@@ -17,12 +17,13 @@ from typing import Final
 import sqlalchemy as sa
 
 from bench.results import Leases
-from dialplane.infinity.lease import LeaseDesk
-from dialplane.store import Store, pools
-from dialplane.store.calls import Call, NewCall
+from dialplane.services.infinity.lease import LeaseDesk
+from dialplane.services.infinity.tables import pools
+from dialplane.services.infinity.tables.calls import Call, NewCall
+from dialplane.services.infinity.tables.leases import Change
+from dialplane.services.infinity.tables.pools import EXTENSIONS, PoolWanted
+from dialplane.store import Store
 from dialplane.store.engine import CONNECTIONS
-from dialplane.store.leases import Change
-from dialplane.store.pools import EXTENSIONS, PoolWanted
 from testbed.postgres import Postgres
 
 CALLERS: Final = 200

@@ -17,9 +17,10 @@ from typing import Final
 from bench.lease_audit import Audit, entries, install, written
 from bench.lease_worker import STATE_SECONDS, Task
 from bench.soak import Say, SoakFailedError
-from dialplane.infinity.lease import LeaseDesk
-from dialplane.store import Store, pools
-from dialplane.store.pools import PoolWanted
+from dialplane.services.infinity.lease import LeaseDesk
+from dialplane.services.infinity.tables import pools
+from dialplane.services.infinity.tables.pools import PoolWanted
+from dialplane.store import Store
 from testbed.postgres import Postgres
 from testbed.process import Child
 

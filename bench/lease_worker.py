@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dialplane.infinity.lease import LeaseDesk
+from dialplane.services.infinity.lease import LeaseDesk
+from dialplane.services.infinity.tables.calls import Call, NewCall
+from dialplane.services.infinity.tables.leases import CallRecord, Change
 from dialplane.store import Store
-from dialplane.store.calls import Call, NewCall
-from dialplane.store.leases import CallRecord, Change
 
 CALLERS: Final = 60
 AGENTS: Final = 40

@@ -20,8 +20,8 @@ import aiohttp
 from bench.gsm import imei
 from bench.site import pbx
 from bench.standalone import Folder, StatusFile
+from dialplane.api.tokens import LOCAL
 from dialplane.cli.state import API_TOKENS, API_URL, STORE
-from dialplane.web.tokens import LOCAL
 from testbed.asterisk import AsteriskInstance
 from testbed.controller import start_controller
 from testbed.gateway import Gateway, gateway

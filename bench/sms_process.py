@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from bench.gsm import Gateway, Manifest, snapshot
 from dialplane.asterisk.ami import AmiAddress
-from dialplane.service import SiteView
-from dialplane.sms.service import SmsService
+from dialplane.services.contract import SiteView
+from dialplane.services.sms.service import SmsService
 from dialplane.store import Store
 from testbed.process import Child
 
@@ -85,7 +85,7 @@ def view(config: dict[str, Any]) -> SiteView:
 async def serve(config: dict[str, Any]) -> None:
     """Until killed."""
     service = SmsService(await asyncio.to_thread(Store.open, config["store"]), "gsm", tell=lambda *_: None)
-    service.see(view(config))
+    service.observe(view(config))
     await service.run(lambda: None)
 
 

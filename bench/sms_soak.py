@@ -13,8 +13,9 @@ from typing import Final, TypeVar
 from bench.gsm import SITE, Gateway, dongle, manifest
 from bench.sms_process import ServiceProcess
 from bench.soak import Say, SoakFailedError
-from dialplane.store import Store, events, inbox, outgoing
-from dialplane.store.inbox import Filter
+from dialplane.services.sms.tables import inbox, outgoing
+from dialplane.services.sms.tables.inbox import Filter
+from dialplane.store import Store, events
 
 T = TypeVar("T")
 

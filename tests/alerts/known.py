@@ -4,15 +4,6 @@ import re
 
 from prometheus_client import REGISTRY
 
-import dialplane.asterisk.metrics
-import dialplane.infinity.metrics
-import dialplane.kube.metrics
-import dialplane.notify.metrics
-import dialplane.reconcile.metrics
-import dialplane.recordings.metrics
-import dialplane.sms.metrics
-import dialplane.standalone.metrics
-import dialplane.voicemail.metrics  # noqa: F401 -- importing registers
 from tests.docs.pages import ROOT
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from dialplane.asterisk.message import Event
 from dialplane.asterisk.modem import dbm, devices, entry, maybe_taken, not_now, words
 from dialplane.resources.dongle import DongleStatus, Driver
 from dialplane.resources.problem import Reason
-from dialplane.sms.modems import fields as shown_by_status
+from dialplane.services.sms.modems import fields as shown_by_status
 
 
 def _event(name: str = "DongleDeviceEntry", **fields: str) -> Event:

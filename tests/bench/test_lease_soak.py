@@ -8,10 +8,11 @@ import sqlalchemy as sa
 
 from bench import lease_audit, lease_soak
 from bench.lease_audit import Audit, Entry, Held
-from dialplane.store import Store, leases, pools
-from dialplane.store.calls import NewCall
-from dialplane.store.leases import Change
-from dialplane.store.pools import EXTENSIONS, PoolWanted
+from dialplane.services.infinity.tables import leases, pools
+from dialplane.services.infinity.tables.calls import NewCall
+from dialplane.services.infinity.tables.leases import Change
+from dialplane.services.infinity.tables.pools import EXTENSIONS, PoolWanted
+from dialplane.store import Store
 from tests.databases import NOW
 
 SITE = "soak"

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dialplane.infinity.campaign.campaigns import Campaigns
-from dialplane.infinity.campaign.progress import Progress
+from dialplane.services.infinity.campaign.campaigns import Campaigns
+from dialplane.services.infinity.campaign.progress import Progress
 from dialplane.store import Store
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
-from tests.web.infinity_site import CALLBACK, SECRETS, World, of_tenant, site, word
+from tests.api.infinity_site import CALLBACK, SECRETS, World, of_tenant, site, word
 
 LIMIT = 60
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from dialplane.store.calls import Call, Outcome
-from dialplane.store.leases import CallRecord, Change
+from dialplane.services.infinity.tables.calls import Call, Outcome
+from dialplane.services.infinity.tables.leases import CallRecord, Change
+from tests.api.infinity_site import word
 from tests.cli.infinity import Commands, calling, commands, interrupted, placing, until
 from tests.cli.test_commands import on_a_terminal
-from tests.web.infinity_site import word
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from dialplane.store import Store, destination_claims
-from dialplane.store.destinations import Settled
+from dialplane.services.infinity.tables import destination_claims
+from dialplane.services.infinity.tables.destinations import Settled
+from dialplane.store import Store
+from tests.api.infinity_site import word
 from tests.cli.infinity import Commands, Told, commands, interrupted, until
 from tests.cli.test_commands import on_a_terminal
 from tests.infinity.site import SITE
-from tests.web.infinity_site import word
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from dialplane.store.leases import Change
+from dialplane.services.infinity.tables.leases import Change
 from tests.cli.infinity import Commands, commands, interrupted, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

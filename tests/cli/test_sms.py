@@ -17,18 +17,19 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from dialplane import http_server
+from dialplane.api import Api, Tokens, serve, server
+from dialplane.api.tokens import make_local_token
 from dialplane.cli.plain_text import harmless, harmless_quoted
 from dialplane.cli.state import API_TOKENS, API_URL, announce_api, only_one
 from dialplane.resources.dongle import DongleSpec
-from dialplane.sms.modems import Fleet
-from dialplane.sms.waiting import why_waiting
-from dialplane.store import Store, deliveries, events, folding, inbox, outgoing, outgoing_parts
+from dialplane.services.notify.tables import deliveries, folding
+from dialplane.services.sms.modems import Fleet
+from dialplane.services.sms.tables import inbox, outgoing, outgoing_parts
+from dialplane.services.sms.tables.inbox import Received, derived_id
+from dialplane.services.sms.tables.outgoing import Enqueued, NewOutgoing, Outgoing
+from dialplane.services.sms.waiting import why_waiting
+from dialplane.store import Store, events
 from dialplane.store.events import NewEvent
-from dialplane.store.inbox import Received, derived_id
-from dialplane.store.outgoing import Enqueued, NewOutgoing, Outgoing
-from dialplane.web import Api, Tokens, serve
-from dialplane.web.tokens import make_local_token
 from tests.cli.test_commands import on_a_terminal
 
 SITE = "office"
@@ -49,7 +50,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     state = tmp_path / "state"
     make_local_token(state / API_TOKENS)
     store = Store.open(f"sqlite:///{tmp_path}/store.db")
-    sock = http_server.listen("127.0.0.1:0")
+    sock = server.listen("127.0.0.1:0")
 
     def enqueue(store: Store, new: NewOutgoing, /, *, now: datetime) -> Enqueued:
         return outgoing.enqueue(store, new, [new.text], now=now)

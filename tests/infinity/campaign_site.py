@@ -12,21 +12,22 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from dialplane.infinity import pool
-from dialplane.infinity.calling import Calling
-from dialplane.infinity.campaign.campaigns import Campaigns, Timing
-from dialplane.infinity.campaign.progress import Progress
-from dialplane.infinity.lease import LeaseDesk
-from dialplane.infinity.provider import Provider
-from dialplane.infinity.tenant import tenants
 from dialplane.resources.conditions import ConditionType
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import Resource, parse
 from dialplane.resources.snapshot import Snapshot
-from dialplane.service import SiteView
-from dialplane.store import Store, pools
-from dialplane.store.calls import Call
-from dialplane.store.leases import CallRecord, Change
+from dialplane.services.contract import SiteView
+from dialplane.services.infinity import pool
+from dialplane.services.infinity.campaign.campaigns import Campaigns, Timing
+from dialplane.services.infinity.campaign.progress import Progress
+from dialplane.services.infinity.dialer import Dialer
+from dialplane.services.infinity.lease import LeaseDesk
+from dialplane.services.infinity.provider import Provider
+from dialplane.services.infinity.tables import pools
+from dialplane.services.infinity.tables.calls import Call
+from dialplane.services.infinity.tables.leases import CallRecord, Change
+from dialplane.services.infinity.tenant import tenants
+from dialplane.store import Store
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
 
@@ -91,7 +92,7 @@ class CampaignSite:
         self.store = store
         self.desk = LeaseDesk(store, SITE, told=self._told)
         self.provider = Provider()
-        self.calling = Calling(self.desk, self.provider)
+        self.calling = Dialer(self.desk, self.provider)
         self.campaigns = Campaigns(store, SITE, self.calling, timing=timing)
         self.leads = True
         self.changes = 0
@@ -108,7 +109,7 @@ class CampaignSite:
         found = tenants(seen)
         wanted = pool.wanted(found, seen.snapshot)
         await self.store.call(pools.sync, SITE, wanted.pools, keep=wanted.keep)
-        self.campaigns.see(seen, found)
+        self.campaigns.observe(seen, found)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["CampaignSite"]:
@@ -136,17 +137,17 @@ class CampaignSite:
         return found
 
     def fields(self, name: str = "dunning") -> Mapping[str, Any]:
-        return self.campaigns.said()[Key("Campaign", name)].fields
+        return self.campaigns.reports()[Key("Campaign", name)].fields
 
     def ready(self, name: str = "dunning") -> tuple[str, str, str] | None:
-        conditions = self.campaigns.said()[Key("Campaign", name)].conditions
+        conditions = self.campaigns.reports()[Key("Campaign", name)].conditions
         found = next((c for c in conditions if c.type == ConditionType.READY), None)
         return (str(found.status), str(found.reason), found.message) if found else None
 
     async def until_said(self, holds: Callable[["CampaignSite"], bool], *, within: float = 30) -> None:
         end = time.monotonic() + within
         while not holds(self):
-            assert time.monotonic() < end, self.campaigns.said()
+            assert time.monotonic() < end, self.campaigns.reports()
             await asyncio.sleep(0.02)
 
 

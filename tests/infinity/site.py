@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from dialplane.infinity.tenant import Tenant, tenants
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import Resource, parse
 from dialplane.resources.snapshot import Snapshot
-from dialplane.service import SiteView
+from dialplane.services.contract import SiteView
+from dialplane.services.infinity.tenant import Tenant, tenants
 from testbed.manifests import Manifest, manifest
 
 SITE = "office"

@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from dialplane.infinity.tenant import Tenant
 from dialplane.resources.infinity_tenant import InfinityTenantSpec
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import parse
+from dialplane.services.infinity.tenant import Tenant
 
 TOKEN = "token-of-the-test-bed"
 SECRET = "secret-of-callbacks-01"

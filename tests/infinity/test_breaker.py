@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialplane.infinity.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
+from dialplane.services.infinity.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
 
 
 def down(now: float = 0.0) -> Breaker:

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from dialplane.infinity import call_record, callback
-from dialplane.infinity.call_record import Malformed, told
-from dialplane.infinity.callback import CallbackRefused, proven
-from dialplane.infinity.tenant import Tenant
-from dialplane.store.calls import Call
+from dialplane.services.infinity import call_record, callback
+from dialplane.services.infinity.call_record import Malformed, told
+from dialplane.services.infinity.callback import CallbackRefused, proven
+from dialplane.services.infinity.tables.calls import Call
+from dialplane.services.infinity.tenant import Tenant
+from tests.api.infinity_site import SECRETS, record, signed, tenant, text
 from tests.databases import NOW
-from tests.web.infinity_site import SECRETS, record, signed, tenant, text
 
 CALL = Call(
     seq=1, id="call-0123456789abcdef0123", site="office", tenant="acme", number="0801", agent="ada",

@@ -3,8 +3,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialplane.infinity.caller_number import belongs, choose
 from dialplane.resources.infinity_tenant import InfinityTenantSpec
+from dialplane.services.infinity.caller_number import belongs, choose
 from tests.infinity.tenants import tenant
 
 NUMBERS = st.lists(st.integers(0, 9999).map(lambda number: f"+1555{number:04}"), min_size=1, max_size=20, unique=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dialplane.infinity.lease import LeaseDesk
-from dialplane.store import Store, destinations
-from dialplane.store.destinations import Counts
+from dialplane.services.infinity.lease import LeaseDesk
+from dialplane.services.infinity.tables import destinations
+from dialplane.services.infinity.tables.destinations import Counts
+from dialplane.store import Store
 from testbed.infinity.peer import InfinityPeer
 from testbed.process import Child
 from tests.infinity.campaign_process import CAMPAIGN, PEOPLE

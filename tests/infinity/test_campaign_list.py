@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialplane.infinity.campaign import destination_list
-from dialplane.infinity.campaign.destination_list import BadLine, BadListError, destinations, numbers
-from dialplane.store.destinations import NewDestination
+from dialplane.services.infinity.campaign import destination_list
+from dialplane.services.infinity.campaign.destination_list import BadLine, BadListError, destinations, numbers
+from dialplane.services.infinity.tables.destinations import NewDestination
 from tests.docs.pages import ROOT, blocks
 
 

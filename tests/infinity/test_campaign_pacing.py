@@ -6,17 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialplane.infinity.campaign.course import Busy, Course, in_turn
-from dialplane.infinity.campaign.course import Course as Remembered
-from dialplane.infinity.campaign.hold import FIRST, LONGEST, Hold
-from dialplane.infinity.campaign.pacing import Course as Now
-from dialplane.infinity.campaign.pacing import PoolRoom, allowed, answer_percent
 from dialplane.resources.campaign import CampaignAgent, Pacing
-from dialplane.store.campaign_calls import Recent
+from dialplane.services.infinity.campaign.backoff import FIRST, LONGEST, TenantBackoff
+from dialplane.services.infinity.campaign.pacing import Load, PoolRoom, allowed, answer_percent
+from dialplane.services.infinity.campaign.state import Busy, CampaignState, in_turn
+from dialplane.services.infinity.campaign.state import CampaignState as Remembered
+from dialplane.services.infinity.tables.campaign_calls import Recent
 from tests.databases import NOW
 
 AMPLE = PoolRoom(available=100, in_use=0, active_calls=0, max_calls=100)
-FREE = Now(free_agents=50, active=0, begun=0, answered=())
+FREE = Load(free_agents=50, active=0, begun=0, answered=())
 
 
 def pacing(**fields: int) -> Pacing:
@@ -27,8 +26,8 @@ def pacing(**fields: int) -> Pacing:
     ("spec", "now", "pool", "calls"),
     [
         (pacing(), FREE, AMPLE, 50),
-        (pacing(max_concurrent_calls=10), Now(50, 4, 0, ()), AMPLE, 6),
-        (pacing(calls_per_minute=30), Now(50, 0, 28, ()), AMPLE, 2),
+        (pacing(max_concurrent_calls=10), Load(50, 4, 0, ()), AMPLE, 6),
+        (pacing(calls_per_minute=30), Load(50, 0, 28, ()), AMPLE, 2),
         (pacing(), FREE, PoolRoom(3, 7, 7, 50), 3),
         (pacing(), FREE, PoolRoom(30, 7, 7, 10), 3),
         (pacing(pool_percent=80), FREE, PoolRoom(10, 0, 0, 50), 8),
@@ -37,11 +36,11 @@ def pacing(**fields: int) -> Pacing:
         (pacing(pool_percent=50), FREE, PoolRoom(100, 0, 0, 10), 5),
         (pacing(pool_percent=50), FREE, PoolRoom(1, 0, 0, 50), 1),
         (pacing(), FREE, PoolRoom(0, 0, 0, 50), 0),
-        (pacing(min_answer_percent=30), Now(50, 0, 0, (False,) * 15 + (True,) * 5), AMPLE, 1),
-        (pacing(min_answer_percent=30), Now(50, 1, 0, (False,) * 20), AMPLE, 0),
-        (pacing(min_answer_percent=25), Now(50, 0, 0, (False,) * 15 + (True,) * 5), AMPLE, 50),
-        (pacing(min_answer_percent=30), Now(50, 0, 0, (False,) * 19), AMPLE, 50),
-        (pacing(max_concurrent_calls=1), Now(50, 3, 0, ()), AMPLE, 0),
+        (pacing(min_answer_percent=30), Load(50, 0, 0, (False,) * 15 + (True,) * 5), AMPLE, 1),
+        (pacing(min_answer_percent=30), Load(50, 1, 0, (False,) * 20), AMPLE, 0),
+        (pacing(min_answer_percent=25), Load(50, 0, 0, (False,) * 15 + (True,) * 5), AMPLE, 50),
+        (pacing(min_answer_percent=30), Load(50, 0, 0, (False,) * 19), AMPLE, 50),
+        (pacing(max_concurrent_calls=1), Load(50, 3, 0, ()), AMPLE, 0),
     ],
     ids=[
         "agents", "concurrent", "a-minute", "free-extensions", "the-tenants-maximum", "percent", "percent-others", "rest-is-kept",
@@ -49,7 +48,7 @@ def pacing(**fields: int) -> Pacing:
         "too-few-to-judge", "more-than-now-allowed",
     ],
 )  # fmt: skip
-def test_the_least_of_all_limits_counts(spec: Pacing, now: Now, pool: PoolRoom, calls: int) -> None:
+def test_the_least_of_all_limits_counts(spec: Pacing, now: Load, pool: PoolRoom, calls: int) -> None:
     assert allowed(spec, now, pool).calls == calls
 
 
@@ -62,7 +61,7 @@ def test_the_least_of_all_limits_counts(spec: Pacing, now: Now, pool: PoolRoom, 
         min_answer_percent=st.integers(0, 100),
     ),
     now=st.builds(
-        Now,
+        Load,
         free_agents=st.integers(0, 30),
         active=st.integers(0, 30),
         begun=st.integers(0, 120),
@@ -70,7 +69,7 @@ def test_the_least_of_all_limits_counts(spec: Pacing, now: Now, pool: PoolRoom, 
     ),
     pool=st.builds(PoolRoom, st.integers(-2, 60), st.integers(0, 60), st.integers(0, 70), st.integers(1, 60)),
 )
-def test_no_limit_is_exceeded_and_who_may_call_none_hears_why(spec: Pacing, now: Now, pool: PoolRoom) -> None:
+def test_no_limit_is_exceeded_and_who_may_call_none_hears_why(spec: Pacing, now: Load, pool: PoolRoom) -> None:
     found = allowed(spec, now, pool)
     assert found.calls >= 0
     if found.calls:
@@ -90,7 +89,7 @@ def test_the_answer_rate_is_of_the_last_twenty_calls() -> None:
 
 
 def test_calls_of_the_last_minute_count_also_those_of_another_process() -> None:
-    course = Course.start(Recent((NOW - timedelta(seconds=5), NOW - timedelta(seconds=50)), (True, False)), NOW)
+    course = CampaignState.start(Recent((NOW - timedelta(seconds=5), NOW - timedelta(seconds=50)), (True, False)), NOW)
     assert course.begun_lately(NOW) == 2
     assert course.begun_lately(NOW + timedelta(seconds=10)) == 1
     assert course.begun_lately(NOW + timedelta(seconds=55)) == 0
@@ -130,9 +129,9 @@ def test_one_telephone_and_one_agent_get_one_call() -> None:
 
 
 def test_a_tenant_that_takes_no_call_is_left_alone_for_longer_each_time() -> None:
-    hold = Hold.after(None, "why", NOW)
+    hold = TenantBackoff.after(None, "why", NOW)
     assert hold.pause == FIRST
-    assert Hold.after(hold, "another", NOW) is hold
+    assert TenantBackoff.after(hold, "another", NOW) is hold
     for _ in range(9):
-        hold = Hold.after(hold, "why", hold.until)
+        hold = TenantBackoff.after(hold, "why", hold.until)
     assert hold.pause == LONGEST

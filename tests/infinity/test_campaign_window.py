@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dialplane.infinity.campaign.window import CallingWindow
 from dialplane.resources.schedule import OpenHours
+from dialplane.services.infinity.campaign.window import CallingWindow
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTE = timedelta(minutes=1)

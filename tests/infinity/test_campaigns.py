@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dialplane.infinity.calling import Asked, Calling, Placed
-from dialplane.infinity.campaign.campaigns import BadListError, NoSuchCampaignError, NotUploadedError, Timing
-from dialplane.infinity.tenant import Tenant, tenants
 from dialplane.resources.conditions import Kept
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import parse
-from dialplane.store import Store, campaign_calls, destination_claims, do_not_call
-from dialplane.store.destinations import Claims, Settled, Synced
-from dialplane.store.do_not_call import WHOLE_SITE, By
+from dialplane.services.infinity.campaign.campaigns import BadListError, NoSuchCampaignError, NotUploadedError, Timing
+from dialplane.services.infinity.dialer import Asked, Dialer, Placed
+from dialplane.services.infinity.tables import campaign_calls, destination_claims, do_not_call
+from dialplane.services.infinity.tables.destinations import Claims, Settled, Synced
+from dialplane.services.infinity.tables.do_not_call import WHOLE_SITE, By
+from dialplane.services.infinity.tenant import Tenant, tenants
+from dialplane.store import Store
 from testbed.infinity.peer import InfinityPeer
 from tests.infinity.campaign_site import FAST, CampaignSite, called, campaign, most_live, number, served, tenant, view
 
@@ -378,7 +379,7 @@ async def test_a_tenant_that_takes_no_calls_makes_its_campaign_wait(both: Served
 class Sleeping:
     """Places calls, after a sleep that a test ends."""
 
-    def __init__(self, calling: Calling) -> None:
+    def __init__(self, calling: Dialer) -> None:
         self._calling = calling
         self.asleep, self.wake = asyncio.Event(), asyncio.Event()
         self.placed: list[Placed] = []
@@ -477,7 +478,7 @@ async def test_a_campaign_that_cannot_be_read_keeps_what_its_status_says(both: S
     resource = campaign(people=1)
     broken = type(resource)(resource.key, None, (), uid=resource.uid, generation=2)
     await site.show(tenant(peer.url), broken)
-    assert site.campaigns.said().keys() == {Key("Campaign", "dunning")}
+    assert site.campaigns.reports().keys() == {Key("Campaign", "dunning")}
     assert site.ready() is None
     assert await site.campaigns.all_progress() == ()
 

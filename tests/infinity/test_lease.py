@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from dialplane.infinity import lease
-from dialplane.infinity.lease import LeaseDesk
-from dialplane.store import Store, StoreError, StoreUnavailable, leases, pools
-from dialplane.store.calls import Call
-from dialplane.store.leases import Change, Leased
-from dialplane.store.pools import PoolWanted
+from dialplane.services.infinity import lease
+from dialplane.services.infinity.lease import LeaseDesk
+from dialplane.services.infinity.tables import leases, pools
+from dialplane.services.infinity.tables.calls import Call
+from dialplane.services.infinity.tables.leases import Change, Leased
+from dialplane.services.infinity.tables.pools import PoolWanted
+from dialplane.store import Store, StoreError, StoreUnavailable
 from tests.store.test_leases import asked
 
 pytestmark = pytest.mark.databases

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from dialplane.store import Store, StoreUnavailable, leases, pools
-from dialplane.store.leases import Leased
+from dialplane.services.infinity.tables import leases, pools
+from dialplane.services.infinity.tables.leases import Leased
+from dialplane.store import Store, StoreUnavailable
 from tests.infinity.test_lease import SITE, over, pool, serving
 from tests.store.test_leases import asked
 

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from dialplane.infinity.pool import Pools, Timing, Wanted, wanted
-from dialplane.infinity.tenant import tenants
-from dialplane.store import Store, leases
-from dialplane.store import pools as stored
-from dialplane.store.calls import Call
-from dialplane.store.leases import Change
+from dialplane.services.infinity.pool import Pools, Timing, Wanted, wanted
+from dialplane.services.infinity.tables import leases
+from dialplane.services.infinity.tables import pools as stored
+from dialplane.services.infinity.tables.calls import Call
+from dialplane.services.infinity.tables.leases import Change
+from dialplane.services.infinity.tenant import tenants
+from dialplane.store import Store
 from testbed.manifests import Manifest
 from tests.databases import NOW
 from tests.infinity.site import SITE, tenant_manifest, view

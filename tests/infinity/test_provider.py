@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from dialplane.infinity import provider as provider_module
-from dialplane.infinity.provider import Kind, Provider
-from dialplane.store.calls import Call
+from dialplane.services.infinity import provider as provider_module
+from dialplane.services.infinity.provider import Kind, Provider
+from dialplane.services.infinity.tables.calls import Call
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
 from tests.databases import NOW

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialplane.infinity.provider import ANSWER_LIMIT, Kind, judged
+from dialplane.services.infinity.provider import ANSWER_LIMIT, Kind, judged
 
 
 def said(ret: Any = 200, data: Any = None, msg: Any = "") -> bytes:

@@ -6,9 +6,9 @@ from math import inf
 
 import pytest
 
-from dialplane.infinity.reachable import DOUBT_SECONDS, FINE_SECONDS, LONGEST_SECONDS, Reachable
-from dialplane.infinity.tenant import Tenant
 from dialplane.resources.problem import Reason
+from dialplane.services.infinity.reachability import DOUBT_SECONDS, FINE_SECONDS, LONGEST_SECONDS, Reachable
+from dialplane.services.infinity.tenant import Tenant
 from tests.infinity.site import tenant
 
 ACME = tenant()

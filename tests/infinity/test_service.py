@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from dialplane.infinity.calling import Asked, Placed
-from dialplane.infinity.pool import Timing as PoolTiming
-from dialplane.infinity.service import InfinityService, Timing
 from dialplane.resources.conditions import Condition, ConditionType
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Reason
-from dialplane.service import Said
-from dialplane.store import Store, StoreUnavailable, pools
-from dialplane.store.calls import Call
-from dialplane.store.leases import Change
+from dialplane.services.contract import ServiceReport
+from dialplane.services.infinity.dialer import Asked, Placed
+from dialplane.services.infinity.pool import Timing as PoolTiming
+from dialplane.services.infinity.service import InfinityService, Timing
+from dialplane.services.infinity.tables import pools
+from dialplane.services.infinity.tables.calls import Call
+from dialplane.services.infinity.tables.leases import Change
+from dialplane.store import Store, StoreUnavailable
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
 from testbed.manifests import Manifest
@@ -39,14 +40,14 @@ class Rig:
     calls: int = 0
 
     def see(self, *manifests: Manifest, **about: Any) -> None:
-        self.service.see(view(manifests, **about))
+        self.service.observe(view(manifests, **about))
 
     def acme(self, *numbers: str, **spec: Any) -> Manifest:
         return tenant_manifest("acme", *numbers, **{"apiUrl": self.peer.url} | spec)
 
     @property
-    def said(self) -> Said:
-        return self.service.said().get(ACME, Said())
+    def said(self) -> ServiceReport:
+        return self.service.reports().get(ACME, ServiceReport())
 
     def condition(self, kind: ConditionType) -> Condition | None:
         return next((each for each in self.said.conditions if each.type == kind), None)
@@ -139,7 +140,7 @@ async def test_a_tenant_that_is_not_served_says_only_what_its_pool_does(rig: Rig
         assert rig.said.conditions == ()
         await rig.until(lambda: rig.said.fields["activeCalls"] == 1)
     rig.see()
-    assert ACME not in rig.service.said()
+    assert ACME not in rig.service.reports()
 
 
 async def test_a_call_that_got_no_extension_is_told(rig: Rig) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from dialplane.infinity.campaign.destination_list import BadListError, destinations, numbers
-from dialplane.infinity.campaign.spreadsheet import decoded
 from dialplane.resources.numbering import Numbering
-from dialplane.store.destinations import NewDestination
+from dialplane.services.infinity.campaign.destination_list import BadListError, destinations, numbers
+from dialplane.services.infinity.campaign.spreadsheet import decoded
+from dialplane.services.infinity.tables.destinations import NewDestination
 
 GERMANY = Numbering(country_code="49")
 ANNA = NewDestination("+4930555020", None, {"name": "Anna"})

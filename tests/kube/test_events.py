@@ -10,10 +10,10 @@ from dialplane.kube import events
 from dialplane.kube.access import REFUSED_FOR
 from dialplane.kube.errors import ForbiddenError, NotFoundError
 from dialplane.kube.events import Events
-from dialplane.reconcile.ports import Notice
 from dialplane.resources.conditions import Condition, ConditionType, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Reason
+from dialplane.services.contract import Notice
 from tests.kube.fakes import Clock, FakeApi, Request
 from tests.kube.trivial import ACCEPTED, READY, UNREADY
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dialplane.notify.lane import Patience
+from dialplane.services.notify.delivery import Patience
 from dialplane.store import Store
 from testbed.peer import PeerProcess
 from tests.notify.site import NotifyRig

@@ -6,7 +6,7 @@ Its environment names the STORE, and the URL of the NOTIFIER `a`, which is told 
 import asyncio
 import os
 
-from dialplane.notify.lane import Patience
+from dialplane.services.notify.delivery import Patience
 from dialplane.store import Store
 from tests.notify.site import NotifyRig, notifier
 

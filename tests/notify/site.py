@@ -8,16 +8,17 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
-from dialplane.notify.lane import Patience
-from dialplane.notify.service import NotifyService
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import Resource, parse
 from dialplane.resources.problem import Reason
 from dialplane.resources.snapshot import Snapshot
-from dialplane.service import Said, SiteView
-from dialplane.store import Store, deliveries, events
-from dialplane.store.deliveries import Told
+from dialplane.services.contract import ServiceReport, SiteView
+from dialplane.services.notify.delivery import Patience
+from dialplane.services.notify.service import NotifyService
+from dialplane.services.notify.tables import deliveries
+from dialplane.services.notify.tables.deliveries import Told
+from dialplane.store import Store, events
 from dialplane.store.events import NewEvent
 
 SITE = "office"
@@ -76,7 +77,7 @@ class NotifyRig:
             await self._task
 
     def serve(self, *resources: Resource, **urls: str) -> None:
-        self.service.see(view(*resources, **urls))
+        self.service.observe(view(*resources, **urls))
 
     async def happens(self, *told: NewEvent) -> None:
         await self.store.call(events.record, told)
@@ -89,8 +90,8 @@ class NotifyRig:
     async def states(self) -> list[str]:
         return [told.delivery.state for told in await self.kept()]
 
-    def said(self, name: str) -> Said:
-        return self.service.said()[Key("Notifier", name)]
+    def said(self, name: str) -> ServiceReport:
+        return self.service.reports()[Key("Notifier", name)]
 
     def ready(self, name: str) -> tuple[str, str, str]:
         condition = self.said(name).conditions[0]

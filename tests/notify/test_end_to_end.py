@@ -2,7 +2,7 @@
 
 import pytest
 
-from dialplane.notify.words import CUT
+from dialplane.services.notify.wording import CUT
 from testbed import mail_server
 from testbed.peer import PeerProcess
 from testbed.receiver import BOT_TOKEN

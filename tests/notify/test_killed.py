@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dialplane.store import Store, deliveries, events
+from dialplane.services.notify.tables import deliveries
+from dialplane.store import Store, events
 from testbed.peer import PeerProcess
 from testbed.process import Child
 from tests.notify.site import SITE, sms

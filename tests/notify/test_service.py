@@ -5,9 +5,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dialplane.notify.lane import Patience
 from dialplane.resources.conditions import Truth
-from dialplane.store import Store, deliveries
+from dialplane.services.notify.delivery import Patience
+from dialplane.services.notify.tables import deliveries
+from dialplane.store import Store
 from testbed.peer import PeerProcess
 from testbed.postgres import Postgres
 from tests.notify.conftest import QUICK, Rigs
@@ -197,18 +198,18 @@ async def test_a_change_while_the_controller_was_away_is_told(rigs: Rigs, receiv
     wants = notifier("a", events=["trunk.unregistered", "trunk.registered"])
     async with rigs() as rig:
         rig.serve(wants, a=hook(receiver, "a"))
-        rig.service.told(trunk_report(Truth.TRUE))
+        rig.service.on_reports(trunk_report(Truth.TRUE))
         await asyncio.sleep(1)
         assert await rig.kept() == (), "the first look tells nothing"
     async with rigs() as rig:
         rig.serve(wants, a=hook(receiver, "a"))
-        rig.service.told(trunk_report(Truth.UNKNOWN))
-        rig.service.told(trunk_report(Truth.FALSE))
+        rig.service.on_reports(trunk_report(Truth.UNKNOWN))
+        rig.service.on_reports(trunk_report(Truth.FALSE))
         told = await receiver.event("received", title="Trunk carrier is not registered")
         assert str(told["text"]).startswith("the carrier refuses\n\noffice · SipTrunk/carrier")
-        rig.service.told(trunk_report(Truth.UNKNOWN))
-        rig.service.told(trunk_report(Truth.FALSE))
-        rig.service.told(trunk_report(Truth.TRUE))
+        rig.service.on_reports(trunk_report(Truth.UNKNOWN))
+        rig.service.on_reports(trunk_report(Truth.FALSE))
+        rig.service.on_reports(trunk_report(Truth.TRUE))
         await receiver.event("received", title="Trunk carrier is registered again")
         await rig.until_states("delivered", "delivered")
 

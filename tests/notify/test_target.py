@@ -8,9 +8,9 @@ import sys
 import pytest
 from apprise.manager_plugins import NotificationManager
 
-from dialplane.notify.failure import cause
-from dialplane.notify.target import _FILES, _OF_EVERY_URL, _UNLISTED, ANSWER_SECONDS, BadTargetError, Target
-from dialplane.notify.words import Words
+from dialplane.services.notify.errors import cause
+from dialplane.services.notify.target import _FILES, _OF_EVERY_URL, _UNLISTED, ANSWER_SECONDS, BadTargetError, Target
+from dialplane.services.notify.wording import Message
 
 TOKEN = "T0KEN9876543210"
 
@@ -76,7 +76,7 @@ def test_nothing_of_a_url_gets_into_the_log(capfd: pytest.CaptureFixture[str]) -
     before = logging.getLogger().level
     logging.getLogger().setLevel(logging.DEBUG)
     try:
-        words = Words("title", "body")
+        words = Message("title", "body")
         assert Target(f"json://user:{TOKEN}@127.0.0.1:9/{TOKEN}").send(words, "id") == "connection refused"
         assert Target(f"mailto://a:{TOKEN}@127.0.0.1:9?from=a@b.cd&to=c@d.ef").send(words, "id") == "connection refused"
         with pytest.raises(BadTargetError):

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dialplane.notify.transitions import Seen, learned, seen
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Reason
+from dialplane.services.notify.transitions import Seen, learned, seen
 
 NOW = datetime(2026, 4, 3, 8, 30, tzinfo=UTC)
 TRUE, FALSE, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dialplane.reconcile.config_dir import TEMPORARY
 from dialplane.reconcile.place import MEMORY
-from dialplane.recordings.service import RecordingService, Timing
+from dialplane.services.recordings.service import RecordingService, Timing
 from tests.reconcile.site_rig import Rig, extension, extensions
 
 

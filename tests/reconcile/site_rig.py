@@ -13,14 +13,14 @@ from typing import Any, Self
 from pydantic import SecretStr
 
 from dialplane.plan.pjsip.asterisk import WITNESS
-from dialplane.reconcile.ports import Notice, Supervisor
+from dialplane.reconcile.ports import Supervisor
 from dialplane.reconcile.site import AmiDefaults, Ports, SiteLoop, Timing
 from dialplane.reconcile.template_dir import load
 from dialplane.resources.conditions import Condition, ConditionType, Report, status_of
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import parse
 from dialplane.resources.snapshot import Snapshot
-from dialplane.service import Service
+from dialplane.services.contract import Notice, Service
 from testbed.ami import AmiClient
 from testbed.asterisk import AsteriskInstance, Bootstrap
 from testbed.bootstrap import Settings, render

@@ -17,7 +17,7 @@ from dialplane.resources.manifest import Resource
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.sms_message import SmsMessageSpec
 from dialplane.resources.snapshot import Snapshot
-from dialplane.service import Said, SiteView
+from dialplane.services.contract import ServiceReport, SiteView
 
 TEXT = Key("SmsMessage", "hello")
 PHONE = Key("Extension", "ann")
@@ -30,20 +30,20 @@ def condition(status: Truth, reason: Reason) -> Condition:
 class Messages:
     """A service that knows of one message."""
 
-    def __init__(self, said: Said = Said(), *, fails: int = 0) -> None:  # noqa: B008 -- it never changes
+    def __init__(self, said: ServiceReport = ServiceReport(), *, fails: int = 0) -> None:  # noqa: B008 -- it never changes
         self.views: list[SiteView] = []
         self.heard: list[Mapping[Key, Report]] = []
         self.starts = 0
         self._said = said
         self._fails = fails
 
-    def see(self, view: SiteView) -> None:
+    def observe(self, view: SiteView) -> None:
         self.views.append(view)
 
-    def told(self, reports: Mapping[Key, Report]) -> None:
+    def on_reports(self, reports: Mapping[Key, Report]) -> None:
         self.heard.append(reports)
 
-    def said(self) -> Mapping[Key, Said]:
+    def reports(self) -> Mapping[Key, ServiceReport]:
         return {TEXT: self._said, Key("SmsMessage", "deleted"): self._said}
 
     async def run(self, changed: Callable[[], None]) -> None:
@@ -70,7 +70,9 @@ def reports() -> dict[Key, Report]:
 
 def test_what_a_service_says_takes_the_place_of_what_the_loop_says_of_that_resource_alone() -> None:
     delivered = condition(Truth.TRUE, Reason.DELIVERED)
-    services = Services([Messages(Said((delivered,), {"phase": "Delivered"}))], AmiDefaults(), lambda: None, None)
+    services = Services(
+        [Messages(ServiceReport((delivered,), {"phase": "Delivered"}))], AmiDefaults(), lambda: None, None
+    )
     found = services.completed(reports())
     assert found[TEXT].conditions == (delivered,)
     assert found[TEXT].fields == {"kept": 1, "phase": "Delivered"}
@@ -81,9 +83,9 @@ def test_what_a_service_says_takes_the_place_of_what_the_loop_says_of_that_resou
 @pytest.mark.parametrize(("partial", "reason"), [(True, Reason.REFERENCE_MISSING), (False, Reason.DELIVERED)])
 def test_a_service_does_not_hide_that_a_part_is_left_out(*, partial: bool, reason: Reason) -> None:
     delivered = condition(Truth.TRUE, Reason.DELIVERED)
-    services = Services([Messages(Said((delivered,)))], AmiDefaults(), lambda: None, None)
+    services = Services([Messages(ServiceReport((delivered,)))], AmiDefaults(), lambda: None, None)
     problem = Problem(Reason.REFERENCE_MISSING, "there is no Dongle", "spec.filter", partial=partial)
-    services.see(Judged(Snapshot("office"), Plan(problems={TEXT: (problem,)}), Findings()))
+    services.observe(Judged(Snapshot("office"), Plan(problems={TEXT: (problem,)}), Findings()))
     left_out = Report(TEXT, "uid-hello", 1, (condition(Truth.FALSE, Reason.REFERENCE_MISSING),), {})
     assert [each.reason for each in services.completed({TEXT: left_out})[TEXT].conditions] == [reason]
 
@@ -92,8 +94,8 @@ def test_a_view_is_shown_once_and_every_report_is_heard() -> None:
     service = Messages()
     services = Services([service], AmiDefaults(), lambda: None, None)
     judged = Judged(Snapshot("office"), Plan(), Findings())
-    services.see(judged)
-    services.see(judged)
+    services.observe(judged)
+    services.observe(judged)
     assert [view.snapshot.namespace for view in service.views] == ["office"]
     services.published(reports())
     assert [set(heard) for heard in service.heard] == [{TEXT, PHONE}]
@@ -101,7 +103,7 @@ def test_a_view_is_shown_once_and_every_report_is_heard() -> None:
 
 def test_what_is_over_is_removed_by_its_uid() -> None:
     removed = Removed()
-    services = Services([Messages(Said(over=True))], AmiDefaults(), lambda: None, removed)
+    services = Services([Messages(ServiceReport(over=True))], AmiDefaults(), lambda: None, removed)
     services.published(services.completed(reports()))
     assert removed.uids == ["uid-hello"]
 
@@ -109,20 +111,20 @@ def test_what_is_over_is_removed_by_its_uid() -> None:
 class Broken(Messages):
     """A service with a bug in whatever the site loop calls."""
 
-    def see(self, view: SiteView) -> None:
+    def observe(self, view: SiteView) -> None:
         raise RuntimeError(view)
 
-    def told(self, reports: Mapping[Key, Report]) -> None:
+    def on_reports(self, reports: Mapping[Key, Report]) -> None:
         raise RuntimeError(reports)
 
-    def said(self) -> Mapping[Key, Said]:
+    def reports(self) -> Mapping[Key, ServiceReport]:
         raise RuntimeError
 
 
 def test_no_fault_of_a_service_stops_a_pass_or_a_report() -> None:
-    steady = Messages(Said(fields={"phase": "Sent"}))
+    steady = Messages(ServiceReport(fields={"phase": "Sent"}))
     services = Services([Broken(), steady], AmiDefaults(), lambda: None, Removed())
-    services.see(Judged(Snapshot("office"), Plan(), Findings()))
+    services.observe(Judged(Snapshot("office"), Plan(), Findings()))
     found = services.completed(reports())
     services.published(found)
     assert (found[TEXT].fields["phase"], found[PHONE]) == ("Sent", reports()[PHONE])
@@ -136,7 +138,7 @@ def test_what_was_under_way_keeps_its_status_until_a_service_speaks() -> None:
     ]
     judged = Judged(Snapshot("office", {each.key: each for each in found}), Plan(), Findings())
     services = Services([Messages()], AmiDefaults(), lambda: None, None)
-    services.see(judged)
+    services.observe(judged)
     reports = services.completed(Reporter().reports(judged))
     assert [key.name for key in reports] == ["b"]
     before = {"phase": "Queued", "attempts": 1, "conditions": []}
@@ -150,7 +152,7 @@ def test_a_service_can_ask_whether_it_may_act() -> None:
     service = Messages()
     leads = [True, False]
     services = Services([service], AmiDefaults(), lambda: None, None, leads=lambda: leads.pop(0))
-    services.see(Judged(Snapshot("office"), Plan(), Findings()))
+    services.observe(Judged(Snapshot("office"), Plan(), Findings()))
     (view,) = service.views
     assert [view.leads(), view.leads()] == [True, False]
 

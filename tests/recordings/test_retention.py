@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dialplane.recordings.retention import hindrance, sweep
+from dialplane.services.recordings.retention import hindrance, sweep
 
 OLDEST = date(2030, 5, 2)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from dialplane.recordings.service import RecordingService, Timing
 from dialplane.resources.key import Key
+from dialplane.services.recordings.service import RecordingService, Timing
 from tests.reconcile.site_rig import FAST, Rig, extension
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

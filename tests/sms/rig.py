@@ -10,8 +10,8 @@ from typing import Any
 from bench.gsm import SITE, Gateway, Manifest, manifest
 from dialplane.resources.conditions import Condition, ConditionType
 from dialplane.resources.key import Key
-from dialplane.service import Said
-from dialplane.sms.service import SmsService, Timing
+from dialplane.services.contract import ServiceReport
+from dialplane.services.sms.service import SmsService, Timing
 from dialplane.store import Store
 
 FAST = Timing(lost_grace=1.0, refresh=0.5)
@@ -46,7 +46,7 @@ class Site:
         self.show()
 
     def show(self) -> None:
-        self.service.see(self.gateway.view(*self.messages.values()))
+        self.service.observe(self.gateway.view(*self.messages.values()))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Site"]:
@@ -59,8 +59,8 @@ class Site:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    def said(self, kind: str, name: str) -> Said | None:
-        return self.service.said().get(Key(kind, name))
+    def said(self, kind: str, name: str) -> ServiceReport | None:
+        return self.service.reports().get(Key(kind, name))
 
     def fields(self, kind: str, name: str) -> dict[str, Any]:
         said = self.said(kind, name)
@@ -92,7 +92,7 @@ class Site:
                 while not holds():
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            raise AssertionError(f"not so within {within:g} s: {dict(self.service.said())}") from None
+            raise AssertionError(f"not so within {within:g} s: {dict(self.service.reports())}") from None
         return time.monotonic() - began
 
     async def is_online(self, *names: str, within: float = 10.0) -> None:

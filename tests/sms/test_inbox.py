@@ -19,12 +19,13 @@ from pytest import TempPathFactory  # noqa: PT013 -- the type's only public plac
 
 from dialplane.asterisk import database
 from dialplane.asterisk.ami import Ami
-from dialplane.sms import spool
-from dialplane.sms.inbox import InboxReader, forget_reports, reports
-from dialplane.sms.reports import ReportReader
-from dialplane.store import Store, StoreUnavailable, events, inbox, outgoing, outgoing_parts
-from dialplane.store.inbox import Filter, Received
-from dialplane.store.outgoing import NewOutgoing, Outgoing
+from dialplane.services.sms import spool
+from dialplane.services.sms.inbox import InboxReader, forget_reports, reports
+from dialplane.services.sms.reports import ReportReader
+from dialplane.services.sms.tables import inbox, outgoing, outgoing_parts
+from dialplane.services.sms.tables.inbox import Filter, Received
+from dialplane.services.sms.tables.outgoing import NewOutgoing, Outgoing
+from dialplane.store import Store, StoreUnavailable, events
 from testbed.asterisk import AsteriskInstance
 from tests.asterisk.real_asterisk import address
 

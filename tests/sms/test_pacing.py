@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialplane.sms.pacing import Pace
+from dialplane.services.sms.token_bucket import Pace
 
 
 def times(per_minute: int, seconds: int, wanted: set[int] | None = None) -> list[int]:

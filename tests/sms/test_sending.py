@@ -205,7 +205,7 @@ async def test_who_no_longer_leads_sends_nothing(gateway: Gateway, store: Store)
         await site.is_online()
         view = replace(gateway.view(message("hello")), leads=lambda: leading[0])
         leading[0] = False
-        site.service.see(view)
+        site.service.observe(view)
         await asyncio.sleep(2)
         assert await gateway.peer.sent() == []
         leading[0] = True

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dialplane.sms import spool
-from dialplane.sms.spool import CUT, Damaged, Message, Report
+from dialplane.services.sms import spool
+from dialplane.services.sms.spool import CUT, Damaged, Message, Report
 
 AT = datetime(2026, 4, 3, 8, 30, tzinfo=UTC)
 EPOCH = int(AT.timestamp())

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dialplane.resources.dongle import DongleSpec
-from dialplane.sms.modems import Fleet
-from dialplane.sms.waiting import why_waiting
+from dialplane.services.sms.modems import Fleet
+from dialplane.services.sms.waiting import why_waiting
 from tests.sms.test_said import QUEUED
 
 DONGLES = {

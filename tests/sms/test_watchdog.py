@@ -11,7 +11,7 @@ import pytest
 from bench.gsm import Gateway, dongle, imei
 from dialplane.asterisk.modem import Modem
 from dialplane.resources.key import Key
-from dialplane.sms.watchdog import Care, Remedy, judge
+from dialplane.services.sms.watchdog import Care, Remedy, judge
 from dialplane.store import Store
 from tests.sms.rig import Site, message
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dialplane.store.calls import CallState, NewCall
-from dialplane.store.leases import Change
-from dialplane.store.pools import PoolWanted
+from dialplane.services.infinity.tables.calls import CallState, NewCall
+from dialplane.services.infinity.tables.leases import Change
+from dialplane.services.infinity.tables.pools import PoolWanted
 
 ORDER = ("reserved", "dialing", "active", "released")
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from dialplane.store import Store, asides, call_records
-from dialplane.store.asides import NewAside
-from dialplane.store.call_records import Filter
-from dialplane.store.calls import CALLS
+from dialplane.services.infinity.tables import call_records, unmatched_callbacks
+from dialplane.services.infinity.tables.call_records import Filter
+from dialplane.services.infinity.tables.calls import CALLS
+from dialplane.services.infinity.tables.unmatched_callbacks import NewAside
+from dialplane.store import Store
 from tests.databases import NOW
 
 SITE = "office"
@@ -159,19 +160,19 @@ def aside(number: int, tenant: str = "acme") -> NewAside:
 
 
 def test_what_is_kept_aside_is_bounded_and_the_oldest_goes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asides, "KEPT_MOST", 3)
-    assert asides.add(store, SITE, aside(100, tenant="globex"))
-    assert [asides.add(store, SITE, aside(number)) for number in (1, 2, 2, 3, 4, 5)] == [
+    monkeypatch.setattr(unmatched_callbacks, "KEPT_MOST", 3)
+    assert unmatched_callbacks.add(store, SITE, aside(100, tenant="globex"))
+    assert [unmatched_callbacks.add(store, SITE, aside(number)) for number in (1, 2, 2, 3, 4, 5)] == [
         True, True, False, True, True, True,
     ]  # fmt: skip
-    kept = asides.page(store, SITE, limit=2)
-    rest = asides.page(store, SITE, limit=2, before=kept.next)
+    kept = unmatched_callbacks.page(store, SITE, limit=2)
+    rest = unmatched_callbacks.page(store, SITE, limit=2, before=kept.next)
     found = [*kept.asides, *rest.asides]
     assert [(one.tenant, one.body["memberid"]) for one in found] == [
         ("acme", "5"), ("acme", "4"), ("acme", "3"), ("globex", "100"),
     ]  # fmt: skip
     assert found[0].body == aside(5).body
     assert rest.next is None
-    only = asides.page(store, SITE, limit=5, tenants=frozenset({"globex"}))
+    only = unmatched_callbacks.page(store, SITE, limit=5, tenants=frozenset({"globex"}))
     assert [one.tenant for one in only.asides] == ["globex"]
-    assert asides.page(store, "other", limit=5).asides == ()
+    assert unmatched_callbacks.page(store, "other", limit=5).asides == ()

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from dialplane.resources.numbering import Numbering, identity
-from dialplane.store import Store, destination_claims, destination_lists, destinations
-from dialplane.store.calls import CALLS
-from dialplane.store.destinations import (
+from dialplane.services.infinity.tables import destination_claims, destination_lists, destinations
+from dialplane.services.infinity.tables.calls import CALLS
+from dialplane.services.infinity.tables.destinations import (
     Claimed,
     Claims,
     Counts,
@@ -25,6 +25,7 @@ from dialplane.store.destinations import (
     Synced,
     WantedList,
 )
+from dialplane.store import Store
 from tests.databases import NOW
 
 SITE = "office"

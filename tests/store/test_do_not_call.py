@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from dialplane.store import Store, do_not_call, leases, pools
-from dialplane.store.calls import NewCall
-from dialplane.store.do_not_call import WHOLE_SITE, By, Standing
-from dialplane.store.pools import PoolWanted
+from dialplane.services.infinity.tables import do_not_call, leases, pools
+from dialplane.services.infinity.tables.calls import NewCall
+from dialplane.services.infinity.tables.do_not_call import WHOLE_SITE, By, Standing
+from dialplane.services.infinity.tables.pools import PoolWanted
+from dialplane.store import Store
 from tests.databases import NOW
 
 SITE = "office"

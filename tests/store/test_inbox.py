@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from dialplane.store import Store, events, inbox
+from dialplane.services.sms.tables import inbox
+from dialplane.services.sms.tables.inbox import Filter, Received, derived_id
+from dialplane.store import Store, events
 from dialplane.store.events import NewEvent
-from dialplane.store.inbox import Filter, Received, derived_id
 from tests.databases import NOW
 
 SITE = "office"

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dialplane.store import Store, leases, pools
-from dialplane.store.calls import Call, NewCall
-from dialplane.store.leases import CallRecord, Change, Leased
-from dialplane.store.pools import EXTENSIONS, PoolStanding, PoolWanted
+from dialplane.services.infinity.tables import leases, pools
+from dialplane.services.infinity.tables.calls import Call, NewCall
+from dialplane.services.infinity.tables.leases import CallRecord, Change, Leased
+from dialplane.services.infinity.tables.pools import EXTENSIONS, PoolStanding, PoolWanted
+from dialplane.store import Store
 from tests.databases import NOW
 
 SITE = "office"

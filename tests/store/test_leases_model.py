@@ -9,10 +9,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dialplane.store import Store, leases, pools
-from dialplane.store.calls import NewCall
-from dialplane.store.leases import CallRecord, Change
-from dialplane.store.pools import PoolWanted
+from dialplane.services.infinity.tables import leases, pools
+from dialplane.services.infinity.tables.calls import NewCall
+from dialplane.services.infinity.tables.leases import CallRecord, Change
+from dialplane.services.infinity.tables.pools import PoolWanted
+from dialplane.store import Store
 from tests.databases import NOW
 from tests.store.pool_model import Extension, Model
 

@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from dialplane.store import Store, StoreError, StoreNewer, StoreUnavailable, inbox
+from dialplane.services.sms.tables import inbox
+from dialplane.services.tables import tables
+from dialplane.store import Store, StoreError, StoreNewer, StoreUnavailable
 from dialplane.store.errors import StoreUnusable
 from dialplane.store.migration import scripts
-from dialplane.store.tables import tables
 
 OPEN = "import sys; from dialplane.store import Store; Store.open(sys.argv[1]).close(); print('open')"
 

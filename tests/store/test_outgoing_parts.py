@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from dialplane.store import Store, events, outgoing
-from dialplane.store import outgoing_parts as parts
-from dialplane.store.outgoing import NewOutgoing, Outgoing
-from dialplane.store.outgoing_parts import Claim
+from dialplane.services.sms.tables import outgoing
+from dialplane.services.sms.tables import outgoing_parts as parts
+from dialplane.services.sms.tables.outgoing import NewOutgoing, Outgoing
+from dialplane.services.sms.tables.outgoing_parts import Claim
+from dialplane.store import Store, events
 
 SITE = "office"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dialplane.store import Store, pools
-from dialplane.store.pools import PoolStanding
+from dialplane.services.infinity.tables import pools
+from dialplane.services.infinity.tables.pools import PoolStanding
+from dialplane.store import Store
 from tests.databases import NOW
 from tests.store.test_leases import SITE, end, take, taken, wanted
 

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
+from dialplane.services.voicemail.tables import KEEP, look_after, mailed, note
 from dialplane.store import Store
-from dialplane.store.voice_mails import KEEP, look_after, mailed, note
 from tests.databases import NOW
 
 LATER = NOW + KEEP + timedelta(seconds=1)

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialplane.voicemail.letter import letter
+from dialplane.services.voicemail.letter import letter
 
 AT = datetime(2026, 4, 3, 8, 30, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 
 from dialplane.resources.conditions import Condition, ConditionType
 from dialplane.resources.key import Key
+from dialplane.services.voicemail.service import Timing, VoicemailService
 from dialplane.store import Store
-from dialplane.voicemail.service import Timing, VoicemailService
 from testbed.certificates import Authority
 from testbed.mail_server import PASSWORD, USER
 from testbed.peer import PeerProcess

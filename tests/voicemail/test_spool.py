@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dialplane.voicemail.spool import AUDIO_MOST, UnreadableError, audio_of, present, scan
+from dialplane.services.voicemail.spool import AUDIO_MOST, UnreadableError, audio_of, present, scan
 from tests.voicemail.spool import Spool
 
 

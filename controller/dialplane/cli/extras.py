@@ -1,10 +1,10 @@
-"""Parts of Dialplane that not every installation has."""
+"""How a command ends where a part of Dialplane is not installed."""
 
 from dialplane.cli.errors import Unusable
+from dialplane.extras import install_hint
 
 
 def missing_extra(error: ImportError, extra: str) -> Exception:
-    """The error to raise for an import that failed: clear where an extra is missing, itself where it is our bug."""
-    if (error.name or "").startswith("dialplane"):
-        return error
-    return Unusable(f"{error.name} is not installed: pip install 'dialplane[{extra}]'")
+    """Return the error to raise for an import that failed: with the cure, or itself where it is our bug."""
+    hint = install_hint(error, extra)
+    return Unusable(hint) if hint else error

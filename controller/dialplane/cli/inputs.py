@@ -11,7 +11,6 @@ import typer
 from dialplane.cli.errors import Unusable
 from dialplane.cli.service_faults import service_faults
 from dialplane.cli.stand_ins import completed
-from dialplane.notify.words import BadTemplateError, Wording
 from dialplane.plan.advice import advice
 from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
@@ -20,6 +19,7 @@ from dialplane.reconcile.template_dir import load
 from dialplane.resources.key import Key
 from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import Problem, Reason
+from dialplane.services.notify.wording import BadTemplateError, MessageTemplate
 from dialplane.standalone.files import FILE_LIMIT, STDIN, File, SourceMissing, oversize, read_paths
 from dialplane.standalone.finding import Finding, Level
 from dialplane.standalone.secrets import SecretFiles, secrets_from_directory
@@ -145,7 +145,7 @@ def plan_site(site: Site, templates: Path | None = None, *, exact: bool = False,
 def _of_templates(spec: NotifierSpec) -> Iterator[Problem]:
     """What the notify service would say of a Notifier's templates, before any message is told by them."""
     try:
-        Wording(spec.title, spec.template)
+        MessageTemplate(spec.title, spec.template)
     except BadTemplateError as error:
         yield Problem(Reason.INVALID, error.what, error.field)
 

@@ -8,12 +8,12 @@ import typer
 from dialplane.cli.errors import Unusable
 from dialplane.cli.extras import missing_extra
 from dialplane.cli.inputs import TemplatesDir, load_templates
-from dialplane.cli.services import ServiceOptions, SiteServices
 from dialplane.cli.site_options import ApiTokens, StoreUrlFile, TrustedProxies, ami_defaults, proxies, store_url
 from dialplane.cli.state import STORE, state_directory
 from dialplane.reconcile.config_dir import OWN
 from dialplane.reconcile.site import SiteLoop
-from dialplane.recordings.service import RecordingService
+from dialplane.services.recordings.service import RecordingService
+from dialplane.services.runner import ServiceOptions, SiteServices
 
 
 def operator(

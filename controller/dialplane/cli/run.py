@@ -23,14 +23,14 @@ from dialplane.cli.logs import configure_logs
 from dialplane.cli.once import Standing, Verdict, judge
 from dialplane.cli.output import console, say
 from dialplane.cli.served import served
-from dialplane.cli.services import ServiceOptions, SiteServices
 from dialplane.cli.site_options import ApiTokens, StoreUrlFile, TrustedProxies, ami_defaults, proxies, store_url
 from dialplane.cli.state import API_TOKENS, STORE, StateDir, announce_api, only_one, state_directory
 from dialplane.reconcile.settings import LogAlone
 from dialplane.reconcile.site import Ports, SiteLoop
-from dialplane.recordings.service import RecordingService
 from dialplane.resources.conditions import Condition
 from dialplane.resources.key import Key
+from dialplane.services.recordings.service import RecordingService
+from dialplane.services.runner import ServiceOptions, SiteServices
 from dialplane.standalone.credentials import CredentialsFolder
 from dialplane.standalone.last_good import SourceState
 from dialplane.standalone.restart_command import RestartCommand
@@ -304,7 +304,7 @@ def _services(
     state: Path, listen: str, tokens: Path | None, url_file: Path | None, trusted: tuple[str, ...]
 ) -> ServiceOptions:
     def announce(sock: socket) -> None:
-        from dialplane.web.tokens import make_local_token  # noqa: PLC0415 -- only a site with services has it
+        from dialplane.api.tokens import make_local_token  # noqa: PLC0415 -- only a site with services has it
 
         if tokens is None:
             make_local_token(state / API_TOKENS)

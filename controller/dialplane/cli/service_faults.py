@@ -11,7 +11,7 @@ from dialplane.resources.key import Key
 from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import Problem
 from dialplane.resources.snapshot import Snapshot
-from dialplane.service import SiteView
+from dialplane.services.contract import SiteView
 
 
 def service_faults(snapshot: Snapshot, plan: Plan) -> Iterator[tuple[Key, Problem]]:
@@ -38,7 +38,7 @@ def _excluded(plan: Plan, key: Key) -> bool:
 
 def _of_calls(view: SiteView) -> Iterator[tuple[Key, Problem]]:
     try:
-        from dialplane.infinity.campaign.duty import faults  # noqa: PLC0415 -- needs the extra `services`
+        from dialplane.services.infinity.campaign.desired import faults  # noqa: PLC0415 -- needs the extra `services`
     except ImportError as error:
         raise missing_extra(error, "services") from error
     yield from faults(view, datetime.now(UTC))
@@ -46,7 +46,7 @@ def _of_calls(view: SiteView) -> Iterator[tuple[Key, Problem]]:
 
 def _of_notifiers(view: SiteView) -> Iterator[tuple[Key, Problem]]:
     try:
-        from dialplane.notify.duty import duties  # noqa: PLC0415 -- needs the extra `services`, and takes half a second
+        from dialplane.services.notify.desired import desired_notifiers  # noqa: PLC0415 -- needs the extra `services`, and takes half a second
     except ImportError as error:
         raise missing_extra(error, "services") from error
-    yield from ((duty.key, duty.problem) for duty in duties(view, {}).values() if duty.problem is not None)
+    yield from ((duty.key, duty.problem) for duty in desired_notifiers(view, {}).values() if duty.problem is not None)

@@ -19,12 +19,12 @@ from dialplane.kube.addresses import EVENTS
 from dialplane.kube.api import MERGE_PATCH, Api
 from dialplane.kube.errors import ApiError, ForbiddenError, NotFoundError
 from dialplane.kube.metrics import EVENTS_POSTED
-from dialplane.reconcile.ports import Notice
 from dialplane.resources.conditions import Condition, ConditionType, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import API_VERSION
 from dialplane.resources.moment import timestamp
 from dialplane.resources.problem import Reason
+from dialplane.services.contract import Notice
 
 log = structlog.get_logger(__name__)
 JSON = Any

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import structlog
 
-from dialplane import http_server
+from dialplane.api import server
 from dialplane.kube import logs, metrics, web
 from dialplane.kube.access import REFUSED_FOR, WANTED, Right, Rights, needed
 from dialplane.kube.addresses import Address, custom
@@ -37,13 +37,12 @@ from dialplane.kube.remover import Remover
 from dialplane.kube.source import KubeSource
 from dialplane.kube.status_writer import StatusWriter
 from dialplane.kube.watching import Watch
-from dialplane.reconcile.ports import Notice, Notices
 from dialplane.reconcile.site import Ports
 from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import Resource, parse
 from dialplane.resources.references import config_map_refs, secret_refs
-from dialplane.service import Service
+from dialplane.services.contract import Notice, Notices, Service
 
 log = structlog.get_logger(__name__)
 
@@ -183,7 +182,7 @@ class Operator:
         parts: list[Coroutine[Any, Any, None]] = [self._work(), self._failure()]
         if self._options.listen:
             app = web.application(self.unready, self._refresh)
-            parts.append(http_server.serve(app, web.listen(self._options.listen)))
+            parts.append(server.serve(app, web.listen(self._options.listen)))
         try:
             await until(stop, parts)
         finally:

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from dialplane import http_server
+from dialplane.api import server
 from dialplane.kube.errors import FatalError
 
 UNREADY = 503
@@ -47,6 +47,6 @@ def listen(address: str) -> socket.socket:
         FatalError: the address cannot be had.
     """
     try:
-        return http_server.listen(address)
-    except http_server.CannotListen as error:
+        return server.listen(address)
+    except server.CannotListen as error:
         raise FatalError(f"{error}; set another one with --metrics-address") from error

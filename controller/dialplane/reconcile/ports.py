@@ -1,7 +1,6 @@
 """Where the site loop meets a front door."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from dialplane.resources.conditions import Report
@@ -61,24 +60,6 @@ class Supervisor(Protocol):
         Raises:
             SupervisorError: it was not.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something that happened to a resource and changes no condition: folded news, with how often it happened."""
-
-    reason: str
-    """CamelCase; the same for the same kind of news."""
-    message: str
-    """One line, without secrets."""
-    times: int = 1
-
-
-class Notices(Protocol):
-    """Where notices go beside the log."""
-
-    def tell(self, key: Key, notice: Notice) -> None:
-        """Tell it some time soon. Never waits, never raises."""
 
 
 class Remover(Protocol):

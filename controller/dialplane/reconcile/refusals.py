@@ -17,12 +17,12 @@ import structlog
 
 from dialplane.asterisk.security import SecurityEvent
 from dialplane.reconcile import metrics
-from dialplane.reconcile.ports import Notice, Notices
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.sip_trunk import SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
+from dialplane.services.contract import Notice, Notices
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from dialplane.reconcile.unforeseen import log_unforeseen
 from dialplane.resources.conditions import ConditionType, Report, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.kinds import is_rendered
-from dialplane.service import Said, Service, SiteView
+from dialplane.services.contract import Service, ServiceReport, SiteView
 
 FIRST_RETRY: Final = 1.0
 LAST_RETRY: Final = 60.0
@@ -46,7 +46,7 @@ class Services:
             for service in self._services:
                 tasks.create_task(self._keep(service))
 
-    def see(self, judged: Judged) -> None:
+    def observe(self, judged: Judged) -> None:
         """Show them the site as it was judged last."""
         if judged is self._seen or not self._services:
             return
@@ -61,7 +61,7 @@ class Services:
             leads=self._leads,
         )
         for service in self._services:
-            _guarded(service, service.see, view)
+            _guarded(service, service.observe, view)
 
     @property
     def awaited(self) -> bool:
@@ -90,7 +90,7 @@ class Services:
     def published(self, reports: Mapping[Key, Report]) -> None:
         """Tell them what was reported, as `completed` made it; have removed what is over."""
         for service in self._services:
-            _guarded(service, service.told, reports)
+            _guarded(service, service.on_reports, reports)
         if self._remover is not None:
             for key in self._over & reports.keys():
                 self._remover.remove(key, reports[key].uid)
@@ -113,8 +113,8 @@ class Services:
             wait = min(2 * wait, LAST_RETRY)
 
 
-def _said(service: Service) -> Mapping[Key, Said]:
-    return _guarded(service, service.said) or {}
+def _said(service: Service) -> Mapping[Key, ServiceReport]:
+    return _guarded(service, service.reports) or {}
 
 
 def _guarded(service: Service, call: Callable[..., Any], *args: Any) -> Any:
@@ -126,7 +126,7 @@ def _guarded(service: Service, call: Callable[..., Any], *args: Any) -> Any:
         return None
 
 
-def _with(report: Report, said: Said, *, partial: bool) -> Report:
+def _with(report: Report, said: ServiceReport, *, partial: bool) -> Report:
     """A service knows of no part that the plan has left out: its True does not hide the plan's False."""
     theirs = {condition.type: condition for condition in said.conditions}
     ready, told = report.condition(ConditionType.READY), theirs.get(ConditionType.READY)

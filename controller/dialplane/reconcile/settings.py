@@ -7,18 +7,9 @@ from pydantic import SecretStr
 
 from dialplane.asterisk.ami import AmiAddress
 from dialplane.plan.plan import Pbx
-from dialplane.reconcile.ports import (
-    CredentialsStore,
-    Leadership,
-    Notice,
-    Notices,
-    Remover,
-    Source,
-    StatusSink,
-    Supervisor,
-)
+from dialplane.reconcile.ports import CredentialsStore, Leadership, Remover, Source, StatusSink, Supervisor
 from dialplane.resources.key import Key
-from dialplane.service import Service
+from dialplane.services.contract import Notice, Notices, Service
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,7 +251,7 @@ class SiteLoop:
         if session is None:
             plan = await self._serving.write(snapshot, plan)
             self._judged = carried(self._judged, snapshot, plan, self._serving.refused)
-            self._services.see(self._judged)
+            self._services.observe(self._judged)
             return
         served = await self._serving.serve(session, snapshot, plan)
         self._conclude(Judged(snapshot, served.plan, served.findings))
@@ -273,7 +273,7 @@ class SiteLoop:
 
     def _conclude(self, judged: Judged) -> None:
         self._judged = judged
-        self._services.see(judged)
+        self._services.observe(judged)
         if self._concluded is None:
             self._concluded = asyncio.get_running_loop().time()
         self._failures = 0

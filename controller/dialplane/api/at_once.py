@@ -1,0 +1,39 @@
+"""How many long requests there are at a time: each holds one of the connections that everybody shares."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+from dialplane.api.problems import Refusal
+
+
+class ConcurrencyLimit:
+    """Counts the requests of one sort that are going on."""
+
+    def __init__(self, each: int, total: int, what: str) -> None:
+        """Allow `each` of one token and `total` of all; `what` completes the sentence `too many …`."""
+        self._each = each
+        self._total = total
+        self._what = what
+        self._open: Counter[str] = Counter()
+
+    @property
+    def open(self) -> int:
+        """How many are going on."""
+        return self._open.total()
+
+    def check(self, token: str) -> None:
+        """Raise a Refusal (429) where one more would be too many."""
+        if self._open[token] >= self._each or self.open >= self._total:
+            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, f"too many {self._what}", Retry_After="5")
+
+    @contextmanager
+    def one(self, token: str) -> Iterator[None]:
+        """Count one for as long as it goes on."""
+        self._open[token] += 1
+        try:
+            yield
+        finally:
+            self._open[token] -= 1
+            self._open += Counter()  # without those that have none

@@ -1,0 +1,146 @@
+"""What a request may take of the process: bytes and seconds."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dialplane.api.at_once import ConcurrencyLimit
+from dialplane.api.problems import Refusal, problem
+from dialplane.api.tokens import Holder
+
+BODY: Final = 64 * 1024
+"""Bytes of a body: the longest text, with every character escaped, has a third of it."""
+UPLOAD: Final = 10 * 1024 * 1024
+"""Bytes of a list of destinations."""
+UPLOADS: Final = 4
+"""Bodies larger than `BODY` at a time: they are held in memory."""
+UPLOADS_EACH: Final = 2
+"""Of one token, so that there is room for others."""
+SECONDS: Final = 30.0
+"""For the whole of a body to arrive, and for the answer."""
+WAIT_SECONDS: Final = 60
+"""How long a caller may wait for an extension."""
+CALL_SECONDS: Final = WAIT_SECONDS + 60.0
+"""For a call to be placed: the wait, the longest `requestTimeoutSeconds` (30), and the store."""
+STREAM_SECONDS: Final = 900.0
+"""For an event stream; who follows longer asks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one kind of request may take."""
+
+    body: int = BODY
+    """Bytes."""
+    body_seconds: float = SECONDS
+    """Until the whole body is there."""
+    seconds: float = SECONDS
+    """Until the whole answer is."""
+
+
+_USUAL: Final = Allowance()
+_INFINITY: Final = "/api/v1/infinity"
+_OTHERS: Final = (
+    ("POST", re.compile(f"{_INFINITY}/make-call"), Allowance(seconds=SECONDS + CALL_SECONDS)),
+    ("POST", re.compile(f"{_INFINITY}/configs/[^/]+/test-connection"), Allowance(seconds=2 * SECONDS)),
+    ("GET", re.compile(f"{_INFINITY}/calls/[^/]+/events"), Allowance(seconds=SECONDS + STREAM_SECONDS)),
+    (
+        "PUT",
+        re.compile(f"{_INFINITY}/campaigns/[^/]+/destinations"),
+        Allowance(UPLOAD, body_seconds=2 * SECONDS, seconds=4 * SECONDS),
+    ),
+)
+
+
+def allowance(method: str, path: str) -> Allowance:
+    """What a request may take."""
+    for its_method, its_path, allowed in _OTHERS:
+        if method == its_method and its_path.fullmatch(path):
+            return allowed
+    return _USUAL
+
+
+class Limited:
+    """An application that reads no more of a request, and takes no longer for it, than its kind is allowed."""
+
+    def __init__(self, app: ASGIApp, admit: Callable[[Scope], None], uploads: ConcurrencyLimit) -> None:
+        """Serve whom `admit` lets in: of others not even the body is read. It raises a Refusal.
+
+        `uploads` counts the bodies that are larger than `BODY`.
+        """
+        self._app = app
+        self._admit = admit
+        self._uploads = uploads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        allowed = allowance(scope["method"], scope["path"])
+        try:
+            self._admit(scope)
+            with self._room(allowed, scope):
+                async with asyncio.timeout(allowed.seconds):
+                    async with asyncio.timeout(allowed.body_seconds):
+                        body = await _whole(Headers(scope=scope), receive, allowed.body)
+                    if body is not None:
+                        await self._app(scope, _given(body, receive), noted)
+        except Refusal as refusal:
+            await refusal.response(scope, receive, send)
+        except TimeoutError:
+            if not begun:
+                text = f"a body may take {allowed.body_seconds:g} s to come, and everything {allowed.seconds:g} s"
+                late = problem(HTTPStatus.REQUEST_TIMEOUT, text)
+                await late(scope, receive, send)
+
+    def _room(self, allowed: Allowance, scope: Scope) -> AbstractContextManager[None]:
+        if allowed.body <= BODY:
+            return nullcontext()
+        holder: Holder = scope["state"]["holder"]
+        self._uploads.check(holder.name)
+        return self._uploads.one(holder.name)
+
+
+async def _whole(headers: Headers, receive: Receive, most: int) -> Message | None:
+    """The body in one; None where the sender went. Raises a Refusal where it has more than `most` bytes."""
+    length = headers.get("content-length", "0")
+    body = bytearray()  # and no list: a body may come byte by byte
+    size = int(length) if length.isdecimal() else most + 1
+    while size <= most:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        size = max(size, len(body))
+        if size <= most and not message.get("more_body", False):
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
+    raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {most:,} bytes")
+
+
+def _given(body: Message, receive: Receive) -> Receive:
+    """What was received already, and then what follows."""
+    waiting = iter((body,))
+
+    async def next_one() -> Message:
+        try:
+            return next(waiting)
+        except StopIteration:
+            pass
+        return await receive()
+
+    return next_one

@@ -1,0 +1,1 @@
+"""Notifications: what happened on the site, told to whoever a Notifier names."""

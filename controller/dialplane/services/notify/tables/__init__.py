@@ -1,0 +1,1 @@
+"""Deliveries, and the states that changes are seen against: tables, records, functions of one transaction each."""

@@ -1,0 +1,1 @@
+"""Text messages: modems, the inbox, the outbox."""

@@ -1,0 +1,1 @@
+"""Messages received and messages to be sent: tables, records, and functions of one transaction each."""
