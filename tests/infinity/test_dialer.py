@@ -234,7 +234,7 @@ async def test_who_waits_calls_when_another_is_over(rig: Rig, peer: InfinityPeer
 
 async def test_the_same_key_is_the_same_call(rig: Rig, peer: InfinityPeer) -> None:
     first, _ = got(await rig.dialer.make_call(tenant(peer.url), asked()))
-    for each in (rig.calling, rig.another()):
+    for each in (rig.dialer, rig.another()):
         again = await each.make_call(tenant(peer.url), asked())
         assert (again.call, again.answer, again.fresh) == (first, None, False)
     other, _ = got(await rig.dialer.make_call(tenant(peer.url), asked(token="another")))
