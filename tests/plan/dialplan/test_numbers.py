@@ -47,6 +47,10 @@ def carrier(to: Mapping[str, Any] | None = None) -> tuple[str, str, dict[str, An
         ({"unconditional": "999"}, ["internal"], Reason.REFERENCE_MISSING),
         ({"busy": "030123"}, ["internal"], Reason.REFERENCE_MISSING),
         ({"noAnswer": "112"}, ["internal"], Reason.INVALID),
+        ({"busy": "*67112"}, ["internal"], Reason.INVALID),
+        ({"busy": "*31#*67112"}, ["internal"], Reason.INVALID),
+        ({"busy": "*67030123"}, ["national"], None),
+        ({"busy": "*67030123"}, ["internal"], Reason.REFERENCE_MISSING),
     ],
 )
 def test_a_forward_must_lead_where_its_extension_may_call(
@@ -63,6 +67,7 @@ def test_a_forward_must_lead_where_its_extension_may_call(
         ({"number": "030123"}, None, ""),
         ({"number": "99"}, Reason.REFERENCE_MISSING, "number"),
         ({"number": "112"}, Reason.INVALID, "number"),
+        ({"number": "*67112"}, Reason.INVALID, "number"),
         (
             {"ringGroup": {"members": ["101"], "noAnswer": {"number": "99"}}},
             Reason.REFERENCE_MISSING,

@@ -114,9 +114,12 @@ def test_a_lone_number_is_named_because_asterisk_replaces_its_variable_while_loa
     assert lines(site([extension("101"), extension("102")]), "dp-hints") == {"_10X": "PJSIP/${EXTEN}()"}
 
 
-def test_a_forward_to_an_emergency_number_is_left_out() -> None:
+@pytest.mark.parametrize("code", ["", "*67", "*31#*67"])
+def test_a_forward_to_an_emergency_number_is_left_out(code: str) -> None:
     emergency = {"numbers": ["112"], "trunks": ["a"]}
-    of = site([extension("101", forward={"unconditional": "112", "busy": "102"})], [trunk("a")], emergency=emergency)
+    of = site(
+        [extension("101", forward={"unconditional": f"{code}112", "busy": "102"})], [trunk("a")], emergency=emergency
+    )
     expected = "Gosub(dp-extension,s,1(101,30,yes,never,no,,102,,dp-cos-internal,,no))"
     assert lines(of, "dp-internal")["101"] == expected
 

@@ -10,6 +10,7 @@ from functools import cache
 from dialplane.plan.checks.ways import ways
 from dialplane.plan.dialplan.features import CODES
 from dialplane.plan.dialplan.patterns import any_matches
+from dialplane.plan.dialplan.privacy import without_codes
 from dialplane.plan.draft import Draft, Finding
 from dialplane.resources.destination import Destination, FinalDestination
 from dialplane.resources.extension import ExtensionSpec
@@ -26,7 +27,7 @@ def dialled_numbers(draft: Draft) -> Iterator[Finding]:
     emergency = _emergency(draft)
     for key, path, to in ways(draft):
         for where, number in _numbers(to, path):
-            if number in emergency:
+            if without_codes(number) in emergency:
                 yield key, Problem(Reason.INVALID, _EMERGENCY, where, partial=True)
             elif not any_matches(patterns, number):
                 message = f"no outbound route of a SipTrunk takes {number}"
@@ -52,11 +53,12 @@ def forwards(draft: Draft) -> Iterator[Finding]:
             field = f"spec.forward.{'noAnswer' if name == 'no_answer' else name}"
             if number is None:
                 continue
-            if number in emergency:
+            called = without_codes(number)
+            if called in emergency:
                 yield key, Problem(Reason.INVALID, _EMERGENCY, field, partial=True)
-            elif not ("internal" in spec.permissions and number in internal) and not outside(spec.permissions, number):
+            elif not ("internal" in spec.permissions and called in internal) and not outside(spec.permissions, called):
                 message = (
-                    f"the extension's permissions do not reach {number}: it is no Extension's, or add a permission"
+                    f"the extension's permissions do not reach {called}: it is no Extension's, or add a permission"
                 )
                 yield key, Problem(Reason.REFERENCE_MISSING, message, field, partial=True)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from dialplane.plan.dialplan.contexts import ENDED, INTERNAL, MEMBERS, SCHEDULES, VOICEMAIL, Address
 from dialplane.plan.dialplan.outbound import ALL_OUTBOUND, outbound_context
 from dialplane.plan.dialplan.patterns import any_matches
+from dialplane.plan.dialplan.privacy import without_codes
 from dialplane.plan.dialplan.recording import RECORDING
 from dialplane.plan.dialplan.routine import listed, routine
 from dialplane.plan.objects import DialplanEntry
@@ -80,7 +81,7 @@ class Destinations:
 
     def dials(self, number: str) -> bool:
         """Whether a number in a manifest may be dialled: a route takes it, and it is no emergency number."""
-        return number not in self.emergency and any_matches(self.patterns, number)
+        return without_codes(number) not in self.emergency and any_matches(self.patterns, number)
 
     def group_entry(self, group: RingGroup, place: Address, owner: Key) -> DialplanEntry:
         """The ring group at its place; members that are not served are left out."""

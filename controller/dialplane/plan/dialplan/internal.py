@@ -2,6 +2,7 @@
 
 from dialplane.plan.dialplan.contexts import MEMBERS, context
 from dialplane.plan.dialplan.endpoints import extension_context
+from dialplane.plan.dialplan.privacy import without_codes
 from dialplane.plan.dialplan.recording import RECORDING
 from dialplane.plan.dialplan.routine import Trusted, routine
 from dialplane.plan.dialplan.voicemail import NAMELESS
@@ -94,7 +95,7 @@ def number_line(site: Site, key: Key, spec: ExtensionSpec) -> DialplanEntry:
 
     def forward(number: str | None) -> str:
         # Nobody is there to tell the emergency centre what happened: the checks report it, here it is left out.
-        return "" if number is None or number in emergency else number
+        return "" if number is None or without_codes(number) in emergency else number
 
     return EXTENSION.entry(
         spec.number,

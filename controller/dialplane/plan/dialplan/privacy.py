@@ -66,6 +66,13 @@ HIDE_CALLER = routine(
 ROUTINES = (ASKS_PRIVACY, WISHES_PRIVACY, HIDE_CALLER)
 
 
+def without_codes(number: str) -> str:
+    """The number that is called in the end where `number` is dialled: codes that hide the caller stand before it."""
+    while code := next((code for code in HIDE_CODES if number.startswith(code)), ""):
+        number = number.removeprefix(code)
+    return number
+
+
 def privacy(site: Site) -> DialplanContext:
     """The codes before any number that the caller may dial."""
     return context(PRIVACY, site.asterisk_key, [_entry(site, code) for code in HIDE_CODES])
