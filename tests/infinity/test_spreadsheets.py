@@ -83,11 +83,27 @@ def test_a_list_that_a_spreadsheet_has_spoilt_is_refused_in_one_sentence_with_th
         "number\n+4930555010\n030555016\n",
         "sep=;\nName;Number\nAnna;+4930555010\n# gone\nBob;030/555016\n",
         "+4930555010;;\n030555016;;\n",
+        '="+4930555010"\n="030555016"\n',
+        "+4930555010\r030555016\r",
     ],
 )
 def test_a_do_not_call_list_is_read_as_it_comes(text: str) -> None:
     found = [GERMANY.normalise(number) for number in numbers(text, GERMANY)]
     assert found == ["+4930555010", "+4930555016"]
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("Phone;Name\n+4930555010;Anna\n", "write `number` for 'Phone'"),
+        ("+4930555010,Anna\n", "put a line with their names above this one"),
+        ("number|name\n+4930555010|Anna\n", "separate them by commas, semicolons or tabs"),
+    ],
+)
+def test_a_do_not_call_list_that_is_a_table_needs_the_name_of_the_column(text: str, cure: str) -> None:
+    with pytest.raises(BadListError) as raised:
+        numbers(text, GERMANY)
+    assert str(raised.value) == f"line 1: a table: the first line names the columns, one of them `number`: {cure}"
 
 
 def test_a_number_of_a_do_not_call_list_that_cannot_be_known_is_refused() -> None:

@@ -105,17 +105,21 @@ def numbers(text: str, numbering: Numbering | None = None) -> tuple[str, ...]:
 
 
 def _cells(text: str) -> Iterator[tuple[int, str]]:
-    lines = [(line, each.strip()) for line, each in enumerate(io.StringIO(text.removeprefix("\ufeff")), start=1)]
+    lines = [
+        (at, line.strip()) for at, line in enumerate(io.StringIO(text.removeprefix("\ufeff"), newline=None), start=1)
+    ]
     plain = [(line, each) for line, each in lines if each and not each.startswith("#")]
     if any(letter.isalpha() for _, each in plain[:2] for letter in each):
         table = rows("\n".join("" if each.startswith("#") else each for _, each in lines), _NUMBER_FIELD)
-        _, names = next(table, (1, []))
+        first, names = next(table, (1, []))
         if _NUMBER_FIELD in (ours := [_ours(name) for name in names]):
             place = ours.index(_NUMBER_FIELD)
             yield from ((line, value(cells[place]) if place < len(cells) else "") for line, cells in table)
             return
+        if (hint := _hint(names)) and (len(names) > 1 or compact(names[0]) is None):
+            raise BadListError([BadLine(first, "", f"a table: {_NO_HEADER}{hint}")])
     for line, each in plain:
-        yield line, value(each.rstrip(",;\t").strip('"'))
+        yield line, value(value(each.rstrip(",;\t")).strip('"'))
 
 
 class _Bad:
@@ -166,6 +170,8 @@ def _wrong_names(line: int, names: Sequence[str]) -> Iterator[BadLine]:
 def _hint(names: Sequence[str]) -> str:
     if any(name and compact(name) for name in names):
         return ": put a line with their names above this one"
+    if any("|" in name for name in names):
+        return ": separate them by commas, semicolons or tabs"
     near = next((name for name in names if word(name) in _SYNONYMS), None)
     return f": write `{_NUMBER_FIELD}` for {near!r}" if near else ""
 
