@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from starlette.responses import PlainTextResponse
-from starlette.types import Message, Scope
+from starlette.types import Message, Receive, Scope, Send
 
 from dialplane.api import limits
 from dialplane.api.at_once import ConcurrencyLimit
@@ -74,6 +74,19 @@ async def test_who_is_not_let_in_has_nothing_read() -> None:
     request = Request("PUT", LIST, UPLOAD)
     assert await request.to(served(nobody)) == 401
     assert not request.asked_for.is_set()
+
+
+async def test_a_websocket_is_refused_before_the_application_sees_it() -> None:
+    reached: list[Scope] = []
+
+    async def app(scope: Scope, _: Receive, __: Send) -> None:
+        reached.append(scope)
+
+    request = Request("GET", "/ws")
+    request.scope["type"] = "websocket"
+    await Limited(app, lambda _: None, ConcurrencyLimit(1, 1, "uploads"))(request.scope, request.receive, request.send)
+    assert request.sent == [{"type": "websocket.close"}]
+    assert reached == []
 
 
 async def test_what_says_that_it_is_too_large_is_not_read() -> None:

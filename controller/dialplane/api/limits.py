@@ -81,8 +81,11 @@ class Limited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # `admit` knows HTTP; what it cannot look at is refused, by 403 before the upgrade
+            await send({"type": f"{scope['type']}.close"})
             return
         begun = False
 
