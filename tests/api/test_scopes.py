@@ -6,7 +6,7 @@ import pytest
 
 from dialplane.api.scopes import EVERYTHING, BadScopeError, Right, Scopes, parse
 from dialplane.api.tokens import LONGEST, Tokens, make_local_token
-from dialplane.cli.api_place import place
+from dialplane.cli.client.discovery import place
 
 TOKEN = "the-token-of-the-tests"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from dialplane.cli import call_life
-from dialplane.cli.call_life import life
 from dialplane.cli.campaign_pace import Pace
+from dialplane.cli.client import call_follow
+from dialplane.cli.client.call_follow import life
+from dialplane.cli.client.event_stream import LONGEST, BadStream, Event, Events
 from dialplane.cli.errors import NoAnswer, OutcomeUnknown
-from dialplane.cli.event_stream import LONGEST, BadStream, Event, Events
 
 STREAM = (
     '\ufeff: a comment\r\nevent: state\r\nid: dialing\r\ndata: {"a":\r\ndata: "\u2028ü"}\r\n\r\n'
@@ -63,7 +63,7 @@ def call(state: str) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call_life, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(call_follow, "LOOK_SECONDS", 0.0)
 
 
 def states(script: Script, begun: str = "reserved") -> list[str]:
@@ -95,7 +95,7 @@ def test_a_call_that_is_over_is_told_once() -> None:
 def test_an_api_that_is_away_is_waited_for_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     away = NoAnswer("http://192.0.2.1: no answer")
     assert states(Script([], [away, away, "released"])) == ["reserved", "released"]
-    monkeypatch.setattr(call_life, "PATIENCE", 0.0)
+    monkeypatch.setattr(call_follow, "PATIENCE", 0.0)
     with pytest.raises(OutcomeUnknown, match="the call goes on: `dialplane call show call-1` tells later"):
         states(Script([], [away]))
 

@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import testbed.helm
-from dialplane.cli.operator import operator
+from dialplane.cli.commands.operator import operator
 from dialplane.kube.access import WANTED, needed
 from dialplane.kube.operator import addresses
 from dialplane.resources.kinds import KINDS

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dialplane.cli.certificate_check import certificates
-from dialplane.cli.checks import Level
+from dialplane.cli.doctor_checks import Level
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.conditions import ConditionType, Truth
 from dialplane.resources.key import Key

@@ -1,6 +1,7 @@
 """The `dialplane` command.
 
-One module per command; `errors` says how each may end. May import everything; nothing imports this.
+`commands` has one module per command, `client` is how they reach the API, and `errors` says how each may end.
+May import everything; nothing imports this.
 """
 
 from dialplane.cli.app import main

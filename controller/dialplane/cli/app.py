@@ -8,28 +8,28 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import Abort, TyperException
 
-from dialplane.cli.ami import ami
-from dialplane.cli.bootstrap import bootstrap
-from dialplane.cli.call import app as call
-from dialplane.cli.campaign import app as campaign
 from dialplane.cli.command import read_options_once
-from dialplane.cli.crds import crds
-from dialplane.cli.diff import diff
-from dialplane.cli.do_not_call import app as do_not_call
-from dialplane.cli.docs import docs
-from dialplane.cli.doctor import doctor
+from dialplane.cli.commands.ami import ami
+from dialplane.cli.commands.bootstrap import bootstrap
+from dialplane.cli.commands.call import app as call
+from dialplane.cli.commands.campaign import app as campaign
+from dialplane.cli.commands.crds import crds
+from dialplane.cli.commands.diff import diff
+from dialplane.cli.commands.do_not_call import app as do_not_call
+from dialplane.cli.commands.docs import docs
+from dialplane.cli.commands.doctor import doctor
+from dialplane.cli.commands.explain import explain
+from dialplane.cli.commands.get import get
+from dialplane.cli.commands.notifications import app as notifications
+from dialplane.cli.commands.operator import operator
+from dialplane.cli.commands.pool import app as pool
+from dialplane.cli.commands.render import render
+from dialplane.cli.commands.run import run
+from dialplane.cli.commands.sms import app as sms
+from dialplane.cli.commands.validate import validate
 from dialplane.cli.errors import CommandError, ExitCode
-from dialplane.cli.explain import explain
-from dialplane.cli.get import get
 from dialplane.cli.help import kept
-from dialplane.cli.notifications import app as notifications
-from dialplane.cli.operator import operator
 from dialplane.cli.output import say, warn
-from dialplane.cli.pool import app as pool
-from dialplane.cli.render import render
-from dialplane.cli.run import run
-from dialplane.cli.sms import app as sms
-from dialplane.cli.validate import validate
 
 app = typer.Typer(
     name="dialplane",

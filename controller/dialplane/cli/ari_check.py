@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from dialplane.cli.checks import Diagnosis, Level
+from dialplane.cli.doctor_checks import Diagnosis, Level
 
 
 def ari(url: str, values: Mapping[str, SecretStr], limit: float) -> Diagnosis:

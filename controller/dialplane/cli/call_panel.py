@@ -6,8 +6,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from dialplane.cli.call_words import COLOURS, RUNG, ending
-from dialplane.cli.moments import ago, lasting
+from dialplane.cli.call_outcome import COLOURS, RUNG, ending
+from dialplane.cli.durations import ago, lasting
 from dialplane.cli.plain_text import harmless
 
 _MOMENTS: Final = (

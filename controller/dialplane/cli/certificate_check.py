@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from dialplane.cli.checks import Diagnosis, Level
+from dialplane.cli.doctor_checks import Diagnosis, Level
 from dialplane.plan.authorities import verifies
 from dialplane.resources.asterisk import TLS_PORT, AsteriskSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec

@@ -9,8 +9,8 @@ from typing import Annotated, Final
 import typer
 
 from dialplane.cli.errors import Unusable
+from dialplane.cli.placeholder_secrets import completed
 from dialplane.cli.service_faults import service_faults
-from dialplane.cli.stand_ins import completed
 from dialplane.plan.advice import advice
 from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner

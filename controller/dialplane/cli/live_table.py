@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from dialplane.cli.get import colours, headings, row
 from dialplane.cli.output import console, table
+from dialplane.cli.printer_columns import colours, headings, row
 from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS
 from dialplane.standalone.status_file import Entry, StatusFile

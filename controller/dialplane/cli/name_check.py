@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from dialplane.cli.checks import Diagnosis, Level
+from dialplane.cli.doctor_checks import Diagnosis, Level
 from dialplane.reconcile.resolution import Hop, hop_of, resolve
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec

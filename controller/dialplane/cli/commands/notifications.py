@@ -5,11 +5,11 @@ from typing import Annotated, Final
 
 import typer
 
-from dialplane.cli.api import connect
-from dialplane.cli.api_place import Limit, Output, TokenFile, Url
+from dialplane.cli.client.connect import connect
+from dialplane.cli.client.options import Limit, Output, TokenFile, Url
+from dialplane.cli.durations import at
 from dialplane.cli.errors import Unusable
 from dialplane.cli.help import kept
-from dialplane.cli.moments import at
 from dialplane.cli.output import Format, emit, say, show_table
 from dialplane.cli.plain_text import harmless
 from dialplane.cli.state import StateDir

@@ -6,13 +6,12 @@ from urllib.parse import quote
 
 import typer
 
-from dialplane.cli.api import connect
-from dialplane.cli.api_place import Limit, Output, TokenFile, Url
-from dialplane.cli.call import OfTenant
-from dialplane.cli.completion import names
+from dialplane.cli.client.completion import names
+from dialplane.cli.client.connect import connect
+from dialplane.cli.client.options import Limit, OfTenant, Output, TokenFile, Url
+from dialplane.cli.durations import at
 from dialplane.cli.errors import Unusable
 from dialplane.cli.help import kept
-from dialplane.cli.moments import at
 from dialplane.cli.output import Format, emit, say, show_table
 from dialplane.cli.plain_text import harmless
 from dialplane.cli.state import StateDir

@@ -12,19 +12,18 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from dialplane.cli.api import connect
-from dialplane.cli.api_place import Output, TokenFile, Url
-from dialplane.cli.call import Tenant
-from dialplane.cli.completion import names
+from dialplane.cli.client.completion import names
+from dialplane.cli.client.connect import connect
+from dialplane.cli.client.options import Output, Tenant, TokenFile, Url
+from dialplane.cli.durations import ago, at, lasting
 from dialplane.cli.errors import NoAnswer, Refused, Unusable
 from dialplane.cli.help import kept
-from dialplane.cli.moments import ago, at, lasting
 from dialplane.cli.output import Format, console, emit, say, show_table, table, warn
 from dialplane.cli.plain_text import harmless
 from dialplane.cli.state import StateDir
 
 if TYPE_CHECKING:
-    from dialplane.cli.api_client import ApiClient
+    from dialplane.cli.client.api_client import ApiClient
 
 WATCH_SECONDS: Final = 2.0
 ROWS_AROUND: Final = 4

@@ -13,20 +13,19 @@ from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from dialplane.cli.api import connect
-from dialplane.cli.api_place import Limit, Output, TokenFile, Url
-from dialplane.cli.call import OfTenant
 from dialplane.cli.campaign_pace import Pace
-from dialplane.cli.completion import names
+from dialplane.cli.client.completion import names
+from dialplane.cli.client.connect import connect
+from dialplane.cli.client.options import Limit, OfTenant, Output, TokenFile, Url
+from dialplane.cli.durations import at, lasting
 from dialplane.cli.errors import ExitCode, NoAnswer, Refused, Unusable
 from dialplane.cli.help import kept
-from dialplane.cli.moments import at, lasting
 from dialplane.cli.output import Format, console, emit, say, show_table, warn
 from dialplane.cli.plain_text import harmless
 from dialplane.cli.state import StateDir
 
 if TYPE_CHECKING:
-    from dialplane.cli.api_client import ApiClient
+    from dialplane.cli.client.api_client import ApiClient
 
 WATCH_SECONDS: Final = 2.0
 LARGEST: Final = 10_000_000

@@ -20,10 +20,10 @@ from dialplane.cli.extras import missing_extra
 from dialplane.cli.inputs import SecretsDir, TemplatesDir, load_templates
 from dialplane.cli.live_table import show_live, view
 from dialplane.cli.logs import configure_logs
-from dialplane.cli.once import Standing, Verdict, judge
+from dialplane.cli.once_verdict import Standing, Verdict, judge
 from dialplane.cli.output import console, say
-from dialplane.cli.served import served
 from dialplane.cli.site_options import ApiTokens, StoreUrlFile, TrustedProxies, ami_defaults, proxies, store_url
+from dialplane.cli.softphone_hint import served
 from dialplane.cli.state import API_TOKENS, STORE, StateDir, announce_api, only_one, state_directory
 from dialplane.reconcile.settings import LogAlone
 from dialplane.reconcile.site import Ports, SiteLoop

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dialplane.cli.errors import CommandError, NoAnswer, OutcomeUnknown
 
 if TYPE_CHECKING:
-    from dialplane.cli.api_client import ApiClient
+    from dialplane.cli.client.api_client import ApiClient
 
 Call = dict[str, Any]
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from dialplane.cli.api_place import Place
+from dialplane.cli.client.discovery import Place
+from dialplane.cli.client.event_stream import BadStream, Event, Events
 from dialplane.cli.errors import NoAnswer, Refused, Unusable
-from dialplane.cli.event_stream import BadStream, Event, Events
 from dialplane.cli.plain_text import harmless
 
 PAGE: Final = 200

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from dialplane.cli.api import connect
+from dialplane.cli.client.connect import connect
 from dialplane.cli.errors import CommandError
 
 WITHIN: Final = 2.0

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from dialplane.cli.api import connect
-from dialplane.cli.api_place import Limit, Output, Since, TokenFile, Url, moment_given
+from dialplane.cli.client.connect import connect
+from dialplane.cli.client.options import Limit, Output, Since, TokenFile, Url, moment_given
+from dialplane.cli.durations import at
 from dialplane.cli.errors import Refused, Unusable
 from dialplane.cli.help import kept
-from dialplane.cli.moments import at
 from dialplane.cli.output import Format, emit, say, show_table
 from dialplane.cli.plain_text import harmless
 from dialplane.cli.state import StateDir
 
 if TYPE_CHECKING:
-    from dialplane.cli.api_client import ApiClient
+    from dialplane.cli.client.api_client import ApiClient
 
 POLL_SECONDS: Final = 1.0
 _MESSAGE_ID: Final = re.compile(r"(in|out)-[0-9a-f]{32}\Z")

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dialplane.cli.api_place import place
+from dialplane.cli.client.discovery import place
 from dialplane.cli.extras import missing_extra
 
 if TYPE_CHECKING:
-    from dialplane.cli.api_client import ApiClient
+    from dialplane.cli.client.api_client import ApiClient
 
 
 def connect(url: str | None, token_file: Path | None, state_dir: Path | None, **limits: Any) -> "ApiClient":
@@ -17,7 +17,7 @@ def connect(url: str | None, token_file: Path | None, state_dir: Path | None, **
         Unusable: it is not to be found, or the extra `services` is missing.
     """
     try:
-        from dialplane.cli.api_client import ApiClient  # noqa: PLC0415 -- the extra is optional, and slow to import
+        from dialplane.cli.client.api_client import ApiClient  # noqa: PLC0415 -- the extra is optional, and slow to import
     except ImportError as error:
         raise missing_extra(error, "services") from None
     return ApiClient(place(url, token_file, state_dir), **limits)

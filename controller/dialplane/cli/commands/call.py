@@ -12,21 +12,31 @@ import typer
 from rich.live import Live
 from typer.core import TyperGroup
 
-from dialplane.cli.api import connect
-from dialplane.cli.api_place import Limit, Output, Since, TokenFile, Until, Url, moment_given
-from dialplane.cli.call_life import life
+from dialplane.cli.call_outcome import COLOURS, RUNG, ending, step, verdict
 from dialplane.cli.call_panel import CallPanel
-from dialplane.cli.call_words import COLOURS, RUNG, ending, step, verdict
-from dialplane.cli.completion import names
+from dialplane.cli.client.call_follow import life
+from dialplane.cli.client.connect import connect
+from dialplane.cli.client.options import (
+    Limit,
+    OfCampaign,
+    OfTenant,
+    Output,
+    Since,
+    Tenant,
+    TokenFile,
+    Until,
+    Url,
+    moment_given,
+)
+from dialplane.cli.durations import at, lasting
 from dialplane.cli.errors import Exhausted, ExitCode, NoAnswer, NotSent, OutcomeUnknown, Refused, Unusable
 from dialplane.cli.help import kept
-from dialplane.cli.moments import at, lasting
 from dialplane.cli.output import Format, console, emit, say, show_table, warn
 from dialplane.cli.plain_text import harmless
 from dialplane.cli.state import StateDir
 
 if TYPE_CHECKING:
-    from dialplane.cli.api_client import Answer, ApiClient
+    from dialplane.cli.client.api_client import Answer, ApiClient
 
 Call = dict[str, Any]
 
@@ -36,29 +46,6 @@ ANSWER_WITHIN: Final = 45.0
 REDRAWS: Final = 4
 """A second, of the panel."""
 _CALL_ID: Final = re.compile(r"call-[0-9a-f]{20}\Z")
-
-Tenant = Annotated[
-    str,
-    typer.Argument(metavar="TENANT", help="The InfinityTenant.", autocompletion=names("/infinity/configs", "tenant")),
-]
-OfTenant = Annotated[
-    str | None,
-    typer.Option(
-        "--tenant",
-        metavar="NAME",
-        help="Only those of this InfinityTenant.",
-        autocompletion=names("/infinity/configs", "tenant"),
-    ),
-]
-OfCampaign = Annotated[
-    str | None,
-    typer.Option(
-        "--campaign",
-        metavar="NAME",
-        help="Only those of this Campaign.",
-        autocompletion=names("/infinity/campaigns", "name"),
-    ),
-]
 
 
 class _Group(TyperGroup):

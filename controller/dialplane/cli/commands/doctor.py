@@ -10,10 +10,9 @@ import typer
 
 from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.errors import AsteriskError, AuthenticationRefused, NotBooted
-from dialplane.cli import checks
+from dialplane.cli import doctor_checks
 from dialplane.cli.ari_check import ari
 from dialplane.cli.certificate_check import certificates
-from dialplane.cli.checks import Diagnosis, Level
 from dialplane.cli.connection import (
     Given,
     Host,
@@ -26,6 +25,7 @@ from dialplane.cli.connection import (
     asterisk_of,
     calls_address,
 )
+from dialplane.cli.doctor_checks import Diagnosis, Level
 from dialplane.cli.inputs import SecretsDir, read_input
 from dialplane.cli.name_check import names
 from dialplane.cli.output import Format, emit, say, show_table
@@ -95,9 +95,9 @@ async def _examine(
                 "AMI", Level.FAILED, f"no answer within {limit:.0f} s", "is Asterisk overloaded, or a firewall between?"
             )
         )
-    found.extend(await asyncio.to_thread(lambda: list(checks.config_directory(directory.path))))
+    found.extend(await asyncio.to_thread(lambda: list(doctor_checks.config_directory(directory.path))))
     if spec is not None and address.host.startswith(_LOOPBACK):
-        found.extend(await asyncio.to_thread(lambda: list(checks.ports(spec))))
+        found.extend(await asyncio.to_thread(lambda: list(doctor_checks.ports(spec))))
     if spec is not None and spec.ari is not None and site is not None:
         values = site.snapshot.secrets.get(spec.ari.credentials_secret_ref.name, {})
         found.append(await asyncio.to_thread(ari, str(spec.ari.url), values, min(limit, 10.0)))
@@ -115,12 +115,12 @@ async def _over_ami(
         async with Ami.connect(address, timeout=limit) as ami:
             yield Diagnosis("AMI", Level.OK, f"logged in at {where} as {address.username}")
             for check in (
-                checks.rights(ami, address.username),
-                checks.version(ami),
-                checks.modules(ami),
-                checks.clock(ami),
-                checks.includes(ami, directory),
-                checks.recordings(ami, calls_address(address, site), site.snapshot if site else None),
+                doctor_checks.rights(ami, address.username),
+                doctor_checks.version(ami),
+                doctor_checks.modules(ami),
+                doctor_checks.clock(ami),
+                doctor_checks.includes(ami, directory),
+                doctor_checks.recordings(ami, calls_address(address, site), site.snapshot if site else None),
             ):
                 async for diagnosis in check:
                     yield diagnosis

@@ -2,47 +2,16 @@
 
 import os
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-import typer
-
 from dialplane.cli.errors import Unusable
-from dialplane.cli.output import Format, warn
+from dialplane.cli.output import warn
 from dialplane.cli.state import API_TOKENS, API_URL, is_running, state_directory
 from dialplane.standalone.files import read_file
 
 TOKEN: Final = "DIALPLANE_TOKEN"  # noqa: S105 -- the name of a variable
-
-Url = Annotated[
-    str | None,
-    typer.Option(
-        "--url",
-        envvar="DIALPLANE_URL",
-        metavar="URL",
-        help="Where the API is. [default: that of `dialplane run` on this machine]",
-        show_default=False,
-    ),
-]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--token-file",
-        metavar="FILE",
-        help=f"Holds the token. [default: ${TOKEN}; without --url, that of `dialplane run`]",
-        show_default=False,
-    ),
-]
-Output = Annotated[Format, typer.Option("--output", "-o", help="text, json or yaml.")]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="So many at most.")]
-Since = Annotated[
-    datetime | None, typer.Option("--since", metavar="TIME", help="Only those since then, such as 2026-04-03.")
-]
-Until = Annotated[
-    datetime | None, typer.Option("--until", metavar="TIME", help="Only those before then, such as 2026-04-04.")
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +25,6 @@ class Place:
 
     def __repr__(self) -> str:
         return f"Place({self.url!r})"
-
-
-def moment_given(given: datetime | None, option: str) -> str | None:
-    """A moment as it was typed, in the zone of this machine, for the API.
-
-    Raises:
-        Unusable: there is no such moment.
-    """
-    try:
-        return given.astimezone().isoformat() if given else None
-    except (ValueError, OverflowError):
-        raise Unusable(f"{option}: it must be between the years 2 and 9998") from None
 
 
 def place(url: str | None, token_file: Path | None, state_dir: Path | None) -> Place:

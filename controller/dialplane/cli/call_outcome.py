@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from dialplane.cli.durations import lasting
 from dialplane.cli.errors import CommandError, NotAnswered, NotSent, OutcomeUnknown, Refused
-from dialplane.cli.moments import lasting
 from dialplane.cli.plain_text import harmless
 
 Call = dict[str, Any]

@@ -1,27 +1,23 @@
 """`dialplane get`: what the controller found out, as `kubectl get` shows it."""
 
-import re
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from dialplane.cli.errors import Refused, Unusable
 from dialplane.cli.kinds import complete_kind, kind_named
 from dialplane.cli.output import Format, emit, say, show_table, warn
+from dialplane.cli.printer_columns import colours, headings, row
 from dialplane.cli.state import StateDir, state_directory
 from dialplane.resources.key import Key
-from dialplane.resources.kinds import KINDS, Column, Kind
+from dialplane.resources.kinds import KINDS, Kind
 from dialplane.standalone.status_file import FILE_NAME, Entry, Statuses, StatusUnreadable, read_statuses
 
 WATCH_SECONDS: Final = 1.0
-CELL: Final = 80
-
-_STEP: Final = re.compile(r"\.([A-Za-z]+)|\[\?\(@\.([a-z]+)==\"([A-Za-z]+)\"\)\]")
 
 
 class GetFormat(StrEnum):
@@ -87,25 +83,6 @@ def get(
             say("   ".join([str(key), *cells[1:]]))
 
 
-def row(key: Key, entry: Entry, kind: Kind, *, wide: bool) -> list[str]:
-    """A resource's line, by its kind's printer columns."""
-    manifest = entry.manifest(key)
-    return [key.name, *(_cell(manifest, column) for column in kind.columns if wide or not column.wide)]
-
-
-def headings(kind: Kind, *, wide: bool) -> list[str]:
-    """The columns' names, as kubectl spells them."""
-    return ["NAME", *(column.name.upper() for column in kind.columns if wide or not column.wide)]
-
-
-def colours(cells: list[str], names: list[str]) -> list[str | None]:
-    """Green and red where a condition says True or False."""
-    shades: dict[str, str] = {"True": "green", "False": "red", "Unknown": "yellow"}
-    return [
-        shades.get(cell) if name not in {"NAME", "MESSAGE"} else None for cell, name in zip(cells, names, strict=True)
-    ]
-
-
 def _read(path: Path) -> Statuses:
     try:
         return read_statuses(path)
@@ -145,36 +122,3 @@ def _tables(chosen: Mapping[Key, Entry], kinds: list[Kind], *, wide: bool) -> No
             say(kind.plural, "bold")
         names = headings(kind, wide=wide)
         show_table(names, rows, [colours(cells, names) for cells in rows])
-
-
-def _cell(manifest: Mapping[str, Any], column: Column) -> str:
-    value = _look_up(manifest, column.path)
-    if value is None:
-        return ""
-    if column.type == "date":
-        return _age(str(value))
-    text = " ".join(str(value).split())
-    return text if len(text) <= CELL else f"{text[: CELL - 1]}…"
-
-
-def _look_up(value: Any, path: str) -> Any:
-    """The part of JSONPath that printer columns use: `.field`, and `[?(@.type=="Ready")]` over a list."""
-    for field, test, wanted in _STEP.findall(path):
-        if field:
-            value = value.get(field) if isinstance(value, Mapping) else None
-        else:
-            items = value if isinstance(value, list) else []
-            value = next((item for item in items if item.get(test) == wanted), None)
-    return value
-
-
-def _age(timestamp: str) -> str:
-    """How long ago, as kubectl says it: 45s, 12m, 5h, 3d."""
-    try:
-        seconds = int((datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds())
-    except ValueError:
-        return "<unknown>"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size}{unit}"
-    return f"{max(seconds, 0)}s"

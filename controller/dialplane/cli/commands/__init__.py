@@ -1,0 +1,1 @@
+"""One module per command. They import no other command, and nothing but `app` imports them."""
