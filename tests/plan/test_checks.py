@@ -642,6 +642,8 @@ PREFIXED = {"numbers": ["112"], "prefixes": ["9"], "trunks": ["a"]}
     Case("the 17th trunk of a pattern", [pbx(), *(_ways(f"t{n:02}", _route("_0X.")) for n in range(17))], [partly("t16", CONFLICT, "spec.outbound[0].priority")], [f"t{n:02}" for n in range(17)]),
     Case("an emergency number that loses a digit", [pbx(), _ways("a", _route("_9X.", strip=1))], [partly("a", Reason.INVALID, "spec.outbound[0].strip")], ["a"]),
     Case("an emergency number that leaves whole", [pbx(), _ways("a", _route("_9X."))], served=["a"]),
+    Case("an emergency number with a route of its own", [pbx(), _ways("a", _route("_91.", strip=1), _route("911"))], served=["a"]),
+    Case("an emergency number whose own route cuts it", [pbx(), _ways("a", _route("_9X."), _route("911", strip=1))], [partly("a", Reason.INVALID, "spec.outbound[1].strip")], ["a"]),
     Case("an emergency number that is named", [pbx(**GUARDED), _ways("a", _route("_9X.", strip=1))], served=["a"]),
     Case("an emergency number with its prefix", [pbx(emergency={"numbers": ["911", "9911"], "trunks": ["a"]}), trunk("a")], [partly("pbx", Reason.INVALID, "spec.emergency.numbers[1]")], ["a"]),
     Case("what is behind a prefix is nobody's number", [pbx(emergency=PREFIXED), phone("9112"), trunk("a")], [out("e9112", CONFLICT, "spec.number")], ["a"], secrets={"phone-9112": account("9112")}),

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Final
 
 from dialplane.plan.dialplan.outbound import MOST_WAYS, outbound_routes
-from dialplane.plan.dialplan.patterns import matches, same_digits
+from dialplane.plan.dialplan.patterns import matches, precedence, same_digits
 from dialplane.plan.draft import Draft, Finding
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
@@ -74,9 +74,11 @@ def shortened_emergency_numbers(draft: Draft) -> Iterator[Finding]:
 
 
 def _unguarded(draft: Draft) -> Iterator[Finding]:
+    patterns = sorted({route.pattern for _, spec in draft.of(SipTrunkSpec) for route in spec.outbound}, key=precedence)
+    taken = {number: next((p for p in patterns if matches(p, number)), None) for number in ("112", "911", "999")}
     for key, spec in draft.of(SipTrunkSpec):
         for route in spec.outbound:
-            caught = [number for number in ("112", "911", "999") if matches(route.pattern, number)]
+            caught = [number for number, pattern in taken.items() if pattern == route.pattern]
             if caught and (route.strip or route.prepend):
                 sent = route.prepend + caught[0][route.strip :]
                 message = (
