@@ -45,6 +45,8 @@ async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
             "ASTERISK_AMI_PORT": str(asterisk.settings.ami_port),
             "ASTERISK_AMI_USERNAME": asterisk.settings.controller.name,
             "ASTERISK_AMI_PASSWORD": asterisk.settings.controller.secret,
+            "ASTERISK_AMI_CALLS_USERNAME": asterisk.settings.calls.name,
+            "ASTERISK_AMI_CALLS_PASSWORD": asterisk.settings.calls.secret,
             **(modems.environment if modems else {}),
         }
         cli = Path(sys.executable).with_name("dialplane")

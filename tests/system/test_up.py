@@ -85,6 +85,21 @@ async def test_once_ends_well_when_all_is_ready(run: Up, site: Path) -> None:
     assert run.left() == []
 
 
+async def test_a_site_that_records_its_calls_is_ready(run: Up, tmp_path: Path) -> None:
+    """It needs the account of call control, by which Asterisk is made to prove it."""
+    site = tmp_path / "site"
+    shutil.copytree(OFFICE, site)
+    for name, above, more in (
+        ("asterisk.yaml", "spec:", f"  recording: {{path: {tmp_path / 'recordings'}}}"),
+        ("phones.yaml", "  displayName: Front door", "  record: always"),
+    ):
+        text = (site / name).read_text()
+        (site / name).write_text(text.replace(above, f"{above}\n{more}", 1))
+    process = await run.start(site, "--once", "--timeout", "30")
+    assert await asyncio.wait_for(process.wait(), 60) == 0, run.output
+    assert "proof=written" in run.output
+
+
 async def test_once_on_a_broken_site_names_the_reasons(run: Up, tmp_path: Path) -> None:
     site = tmp_path / "site"
     shutil.copytree(OFFICE, site)
