@@ -222,6 +222,12 @@ TABLE = (
         "a.yaml:6: more than 200,000 values in one document: split it, or use fewer aliases",
     ),
     Bad("deep nesting", _one("a: " + "[" * 100_000), "a.yaml:1: nested more than 32 levels deep: flatten it"),
+    Bad(
+        "a name that turns the reading around",
+        _more('displayName: "a\\u202e\\x9bb"'),
+        'a.yaml:8: Extension/alice: spec.displayName: "a\\u202e\\u009bb" is not a name of 1 to 64 characters, without line '
+        "breaks or other control characters",
+    ),
     Bad("list as key", _one("? [a]\n: b\n"), "a.yaml:1: a key must be a word, not a list, mapping or alias"),
     Bad(
         "key twice",

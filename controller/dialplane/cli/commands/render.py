@@ -9,6 +9,7 @@ import typer
 from dialplane.cli.errors import Refused, Unusable
 from dialplane.cli.inputs import Paths, Planned, SecretsDir, TemplatesDir, plan_site, read_input
 from dialplane.cli.output import say, warn, write
+from dialplane.cli.plain_text import harmless
 from dialplane.cli.redaction import Redaction
 from dialplane.plan.objects import COMING_AND_GOING
 from dialplane.plan.render import FILES
@@ -47,7 +48,7 @@ def render(
     planned = plan_site(read_input(paths, secrets_dir), templates, exact=out is not None)
     errors = planned.errors
     for finding in errors:
-        warn(str(finding), "red")
+        warn(harmless(str(finding)), "red")
     if errors and not (partial and planned.plan.files):
         raise Refused(f"{len(errors)} problem{'s' * (len(errors) != 1)}: nothing rendered")
     if out is None:
@@ -79,7 +80,7 @@ def _write(planned: Planned, out: Path, *, force: bool) -> None:
         raise Unusable(f"cannot write {out}: {error.strerror}") from None
     for finding in planned.findings:
         if finding.level is Level.NOTICE:
-            warn(str(finding), "dim")
+            warn(harmless(str(finding)), "dim")
     say(
         f"{len(files)} files in {out}: {len(written.changed)} written, {len(files) - len(written.changed)} as they were"
     )

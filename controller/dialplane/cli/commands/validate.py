@@ -9,6 +9,7 @@ import typer
 from dialplane.cli.errors import Refused
 from dialplane.cli.inputs import Paths, Planned, SecretsDir, plan_site, read_input
 from dialplane.cli.output import Format, emit, say, warn
+from dialplane.cli.plain_text import harmless
 from dialplane.standalone.finding import Level
 
 FormatOption = Annotated[Format, typer.Option("--output", "-o", help="text for people, json or yaml for programs.")]
@@ -47,9 +48,9 @@ def validate(
         raise typer.Exit(1 if errors else 0)
     for finding in findings:
         if finding.level is Level.ERROR:
-            say(str(finding), "red")
+            say(harmless(str(finding)), "red")
         else:
-            warn(str(finding), "dim")
+            warn(harmless(str(finding)), "dim")
     count = len(planned.site.snapshot.resources)
     if errors:
         raise Refused(f"{len(errors)} problem{'s' * (len(errors) != 1)} in {_count(count)}")
