@@ -118,7 +118,8 @@ class SippPhone:
 
     async def answer(self, *, ring_seconds: float = 0.2, limit_seconds: float = 30) -> "SippRun":
         """Wait for one call, answer, talk until the other side hangs up; returns once it listens."""
-        run = await self._start("answer", {"RING": round(ring_seconds * 1000)}, {}, limit_seconds)
+        changes = {"RING": round(ring_seconds * 1000)}
+        run = await self._start("answer", changes, {}, limit_seconds, calls=())  # it ends itself after its call
         await _until_bound(self.port, run.child)
         return run
 

@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,46 @@ async def test_two_sipp_phones_register_and_talk_with_rtp_counted_at_both_ends(
         for heard in (called.rtp_received, answered.rtp_received):
             assert heard is not None
             assert 1.5 * PACKETS_A_SECOND < heard < 2.6 * PACKETS_A_SECOND
+
+
+def ask_by_options(sock: socket.socket, call: str) -> str:
+    """The first line of what a phone answers to a server that asks whether it is there."""
+    here, there = sock.getsockname(), sock.getpeername()
+    lines = (
+        f"OPTIONS sip:102@{there[0]}:{there[1]} SIP/2.0",
+        f"Via: SIP/2.0/UDP {here[0]}:{here[1]};branch=z9hG4bK{call}",
+        f"From: <sip:asterisk@{here[0]}>;tag={call}",
+        f"To: <sip:102@{there[0]}>",
+        f"Call-ID: {call}",
+        "CSeq: 7 OPTIONS",
+        "Max-Forwards: 70",
+        "Content-Length: 0",
+    )
+    sock.send("\r\n".join((*lines, "", "")).encode())
+    return sock.recv(2000).decode().partition("\r\n")[0]
+
+
+async def test_a_phone_that_waits_for_a_call_answers_whoever_asks_whether_it_is_there(
+    asterisk: AsteriskInstance, tmp_path: Path
+) -> None:
+    with (
+        sipp_phone(asterisk, tmp_path, "101") as caller,
+        sipp_phone(asterisk, tmp_path, "102") as callee,
+        socket.socket(type=socket.SOCK_DGRAM) as sock,
+    ):
+        assert (await caller.register()).ok
+        assert (await callee.register()).ok
+        answering = await callee.answer()
+        sock.bind(("127.0.0.1", 0))
+        sock.connect(("127.0.0.1", callee.port))
+        sock.settimeout(5)
+        for call in ("first", "second"):
+            assert await asyncio.to_thread(ask_by_options, sock, call) == "SIP/2.0 200 OK"
+        called = await caller.call("102", talk_seconds=1)
+        assert called.ok, called.errors
+        answered = await answering.result()
+        assert answered.ok, answered.errors
+        assert (answered.rtp_received or 0) > PACKETS_A_SECOND / 2
 
 
 async def test_an_unregistered_phone_is_not_reached(asterisk: AsteriskInstance, tmp_path: Path) -> None:
