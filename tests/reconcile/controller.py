@@ -1,13 +1,13 @@
-"""A controller as a process of its own, for tests that kill it: `python -m tests.reconcile.controller JOB.json`.
+"""Controllers as processes of their own, for tests that kill them: `python -m tests.reconcile.controller`.
 
-The job names the config directory, the AMI account, and a list of sites (manifests and secrets). It applies them one
-after the other, each when a line comes on standard input, and prints one line for each verdict.
+Each line on standard input is a job: the AMI account, and a site (manifests and secrets). A fork of this process, which has
+imported all, applies it; a line on standard output is the fork's process id. The next job is read when it has died.
 """
 
 import asyncio
 import json
+import os
 import sys
-from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -16,8 +16,8 @@ from dialplane.reconcile.template_dir import load
 from tests.reconcile.site_rig import Credentials, Leader, Sink, Source
 
 
-async def main() -> None:
-    job = json.loads(Path(sys.argv[1]).read_text())
+async def control(line: str) -> None:
+    job = json.loads(line)
     source, sink = Source(), Sink()
     source.secrets = job["secrets"]
     loop = SiteLoop(
@@ -27,9 +27,17 @@ async def main() -> None:
         timing=Timing(quiet=0.01, report_quiet=0.01),
     )
     source.put(*job["site"])
-    print("applying", flush=True)  # noqa: T201 -- its one way to speak
+    print(os.getpid(), flush=True)  # noqa: T201 -- its one way to speak
     await loop.run()
 
 
+def main() -> None:
+    for line in sys.stdin:
+        if (child := os.fork()) == 0:
+            asyncio.run(control(line))
+        os.waitpid(child, 0)
+        print("dead", flush=True)  # noqa: T201 -- likewise
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

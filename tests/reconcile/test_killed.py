@@ -8,7 +8,9 @@ import random
 import signal
 import sys
 import time
+from asyncio.subprocess import Process
 from pathlib import Path
+from typing import Any
 
 from dialplane.reconcile.config_dir import TEMPORARY
 from tests.reconcile.site_rig import FAST, Rig, extension, extensions
@@ -20,6 +22,28 @@ BOX = {"enabled": True, "pinSecretRef": {"name": "pin", "key": "pin"}}
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.conf")}
+
+
+async def controllers_to_kill() -> Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.reconcile.controller"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+
+async def killed(controllers: Process, job: dict[str, Any], *, after: float) -> None:
+    """Start a controller on the job, and kill it after so many seconds."""
+    assert controllers.stdin is not None
+    assert controllers.stdout is not None
+    controllers.stdin.write(f"{json.dumps(job)}\n".encode())
+    async with asyncio.timeout(30):
+        pid = int(await controllers.stdout.readline())
+        await asyncio.sleep(after)
+        os.kill(pid, signal.SIGKILL)
+        assert await controllers.stdout.readline() == b"dead\n"
 
 
 async def test_kills_in_the_middle_of_an_apply(tmp_path: Path) -> None:
@@ -44,6 +68,7 @@ async def test_kills_in_the_middle_of_an_apply(tmp_path: Path) -> None:
         sites, now, seconds = {"old": old, "new": new}, "old", 0.0
         account = rig.asterisk.settings.controller
         mixed = 0
+        controllers = await controllers_to_kill()
         for point in range(POINTS):
             now = "new" if now == "old" else "old"
             job = {
@@ -53,20 +78,8 @@ async def test_kills_in_the_middle_of_an_apply(tmp_path: Path) -> None:
                 "secret": account.secret,
                 "port": rig.asterisk.settings.ami_port,
             }
-            (tmp_path / "job.json").write_text(json.dumps(job))
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.reconcile.controller", str(tmp_path / "job.json")),
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            )
-            assert process.stdout is not None
-            async with asyncio.timeout(30):
-                await process.stdout.readline()
             started = time.monotonic()
-            await asyncio.sleep(dice.uniform(0, 0.12))
-            process.send_signal(signal.SIGKILL)
-            await process.communicate()
+            await killed(controllers, job, after=dice.uniform(0, 0.12))
             seconds += time.monotonic() - started
             found = contents(rig.config)
             kinds = set()
@@ -92,6 +105,8 @@ async def test_kills_in_the_middle_of_an_apply(tmp_path: Path) -> None:
                 numbers = {one["spec"]["number"] for one in sites[now][1:]}
                 assert await rig.endpoints() == numbers
                 await rig.end()
+        controllers.terminate()
+        await controllers.wait()
         logging.getLogger("figures").warning("%s kills, %s of them between two files; %.1f s", POINTS, mixed, seconds)
 
 
