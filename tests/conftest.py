@@ -4,6 +4,7 @@ A test is `real` that needs a program beside Python: Asterisk, SIPp, a Kubernete
 are follows from the fixtures they ask for and from what their modules import; nobody marks them by hand.
 """
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,9 +15,19 @@ from pytest import FixtureRequest, TempPathFactory  # noqa: PT013 -- the types' 
 from dialplane.store import Store
 from testbed.postgres import Postgres
 from tests.databases import EACH_DATABASE, POSTGRESQL, SQLITE
+from tests.groups import put_together
 from tests.parts import needs_parts
 
 STORE_TESTS = Path(__file__).parent / "store"
+
+
+def pytest_configure() -> None:
+    """Give children SIGINT's default, however the tests were started.
+
+    Where the shell started them in the background, SIGINT is ignored, which children inherit: none could be interrupted.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -59,5 +70,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         on_postgres = POSTGRESQL in getattr(getattr(item, "callspec", None), "params", {}).values()
+        if on_postgres:
+            item.add_marker(pytest.mark.xdist_group("postgres"))
         if on_postgres or needs_parts(item):
             item.add_marker(pytest.mark.real)
+    put_together(items)

@@ -22,12 +22,17 @@ PARTS = (
     "testbed.up",
 )
 """The modules that start parts. What plays a peer in Python (an agent, a modem, a platform) is none."""
-FIXTURES = {"api_server", "asterisk", "crd_server", "installation", "output", "postgres", "postgres_url"}
+FIXTURES = {"api_server", "asterisk", "crd_server", "installation", "output", "postgres", "postgres_url", "server"}
+
+COMMANDS = ("tests.system.",)
+"""The tests that start parts by commands, such as `python -m testbed up`."""
 
 
 def needs_parts(item: pytest.Item) -> bool:
-    """Return whether a test starts a part: by a fixture, or by what its module takes from the test bed."""
+    """Return whether a test starts a part: by a fixture, by a command, or by what its module takes from the test bed."""
     module = getattr(item, "module", None)
+    if module is not None and module.__name__.startswith(COMMANDS):
+        return True
     return bool(FIXTURES & set(getattr(item, "fixturenames", ()))) or (module is not None and _starts_parts(module))
 
 
