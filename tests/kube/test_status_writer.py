@@ -14,6 +14,7 @@ from dialplane.kube.shelf import Suspicion
 from dialplane.kube.status_writer import StatusWriter
 from dialplane.resources.conditions import Condition, Report
 from dialplane.resources.key import Key
+from dialplane.tasks import Backoff
 from tests.kube.fakes import Clock, FakeApi, Led, Request
 from tests.kube.trivial import READY, UNREADY
 from tests.kube.world import EXTENSION, KINDS, Server, list_all, new_inventory
@@ -218,7 +219,7 @@ async def test_one_failure_among_many_is_not_forgotten_for_those_that_end_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They run side by side: the first fails while the others wait for their answers."""
-    monkeypatch.setattr(module, "FIRST_RETRY", 0.01)
+    monkeypatch.setattr(module, "BACKOFF", Backoff(0.01, 30))
     bench = Bench(*(f"e{number}" for number in range(10)))
     bench.api.seconds = 0.01
     answer = bench.api.answer
@@ -247,11 +248,13 @@ async def test_an_object_that_is_gone_is_no_error() -> None:
 async def test_an_unreachable_server_is_asked_again_later_not_at_once() -> None:
     bench = Bench("ann", "bob")
     bench.error = UnavailableError(0, "no answer")
-    await bench.writer.publish({**bench.report("ann"), **bench.report("bob")})
-    assert bench.patches == 2
-    assert bench.touched == 0
-    assert bench.writer._retrying is not None
-    assert bench.writer._retry == 2.0
+    now = asyncio.get_running_loop().time
+    for round_, wait in enumerate((1, 2, 4), start=1):
+        await bench.writer.publish({**bench.report("ann"), **bench.report("bob")})
+        assert bench.patches == 2 * round_
+        assert bench.touched == 0
+        assert bench.writer._retrying is not None
+        assert bench.writer._retrying.when() - now() == pytest.approx(wait, abs=0.5)
 
 
 async def test_a_field_that_the_server_drops_is_not_written_for_ever() -> None:

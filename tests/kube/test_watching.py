@@ -27,6 +27,7 @@ from dialplane.kube.inventory import CONFIG_MAP, SECRET
 from dialplane.kube.reading import Reader
 from dialplane.kube.watching import Watch
 from dialplane.resources.key import Key
+from dialplane.tasks import Backoff
 from testbed.ports import LOOPBACK
 from tests.kube.conftest import OPERATOR, Proxy, Site
 from tests.kube.world import EXTENSION, KINDS, Server, new_inventory
@@ -42,7 +43,7 @@ class Bench:
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *scripts: list[Event | ApiError]) -> None:
-        monkeypatch.setattr(watching, "FIRST_RETRY", 0.01)
+        monkeypatch.setattr(watching, "BACKOFF", Backoff(0.01, 10))
         self.server = Server()
         self.scripts = list(scripts)
         self.lists: list[str] = []
@@ -130,6 +131,7 @@ async def test_a_version_that_the_server_does_not_have_is_replaced_by_a_list(
 
 async def test_a_server_whose_history_went_back_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch, [api_error(504, "Too large resource version")])
+    monkeypatch.setattr(watching, "BACKOFF", Backoff(60, 60))  # or it may list again before the history went back
     await bench.run(lambda: bench.since)
     bench.version = 300
     with pytest.raises(HistoryRewrittenError, match="from 500 to 300"):

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
@@ -20,35 +20,38 @@ from uuid import uuid4
 import structlog
 
 from dialplane.api import server
-from dialplane.kube import logs, metrics, web
+from dialplane.kube import metrics, web
 from dialplane.kube.access import REFUSED_FOR, WANTED, Right, Rights, needed
 from dialplane.kube.addresses import Address, custom
 from dialplane.kube.api import Api, Connection, KubeApi
 from dialplane.kube.asterisk_pod import AsteriskPod
 from dialplane.kube.credentials import SecretStore
 from dialplane.kube.deletions import VouchedSource, Whole
-from dialplane.kube.errors import ApiError, FatalError, ForbiddenError, KubeError
+from dialplane.kube.errors import ApiError, FatalError, ForbiddenError, KubeError, UnavailableError
 from dialplane.kube.events import Events
 from dialplane.kube.inventory import CONFIG_MAP, SECRET, Inventory, Reference
 from dialplane.kube.lease import Alone, Lease
-from dialplane.kube.parts import patiently, together, until
 from dialplane.kube.reading import Reader
 from dialplane.kube.remover import Remover
 from dialplane.kube.source import KubeSource
 from dialplane.kube.status_writer import StatusWriter
 from dialplane.kube.watching import Watch
+from dialplane.logs import configure_logs
 from dialplane.reconcile.site import Ports
 from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import Resource, parse
 from dialplane.resources.references import config_map_refs, secret_refs
 from dialplane.services.contract import Notice, Notices, Service
+from dialplane.tasks import Backoff, retry, run_together, run_until
 
 log = structlog.get_logger(__name__)
 
 RELEASE_LIMIT = 0.7
 GC_AFTER = 50_000
 """Objects until the garbage collector looks; at the usual 700 it takes a fifth of the CPU that fills the inventory."""
+BACKOFF = Backoff(0.5, 10)
+"""Between two attempts at a step of the start, while the API server does not answer."""
 PBX = "Asterisk"
 
 
@@ -110,7 +113,7 @@ def addresses() -> dict[str, Address]:
 
 def run_operator(options: Options) -> int:
     """Run until SIGTERM or SIGINT; return the exit code: 0 after a signal, 1 where the work could not be done."""
-    logs.configure(options.log_level)
+    configure_logs(options.log_level)
     gc.freeze()  # what was imported stays
     gc.set_threshold(GC_AFTER, *gc.get_threshold()[1:])
     try:
@@ -184,7 +187,7 @@ class Operator:
             app = web.application(self.unready, self._refresh)
             parts.append(server.serve(app, web.listen(self._options.listen)))
         try:
-            await until(stop, parts)
+            await run_until(stop, *parts)
         finally:
             with contextlib.suppress(TimeoutError):  # the successor then waits for the lease to expire
                 async with asyncio.timeout(RELEASE_LIMIT):
@@ -202,9 +205,9 @@ class Operator:
 
     async def _work(self) -> None:
         log.info("operator_starting", namespace=self._options.namespace, identity=self._options.identity)
-        await patiently(self._check_rights)
+        await _retry_unavailable(self._check_rights)
         watch = Watch(self._api, self._options.namespace, self._reader, self._addresses.values(), self._deliver)
-        await together(watch.run(), self._after_barrier(), self._events.run(), self.sink.keep_numbers_fresh())
+        await run_together(watch.run(), self._after_barrier(), self._events.run(), self.sink.keep_numbers_fresh())
 
     async def _check_rights(self) -> None:
         await self._rights.demand(needed(self._addresses.values(), lease=self._lease_name))
@@ -222,12 +225,12 @@ class Operator:
         counts = {kind: self.inventory.count(kind) for kind in self._addresses}
         log.info("barrier_passed", seconds=round(seconds, 2), **counts)
         self._rights.patience = REFUSED_FOR
-        await together(self._reader.keep_reading(self._options.resync_seconds), self._lead())
+        await run_together(self._reader.keep_reading(self._options.resync_seconds), self._lead())
 
     async def _lead(self) -> None:
         """The site loop while the lease is held; a new one for each term."""
         while True:
-            await patiently(self._acquire)
+            await _retry_unavailable(self._acquire)
             self.source.restart()
             self.sink.begin_term()
             source = VouchedSource(self.source, self._whole.check, self._fail)
@@ -306,6 +309,15 @@ class Operator:
     def _refresh(self) -> None:
         for kind in self._addresses:
             metrics.OBJECTS.labels(kind).set(self.inventory.count(kind))
+
+
+async def _retry_unavailable(step: Callable[[], Awaitable[None]]) -> None:
+    """Take a step of the start; while the API server does not answer, try again."""
+
+    def warn(error: UnavailableError, wait: float) -> None:
+        log.warning("api_unavailable", error=str(error), retry_seconds=wait)
+
+    await retry(step, errors=UnavailableError, backoff=BACKOFF, on_error=warn)
 
 
 def _lease(options: Options, api: Api) -> Lease:

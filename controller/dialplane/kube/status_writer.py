@@ -32,6 +32,7 @@ from dialplane.reconcile.ports import Leadership
 from dialplane.resources.conditions import ConditionType, Report, Truth, status_of, transitions
 from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS
+from dialplane.tasks import Backoff
 
 log = structlog.get_logger(__name__)
 JSON = Any
@@ -41,7 +42,8 @@ IN_FLIGHT = 24
 """Patches at a time: 400 to 490 a second; more do not help (facts)."""
 TIME_LIMIT = 2.0
 """Seconds for one patch; below the lease's `duration - renew_deadline`."""
-FIRST_RETRY, LAST_RETRY = 1.0, 30.0
+BACKOFF = Backoff(1, 30)
+"""Until the statuses that could not be written are tried again."""
 WATCHED_EVERY = 2.0
 """Seconds between writes of numbers alone, of kinds that are `watched`."""
 VERDICTS = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
@@ -80,7 +82,8 @@ class StatusWriter:
     _refused: dict[Key, float] = field(default_factory=dict, init=False)
     """Since when a status gets a 403: at first it is tried again, for a server that starts refuses everything."""
     _deferred: dict[Key, Report] = field(default_factory=dict, init=False)
-    _retry: float = field(default=FIRST_RETRY, init=False)
+    _failures: int = field(default=0, init=False)
+    """Rounds in a row in which no status could be written."""
     _retrying: asyncio.TimerHandle | None = field(default=None, init=False)
 
     async def publish(self, reports: Mapping[Key, Report]) -> None:
@@ -138,7 +141,7 @@ class StatusWriter:
             for _ in range(IN_FLIGHT):
                 group.create_task(work())
         if failed < tried or not tried:  # ever more rarely only where it leads nowhere
-            self._retry = FIRST_RETRY
+            self._failures = 0
         if failed:
             self._retry_later(failed)
 
@@ -227,8 +230,9 @@ class StatusWriter:
 
     def _retry_later(self, failed: int) -> None:
         """Mark the site changed, but not at once: a server that does not answer is not asked in a circle."""
-        log.warning("statuses_unwritten", count=failed, retry_seconds=self._retry)
+        self._failures += 1
+        wait = BACKOFF.wait_after(self._failures)
+        log.warning("statuses_unwritten", count=failed, retry_seconds=wait)
         if self._retrying is not None:
             self._retrying.cancel()
-        self._retrying = asyncio.get_running_loop().call_later(self._retry, self.touch)
-        self._retry = min(self._retry * 2, LAST_RETRY)
+        self._retrying = asyncio.get_running_loop().call_later(wait, self.touch)

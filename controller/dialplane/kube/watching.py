@@ -11,9 +11,9 @@ Why our own and not kopf's: docs/architecture.md has the figures. Guarantees, fo
 
 import asyncio
 import random
-import time
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -22,14 +22,15 @@ import structlog
 from dialplane.kube.addresses import REFERRED_TO, Address
 from dialplane.kube.api import BOOKMARK, METADATA, WatchApi
 from dialplane.kube.errors import (
+    ApiError,
     ForbiddenError,
     GoneError,
     NotFoundError,
     UnauthorizedError,
     UnavailableError,
 )
-from dialplane.kube.parts import together
 from dialplane.kube.reading import Reader
+from dialplane.tasks import Backoff, keep_running, run_together
 
 log = structlog.get_logger(__name__)
 JSON = Any
@@ -44,8 +45,8 @@ SILENCE = 100.0
 """Seconds without a bookmark after which a watch that had one counts as lost; servers send one a minute."""
 HEALTHY_AFTER = 30.0
 """Seconds after which a watch that breaks is a new trouble, not more of the last one."""
-FIRST_RETRY, LAST_RETRY = 0.2, 10.0
-"""Seconds between two attempts; they double while the server does not answer."""
+BACKOFF = Backoff(0.2, 10)
+"""Between two watches of a kind; it grows while the server does not answer."""
 
 
 class Watch:
@@ -78,25 +79,21 @@ class Watch:
         Raises:
             FatalError: a right or a kind is missing, or history went backwards.
         """
-        await together(*(self._follow(address) for address in self._addresses))
+        await run_together(*(self._follow(address) for address in self._addresses))
 
     async def _follow(self, address: Address) -> None:
-        kind, retry = address.kind, FIRST_RETRY
-        while True:
-            started = time.monotonic()
-            try:
-                await self._once(address)
-                retry = FIRST_RETRY
-            except (GoneError, NotFoundError) as error:
-                log.info("watch_lists_anew", kind=kind, error=str(error))
-                self._versions.pop(kind, None)
-            except (UnavailableError, UnauthorizedError) as error:
-                log.warning("watch_interrupted", kind=kind, error=str(error), retry_seconds=retry)
-                if error.status == HTTPStatus.GATEWAY_TIMEOUT:  # its answer to a version that it does not have yet
-                    self._versions.pop(kind, None)
-                healthy = time.monotonic() - started > HEALTHY_AFTER
-                retry = FIRST_RETRY if healthy else min(retry * 2, LAST_RETRY)
-            await asyncio.sleep(retry)
+        def warn(error: ApiError, wait: float) -> None:
+            log.warning("watch_interrupted", kind=address.kind, error=str(error), retry_seconds=wait)
+            if error.status == HTTPStatus.GATEWAY_TIMEOUT:  # its answer to a version that it does not have yet
+                self._versions.pop(address.kind, None)
+
+        await keep_running(
+            partial(self._once, address),
+            errors=(UnavailableError, UnauthorizedError),
+            backoff=BACKOFF,
+            on_error=warn,
+            healthy_after=HEALTHY_AFTER,
+        )
 
     async def _once(self, address: Address) -> None:
         """One watch, after a LIST where there is no version to go on from."""
@@ -104,6 +101,9 @@ class Watch:
             if address.kind not in self._versions:
                 self._versions[address.kind] = await self._reader.fill(address.kind)
             await self._stream(address)
+        except (GoneError, NotFoundError) as error:
+            log.info("watch_lists_anew", kind=address.kind, error=str(error))
+            self._versions.pop(address.kind, None)
         except ForbiddenError as error:
             raise await self._reader.explain(address, error) from error
 

@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from dialplane.asterisk.live import LiveState
+from dialplane.logs import log_unexpected
 from dialplane.plan.plan import Plan
 from dialplane.reconcile.report import UNREACHABLE
 from dialplane.reconcile.resolution import Hop, hop_of, resolve
-from dialplane.reconcile.unforeseen import log_unforeseen
 from dialplane.resources.key import Key
 from dialplane.resources.sip_trunk import SipTrunkSpec
 
@@ -51,7 +51,7 @@ class Names:
             try:
                 await self._look_up(self._wanted)
             except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
-                log_unforeseen("names of trunks could not be looked up", error)
+                log_unexpected("names of trunks could not be looked up", error)
 
     async def _look_up(self, wanted: Mapping[Key, Hop]) -> None:
         hops = sorted(set(wanted.values()), key=lambda hop: (hop.name, hop.port or 0, hop.kind))

@@ -22,6 +22,7 @@ import structlog
 from dialplane.asterisk.errors import AsteriskError
 from dialplane.asterisk.moment import Moment
 from dialplane.asterisk.status import Traffic, traffic
+from dialplane.logs import log_unexpected
 from dialplane.plan.plan import Pbx
 from dialplane.reconcile.config_dir import ConfigDirectoryError, NotLeading
 from dialplane.reconcile.notes import Notes
@@ -30,7 +31,6 @@ from dialplane.reconcile.ports import Supervisor, SupervisorError
 from dialplane.reconcile.restart_request import ANNOTATION, Phase, RestartRequest, moment
 from dialplane.reconcile.session import Session
 from dialplane.reconcile.settings import Timing
-from dialplane.reconcile.unforeseen import log_unforeseen
 from dialplane.resources.asterisk import Restart
 from dialplane.resources.snapshot import Snapshot
 
@@ -133,7 +133,7 @@ class Restarts:
                 log.info("restart waits", error=str(error))
                 again = self._timing.retry
             except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
-                log_unforeseen("a restart failed", error)
+                log_unexpected("a restart failed", error)
                 again = self._timing.retry
             with suppress(TimeoutError):
                 async with asyncio.timeout(again):

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from dialplane.logs import log_unexpected
 from dialplane.reconcile.ports import Remover
 from dialplane.reconcile.report import NOT_SERVED_YET, Judged
 from dialplane.reconcile.settings import AmiDefaults
-from dialplane.reconcile.unforeseen import log_unforeseen
 from dialplane.resources.conditions import ConditionType, Report, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.kinds import is_rendered
@@ -107,7 +107,7 @@ class Services:
             try:
                 await service.run(self._changed)
             except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
-                log_unforeseen(f"{type(service).__name__} failed", error)
+                log_unexpected(f"{type(service).__name__} failed", error)
             wait = FIRST_RETRY if loop.time() - started > LAST_RETRY else wait
             await asyncio.sleep(wait)
             wait = min(2 * wait, LAST_RETRY)
@@ -122,7 +122,7 @@ def _guarded(service: Service, call: Callable[..., Any], *args: Any) -> Any:
     try:
         return call(*args)
     except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
-        log_unforeseen(f"{type(service).__name__} failed", error)
+        log_unexpected(f"{type(service).__name__} failed", error)
         return None
 
 

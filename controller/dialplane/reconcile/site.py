@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from dialplane.asterisk.errors import AsteriskError, ReloadUnfinished
+from dialplane.logs import log_unexpected
 from dialplane.plan.plan import Plan
 from dialplane.plan.planner import Planner
 from dialplane.plan.templates import Templates
@@ -32,7 +33,6 @@ from dialplane.reconcile.restart import STOPPING, Restarts
 from dialplane.reconcile.services import Services
 from dialplane.reconcile.serving import Serving
 from dialplane.reconcile.settings import AmiDefaults, Ports, Timing
-from dialplane.reconcile.unforeseen import log_unforeseen
 from dialplane.reconcile.watch import Notify
 from dialplane.resources.conditions import Report
 from dialplane.resources.extension import ExtensionSpec, generated_secret
@@ -182,7 +182,7 @@ class SiteLoop:
                         self.reported.set()
                         self._pending.told()
             except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
-                log_unforeseen("statuses could not be published", error)
+                log_unexpected("statuses could not be published", error)
                 asyncio.get_running_loop().call_later(self._timing.retry, self._report_due.disturb)
 
     async def _guarded_pass(self) -> None:
@@ -201,7 +201,7 @@ class SiteLoop:
         except AsteriskError as error:
             self._failed(Problem(Reason.READ_BACK_TIMEOUT, str(error)) if self.connected else None, str(error))
         except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
-            log_unforeseen("a pass failed", error)
+            log_unexpected("a pass failed", error)
             message = f"the controller failed ({type(error).__name__}): its log says more"
             self._failed(Problem(Reason.UNKNOWN, message))
         finally:

@@ -19,12 +19,12 @@ from dialplane.cli.errors import Refused, Unusable
 from dialplane.cli.extras import missing_extra
 from dialplane.cli.inputs import SecretsDir, TemplatesDir, load_templates
 from dialplane.cli.live_table import show_live, view
-from dialplane.cli.logs import configure_logs
 from dialplane.cli.once_verdict import Standing, Verdict, judge
 from dialplane.cli.output import console, say
 from dialplane.cli.site_options import ApiTokens, StoreUrlFile, TrustedProxies, ami_defaults, proxies, store_url
 from dialplane.cli.softphone_hint import served
 from dialplane.cli.state import API_TOKENS, STORE, StateDir, announce_api, only_one, state_directory
+from dialplane.logs import configure_logs
 from dialplane.reconcile.settings import LogAlone
 from dialplane.reconcile.site import Ports, SiteLoop
 from dialplane.resources.conditions import Condition
@@ -177,7 +177,7 @@ def run(
         _words(restart_command),
         _services(state, listen, api_tokens, store_url_file, proxies(trusted_proxies)),
     )
-    configure_logs(verbose=verbose, quiet=live)
+    configure_logs("DEBUG" if verbose else "WARNING" if live else "INFO", terminal=sys.stderr.isatty())
     with only_one(options.state):
         if metrics_address:
             _serve_metrics(metrics_address)
