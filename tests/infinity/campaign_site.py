@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -30,6 +29,7 @@ from dialplane.services.infinity.tenant import tenants
 from dialplane.store import Store
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
+from tests.eventually import eventually
 
 SITE = "office"
 TOKEN = "token-of-the-tests"
@@ -130,11 +130,7 @@ class CampaignSite:
         return found
 
     async def until(self, holds: Callable[[Progress], bool], name: str = "dunning", *, within: float = 30) -> Progress:
-        end = time.monotonic() + within
-        while not holds(found := await self.progress(name)):
-            assert time.monotonic() < end, found
-            await asyncio.sleep(0.02)
-        return found
+        return await eventually(lambda: self.progress(name), within, holds=holds)
 
     def fields(self, name: str = "dunning") -> Mapping[str, Any]:
         return self.campaigns.reports()[Key("Campaign", name)].fields
@@ -145,10 +141,7 @@ class CampaignSite:
         return (str(found.status), str(found.reason), found.message) if found else None
 
     async def until_said(self, holds: Callable[["CampaignSite"], bool], *, within: float = 30) -> None:
-        end = time.monotonic() + within
-        while not holds(self):
-            assert time.monotonic() < end, self.campaigns.reports()
-            await asyncio.sleep(0.02)
+        await eventually(lambda: holds(self), within, why=self.campaigns.reports)
 
 
 async def ended(task: "asyncio.Task[None]") -> None:

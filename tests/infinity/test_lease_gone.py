@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,18 +9,13 @@ import pytest
 from dialplane.services.infinity.tables import leases, pools
 from dialplane.services.infinity.tables.leases import Leased
 from dialplane.store import Store, StoreUnavailable
+from tests.eventually import eventually
 from tests.infinity.test_lease import SITE, over, pool, serving
 from tests.store.test_leases import asked
 
 
 def free(store: Store) -> int:
     return pools.standings(store, SITE)["acme"].available
-
-
-async def until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not done():
-            await asyncio.sleep(0.02)
 
 
 class Settling:
@@ -75,7 +69,7 @@ async def test_a_desk_that_closes_turns_those_away_who_wait_and_those_who_come(s
         first = (await desk.lease(asked("a"))).call
         assert first is not None
         waiting = asyncio.create_task(desk.lease(asked("b"), wait_seconds=50))
-        await until(lambda: bool(desk._queues) and not desk._queues["acme"][0].due)
+        await eventually(lambda: bool(desk._queues) and not desk._queues["acme"][0].due)
     await refused(waiting)
     await refused(asyncio.create_task(desk.lease(asked("c"))))
     with pytest.raises(StoreUnavailable):

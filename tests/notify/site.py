@@ -20,6 +20,7 @@ from dialplane.services.notify.tables import deliveries
 from dialplane.services.notify.tables.deliveries import Told
 from dialplane.store import Store, events
 from dialplane.store.events import NewEvent
+from tests.eventually import eventually
 
 SITE = "office"
 
@@ -98,14 +99,7 @@ class NotifyRig:
         return str(condition.status), str(condition.reason), condition.message
 
     async def until(self, holds: Callable[[Self], bool], limit_seconds: float = 15) -> None:
-        async with asyncio.timeout(limit_seconds):
-            while not holds(self):
-                await asyncio.sleep(0.02)
+        await eventually(lambda: holds(self), limit_seconds)
 
     async def until_states(self, *wanted: str, limit_seconds: float = 15) -> None:
-        try:
-            async with asyncio.timeout(limit_seconds):
-                while await self.states() != [*wanted]:
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise AssertionError(await self.states()) from None
+        await eventually(self.states, limit_seconds, holds=lambda states: states == [*wanted])

@@ -24,15 +24,11 @@ from dialplane.services.contract import Notice, Service
 from testbed.ami import AmiClient
 from testbed.asterisk import AsteriskInstance, Bootstrap
 from testbed.bootstrap import Settings, render
+from testbed.manifests import Manifest, manifest
 from testbed.ports import LOOPBACK
 from testbed.sip import Peer
 
-Manifest = dict[str, Any]
 FAST = Timing(drift_check=0.3, lost_grace=0.5, retry=0.2, status_refresh=0.5)
-
-
-def manifest(kind: str, name: str, **spec: Any) -> Manifest:
-    return {"apiVersion": "dialplane.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
 def extension(name: str, **spec: Any) -> Manifest:

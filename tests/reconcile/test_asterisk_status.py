@@ -12,10 +12,11 @@ from prometheus_client import REGISTRY
 
 from dialplane.reconcile.pending import Pending
 from dialplane.resources.key import Key
+from testbed.manifests import manifest
 from testbed.sip import Peer
 from tests.kube.fakes import Clock
 from tests.reconcile.ami_proxy import Proxy
-from tests.reconcile.site_rig import Rig, extension, extensions, manifest
+from tests.reconcile.site_rig import Rig, extension, extensions
 from tests.reconcile.test_calls import BROKEN
 
 PBX = Key("Asterisk", "pbx")

@@ -8,8 +8,9 @@ import pytest
 
 from dialplane.plan.dialplan.internal import EXTENSION
 from dialplane.reconcile.template_dir import shipped
+from testbed.manifests import Manifest
 from testbed.sip import Peer
-from tests.reconcile.site_rig import Manifest, Rig, extension, extensions
+from tests.reconcile.site_rig import Rig, extension, extensions
 
 CALLS = 20
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from dialplane.resources.conditions import ConditionType
 from dialplane.resources.key import Key
+from testbed.manifests import manifest
 from tests.reconcile.ami_proxy import Proxy, behind_proxy
-from tests.reconcile.site_rig import extension, extensions, manifest
+from tests.reconcile.site_rig import extension, extensions
 
 RATE = 5000
 SECONDS = 5.0

@@ -7,7 +7,8 @@ import pytest
 
 from dialplane.resources.conditions import ConditionType
 from dialplane.resources.key import Key
-from tests.reconcile.site_rig import Manifest, Rig, extension, extensions
+from testbed.manifests import Manifest
+from tests.reconcile.site_rig import Rig, extension, extensions
 from tests.reconcile.test_rejected import CASES, bad_when, trunk
 
 GOOD = [str(number) for number in range(200, 250)]

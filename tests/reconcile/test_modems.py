@@ -10,8 +10,9 @@ import pytest
 
 from dialplane.resources.key import Key
 from testbed.ami import AmiClient
+from testbed.manifests import Manifest, manifest
 from testbed.modem.peer import ModemPeer
-from tests.reconcile.site_rig import Manifest, Rig, extension, manifest
+from tests.reconcile.site_rig import Rig, extension
 
 IMEI, IMSI = "354000000000119", "262000000000011"
 OTHER = "354000000000226"

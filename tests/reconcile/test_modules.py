@@ -4,8 +4,9 @@ from pathlib import Path
 
 from dialplane.resources.conditions import ConditionType
 from dialplane.resources.key import Key
+from testbed.manifests import Manifest, manifest
 from tests.reconcile.ami_proxy import behind_proxy
-from tests.reconcile.site_rig import Manifest, Rig, extension, extensions, manifest
+from tests.reconcile.site_rig import Rig, extension, extensions
 
 BOX = {"enabled": True, "pinSecretRef": {"name": "pin", "key": "pin"}}
 VOICEMAIL, REGISTRATION = "app_voicemail.so", "res_pjsip_outbound_registration.so"

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from testbed.bootstrap import Settings, render
+from testbed.manifests import Manifest, manifest
 from testbed.ports import LOOPBACK
-from tests.reconcile.site_rig import Manifest, Rig, extension, manifest
+from tests.reconcile.site_rig import Rig, extension
 
 
 def without_placeholders(settings: Settings) -> Mapping[str, str]:

@@ -4,7 +4,8 @@ import socket
 from pathlib import Path
 
 from dialplane.resources.conditions import Truth
-from tests.reconcile.site_rig import Rig, extension, manifest
+from testbed.manifests import manifest
+from tests.reconcile.site_rig import Rig, extension
 
 LINE = {"host": "127.0.0.1", "port": 9, "registration": {}, "credentialsSecretRef": {"name": "carrier"}}
 

@@ -20,9 +20,10 @@ from dialplane.reconcile.refusals import Refusals
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import parse
 from dialplane.resources.snapshot import Snapshot
+from testbed.manifests import manifest
 from testbed.sip import SippPhone
 from tests.asterisk.real_asterisk import address
-from tests.reconcile.site_rig import Notices, Rig, extension, extensions, manifest
+from tests.reconcile.site_rig import Notices, Rig, extension, extensions
 
 PBX, E101, E102 = Key("Asterisk", "pbx"), Key("Extension", "e101"), Key("Extension", "e102")
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dialplane.resources.key import Key
-from tests.reconcile.site_rig import Manifest, Rig, extension, manifest
+from testbed.manifests import Manifest, manifest
+from tests.reconcile.site_rig import Rig, extension
 
 BOX = {"enabled": True, "pinSecretRef": {"name": "pin", "key": "pin"}}
 PJSIP = """[{{ object.id | section }}]

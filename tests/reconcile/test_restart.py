@@ -16,9 +16,10 @@ from dialplane.reconcile.restart import NOBODY
 from dialplane.reconcile.restart_request import ANNOTATION
 from dialplane.resources.conditions import ConditionType
 from dialplane.resources.key import Key
+from testbed.manifests import manifest
 from testbed.ports import LOOPBACK
 from testbed.sip import Peer
-from tests.reconcile.site_rig import FAST, Rig, extensions, manifest
+from tests.reconcile.site_rig import FAST, Rig, extensions
 
 PBX = Key("Asterisk", "pbx")
 PHONE = Key("Extension", "e101")

@@ -38,7 +38,8 @@ from dialplane.resources.manifest import Resource, parse
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.snapshot import Snapshot
 from dialplane.resources.status import Status
-from tests.reconcile.site_rig import extension, manifest
+from testbed.manifests import manifest
+from tests.reconcile.site_rig import extension
 
 E101 = Key("Extension", "e101")
 FAULT = Problem(Reason.ASTERISK_UNREACHABLE, "away")

@@ -11,8 +11,9 @@ from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.conditions import ConditionType, Truth
 from dialplane.resources.key import Key
 from testbed.certificates import Authority
+from testbed.manifests import Manifest, manifest
 from testbed.ports import LOOPBACK
-from tests.reconcile.site_rig import Manifest, Rig, manifest
+from tests.reconcile.site_rig import Rig
 
 
 async def shown(port: int) -> str:

@@ -5,7 +5,8 @@ import logging
 import time
 from pathlib import Path
 
-from tests.reconcile.site_rig import Rig, extension, extensions, key_of, manifest
+from testbed.manifests import manifest
+from tests.reconcile.site_rig import Rig, extension, extensions, key_of
 
 
 async def test_a_restart_on_an_unchanged_site_reloads_nothing_and_says_nothing_new(tmp_path: Path) -> None:

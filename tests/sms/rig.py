@@ -13,6 +13,7 @@ from dialplane.resources.key import Key
 from dialplane.services.contract import ServiceReport
 from dialplane.services.sms.service import SmsService, Timing
 from dialplane.store import Store
+from tests.eventually import eventually
 
 FAST = Timing(lost_grace=1.0, refresh=0.5)
 
@@ -87,12 +88,7 @@ class Site:
     async def until(self, holds: Callable[[], bool], *, within: float = 10.0) -> float:
         """Seconds until that was so."""
         began = time.monotonic()
-        try:
-            async with asyncio.timeout(within):
-                while not holds():
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(f"not so within {within:g} s: {dict(self.service.reports())}") from None
+        await eventually(holds, within, why=lambda: dict(self.service.reports()))
         return time.monotonic() - began
 
     async def is_online(self, *names: str, within: float = 10.0) -> None:

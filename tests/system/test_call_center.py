@@ -23,6 +23,7 @@ from testbed.kube.namespace import Namespace
 from testbed.kube.server import ApiServer
 from testbed.manifests import Manifest, condition
 from testbed.ports import LOOPBACK
+from tests.eventually import eventually
 from tests.system.doors import ROOT, Door, Kube, Seen, Standalone, is_false, is_true
 from tests.system.world import example
 
@@ -68,12 +69,11 @@ class Site:
 
     async def until(self, call: str, done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The call, once it passes `done`."""
-        async with asyncio.timeout(SETTLE_WITHIN):
-            while True:
-                found: dict[str, Any] = (await self.client.get(f"{PREFIX}/calls/{call}")).json()
-                if done(found):
-                    return found
-                await asyncio.sleep(0.1)
+
+        async def look() -> dict[str, Any]:
+            return dict((await self.client.get(f"{PREFIX}/calls/{call}")).json())
+
+        return await eventually(look, SETTLE_WITHIN, holds=done)
 
     async def change(self, tenant: str, **pool: Any) -> None:
         """Apply the tenant with another pool."""

@@ -1,7 +1,6 @@
 """One real call through the whole product: two telephones, a leased extension, a signed record."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from testbed.infinity.peer import InfinityPeer
 from testbed.manifests import manifest
 from testbed.ports import LOOPBACK, lease
 from testbed.sip import Peer
+from tests.eventually import eventually
 from tests.system.doors import Seen, is_true
 from tests.system.world import World, password_of, phones, start
 
@@ -43,11 +43,6 @@ class Scene:
         """Whether each hears the tone of the other."""
         tones = [(await self.telephones[who].ask("calls"))["calls"][-1]["heard_hz"] for who in (one, other)]
         return tones == [pytest.approx(HZ[who], abs=15) for who in (other, one)]
-
-    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(30):
-            while not await holds():
-                await asyncio.sleep(0.05)
 
 
 def no_server() -> NoReturn:
@@ -106,8 +101,8 @@ async def test_agent_and_customer_hear_each_other_and_the_record_frees_the_exten
     async def active() -> bool:
         return bool((await scene.get(f"calls/{call['id']}"))["state"] == "active")
 
-    await scene.until(active)
-    await scene.until(lambda: scene.heard(AGENT, CUSTOMER))
+    await eventually(active)
+    await eventually(lambda: scene.heard(AGENT, CUSTOMER))
     await scene.world.door.until("InfinityTenant", "acme", lambda seen: pool(seen) == (1, 1))
     (held,) = (await scene.get("extensions?tenant=acme&state=in_use"))["items"]
     assert (held["number"], held["agent_id"], held["call"]) == (AGENT, "ada", call["id"])
@@ -117,7 +112,7 @@ async def test_agent_and_customer_hear_each_other_and_the_record_frees_the_exten
     async def over() -> bool:
         return bool((await scene.get(f"calls/{call['id']}"))["state"] == "released")
 
-    await scene.until(over)
+    await eventually(over)
     ended = await scene.get(f"calls/{call['id']}")
     assert (ended["outcome"], ended["customer_rung"], ended["hangup_cause"]) == ("Answered", "yes", 16)
     assert ended["provider_uuid"]

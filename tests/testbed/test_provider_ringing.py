@@ -1,7 +1,6 @@
 """The provider peer where it really rings: a real Asterisk, the agent's telephone, then the customer's."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from testbed.asterisk import AsteriskInstance, Installation
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
 from testbed.sip import Peer
+from tests.eventually import eventually
 from tests.testbed.conftest import phones, write
 
 TOKEN, CALL = "token-of-the-test-bed", "call-0123456789abcdef0123"
@@ -47,12 +47,6 @@ class Scene:
         return call["cause"], call["direction"], "answered" in states
 
 
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        while not await holds():
-            await asyncio.sleep(0.05)
-
-
 @pytest.fixture
 async def scene(tmp_path: Path, installation: Installation) -> AsyncIterator[Scene]:
     async with AsyncExitStack() as stack:
@@ -73,7 +67,7 @@ async def scene(tmp_path: Path, installation: Installation) -> AsyncIterator[Sce
 async def test_agent_and_customer_speak_and_the_customer_hangs_up(scene: Scene) -> None:
     await scene.call()
     await scene.peer.event("call", memberid=CALL, state="answered", limit_seconds=20)
-    await until(lambda: scene.heard(440, 660))
+    await eventually(lambda: scene.heard(440, 660))
     async with await scene.asterisk.ami() as ami:
         legs = await ami.listed("CoreShowChannels", "CoreShowChannelsComplete")
     assert [leg["Linkedid"] for leg in legs] == [CALL, CALL]

@@ -17,9 +17,11 @@ from dialplane.services.voicemail.service import Timing, VoicemailService
 from dialplane.store import Store
 from testbed.certificates import Authority
 from testbed.mail_server import PASSWORD, USER
+from testbed.manifests import Manifest
 from testbed.peer import PeerProcess
 from testbed.ports import LOOPBACK, lease
-from tests.reconcile.site_rig import FAST, Manifest, Rig, extension
+from tests.eventually import eventually
+from tests.reconcile.site_rig import FAST, Rig, extension
 from tests.voicemail.spool import Spool
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -76,9 +78,7 @@ class Office:
         return found.message if found else ""
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not true():
-                await asyncio.sleep(0.02)
+        await eventually(true)
 
     def leave(self, mailbox: str = "101", **fields: Any) -> tuple[str, str]:
         """A message; its id and the digest of its audio."""
