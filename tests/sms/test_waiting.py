@@ -9,7 +9,7 @@ import pytest
 from dialplane.resources.dongle import DongleSpec
 from dialplane.services.sms.modems import Fleet
 from dialplane.services.sms.waiting import why_waiting
-from tests.sms.test_said import QUEUED
+from tests.sms.test_status import QUEUED
 
 DONGLES = {
     name: DongleSpec.model_validate({"imei": "354000000000010", "group": group})
