@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialplane.resources.campaign import CampaignAgent, Pacing
-from dialplane.services.infinity.campaign.backoff import FIRST, LONGEST, TenantBackoff
+from dialplane.services.infinity.campaign.backoff import TenantBackoff
 from dialplane.services.infinity.campaign.pacing import Load, PoolRoom, allowed, answer_percent
 from dialplane.services.infinity.campaign.state import Busy, CampaignState, in_turn
 from dialplane.services.infinity.campaign.state import CampaignState as Remembered
@@ -130,8 +130,8 @@ def test_one_telephone_and_one_agent_get_one_call() -> None:
 
 def test_a_tenant_that_takes_no_call_is_left_alone_for_longer_each_time() -> None:
     hold = TenantBackoff.after(None, "why", NOW)
-    assert hold.pause == FIRST
+    assert hold.until == NOW + timedelta(seconds=1)
     assert TenantBackoff.after(hold, "another", NOW) is hold
-    for _ in range(9):
-        hold = TenantBackoff.after(hold, "why", hold.until)
-    assert hold.pause == LONGEST
+    for wait in (2, 4, 8, 16, 32, 60, 60):
+        now, hold = hold.until, TenantBackoff.after(hold, "why", hold.until)
+        assert hold.until == now + timedelta(seconds=wait)

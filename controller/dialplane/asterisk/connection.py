@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.errors import NotConnectedYet, Unreachable
+from dialplane.tasks import Backoff, keep_running
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class AsteriskLink:
         """
         self._address = address
         self._events = events
-        self._waits = (first_wait, longest_wait)
+        self._backoff = Backoff(first_wait, longest_wait, least=0.5)
         self._connect_within = connect_within
         self._wait_for_boot = wait_for_boot
         self._state: Up | Down = Down(NotConnectedYet(f"{address}: not connected yet"))
@@ -103,29 +103,19 @@ class AsteriskLink:
         self._changed = asyncio.Event()
 
     async def _keep(self) -> None:
-        waits = backoff(*self._waits)
-        while True:
-            try:
-                async with Ami.connect(
-                    self._address,
-                    timeout=self._connect_within,
-                    events=self._events,
-                    wait_for_boot=self._wait_for_boot,
-                ) as ami:
-                    waits = backoff(*self._waits)
-                    self._become(Up(ami))
-                    self._become(Down(await ami.closed()))
-            except Unreachable as reason:
-                self._become(Down(reason))
-            except asyncio.CancelledError:
-                self._become(Down(Unreachable(f"{self._address}: closed by Dialplane")))
-                raise
-            await asyncio.sleep(next(waits))
+        def note(reason: Unreachable, _: float) -> None:
+            self._become(Down(reason))
 
+        await keep_running(self._connect, errors=Unreachable, backoff=self._backoff, on_error=note)
 
-def backoff(first: float, longest: float) -> Iterator[float]:
-    """Seconds to wait before each attempt: doubling up to `longest`, each between half of it and the whole."""
-    wait = first
-    while True:
-        yield random.uniform(wait / 2, wait)  # noqa: S311 -- spreads attempts, protects nothing
-        wait = min(2 * wait, longest)
+    async def _connect(self) -> None:
+        """One connection, until it ends. Raises Unreachable where there is none."""
+        try:
+            async with Ami.connect(
+                self._address, timeout=self._connect_within, events=self._events, wait_for_boot=self._wait_for_boot
+            ) as ami:
+                self._become(Up(ami))
+                self._become(Down(await ami.closed()))
+        except asyncio.CancelledError:
+            self._become(Down(Unreachable(f"{self._address}: closed by Dialplane")))
+            raise

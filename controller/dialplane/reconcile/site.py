@@ -39,6 +39,7 @@ from dialplane.resources.extension import ExtensionSpec, generated_secret
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.snapshot import Snapshot
+from dialplane.tasks import Backoff
 
 __all__ = ["AmiDefaults", "Ports", "SiteLoop", "Timing"]
 
@@ -219,8 +220,8 @@ class SiteLoop:
         else:
             self._judged = carried(self._judged, snapshot, plan, self._serving.refused, fault)
         if fault is not None:
-            self._try_again(min(self._timing.retry * 2**self._failures, self._timing.longest_retry))
-            self._failures = min(self._failures + 1, 10)
+            self._failures += 1
+            self._try_again(Backoff(self._timing.retry, self._timing.longest_retry).wait_after(self._failures))
 
     def _try_again(self, seconds: float) -> None:
         """One more pass, in a while; only one such promise at a time."""

@@ -26,6 +26,7 @@ from dialplane.standalone.files import File, SourceMissing
 from dialplane.standalone.git_tree import read_tree
 from dialplane.standalone.last_good import LastGood, SourceState
 from dialplane.standalone.site import SiteReader
+from dialplane.tasks import Backoff
 
 SILENCE_SECONDS: Final = 60.0
 """How long nothing may come in during a fetch, which may take as long as it likes."""
@@ -110,6 +111,7 @@ class GitSource:
 
     async def watch(self) -> None:
         """Fetch now and at every interval; after a failure with a growing pause."""
+        backoff = Backoff(2 * self._interval, max(BACKOFF_LIMIT_SECONDS, self._interval))
         failures, commit = 0, ""
         due = 0.0
         loop = asyncio.get_running_loop()
@@ -121,8 +123,7 @@ class GitSource:
                 except SourceMissing as error:
                     failures += 1
                     self._kept.refuse(str(error))
-                pause = min(self._interval * 2 ** min(failures, 10), max(BACKOFF_LIMIT_SECONDS, self._interval))
-                due = loop.time() + (pause if failures else self._interval)
+                due = loop.time() + (backoff.wait_after(failures) if failures else self._interval)
             if commit:
                 await self._look(commit, fetched=not failures)
             try:

@@ -7,7 +7,14 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from dialplane.cli.client.discovery import Place
 from dialplane.cli.client.event_stream import BadStream, Event, Events
@@ -169,13 +176,13 @@ class _Busy(Exception):
         """Seconds; a service that is away says more than people at a terminal wait for."""
 
 
-_JITTER: Final = wait_exponential_jitter(0.2, 2)
+_PAUSE: Final = wait_exponential(multiplier=0.2, max=2) + wait_random(0, 1)
 
 
 def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.after if isinstance(error, _Busy) else 0.0
-    return max(_JITTER(state), min(asked, ASK_AGAIN))
+    return max(_PAUSE(state), min(asked, ASK_AGAIN))
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ A refusal is an answer: whoever refuses is well.
 from dataclasses import dataclass, replace
 from typing import Final
 
+from dialplane.tasks import Backoff
+
 FAILURES: Final = 5
 """So many in a row, and it opens."""
 FIRST_PAUSE: Final = 2.0
@@ -70,5 +72,5 @@ class Breaker:
         tried = number > 0 and number == self.trying
         if not tried and (self.open or failures < FAILURES):
             return replace(self, failures=failures, failing_since=since)
-        pause = min(FIRST_PAUSE * 2.0 ** min(self.opened, 10), LONGEST_PAUSE)
+        pause = Backoff(FIRST_PAUSE, LONGEST_PAUSE).wait_after(self.opened + 1)
         return Breaker(failures, since, self.opened + 1, now + pause, self.tries)

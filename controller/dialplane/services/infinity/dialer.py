@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from dialplane.resources.numbering import identity
 from dialplane.services.infinity import caller_number, metrics
@@ -24,6 +24,7 @@ from dialplane.services.infinity.tables.calls import Call, NewCall
 from dialplane.services.infinity.tables.leases import Change, Denied
 from dialplane.services.infinity.tenant import Tenant
 from dialplane.store import StoreError, StoreUnavailable
+from dialplane.tasks import Backoff, retry
 
 log = structlog.get_logger(__name__)
 
@@ -358,14 +359,12 @@ class Dialer:
 
     async def _settle_later(self, change: Change) -> None:
         with suppress(StoreError):
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(StoreUnavailable),
-                wait=wait_random_exponential(0.5, max=10),
-                stop=stop_after_delay(SETTLE_LATER_SECONDS),
-                reraise=True,
-            ):
-                with attempt:
-                    await self._desk.change(change)
+            await retry(
+                partial(self._desk.change, change),
+                errors=StoreUnavailable,
+                backoff=Backoff(0.5, 10, least=0),
+                stop_after=SETTLE_LATER_SECONDS,
+            )
             return
         log.error("what became of a call was not written down", call=change.call, to=change.to)
 

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from dialplane.resources.conditions import Condition, ConditionType, Truth
 from dialplane.resources.problem import Reason
 from dialplane.services.infinity.tenant import Tenant
+from dialplane.tasks import Backoff
 
 FINE_SECONDS: Final = 30.0
 """Between two probes of a platform that answers."""
@@ -92,7 +93,7 @@ class Reachable:
         if known is None or not _same_platform(known.tenant, tenant):
             return None
         failures = 0 if answers else known.failures + 1
-        wait = FINE_SECONDS if answers else min(FINE_SECONDS * 2 ** (failures - 1), LONGEST_SECONDS)
+        wait = FINE_SECONDS if answers else Backoff(FINE_SECONDS, LONGEST_SECONDS).wait_after(failures)
         return self._note(known, now, wait, answers=answers, detail=detail, failures=failures)
 
     def left(self, tenant: Tenant) -> None:

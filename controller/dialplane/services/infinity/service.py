@@ -29,14 +29,15 @@ from dialplane.services.infinity.tables.calls import Call
 from dialplane.services.infinity.tables.leases import Denied
 from dialplane.services.infinity.tenant import Tenant, site_numbering, tenants
 from dialplane.store import Store, StoreError
+from dialplane.tasks import Backoff, retry
 
 log = structlog.get_logger(__name__)
 
 Tell = Callable[[Key, str, str], None]
 """Makes an Event: of which resource, the reason, the message."""
 
-FIRST_RETRY: Final = 1.0
-LAST_RETRY: Final = 30.0
+BACKOFF: Final = Backoff(1, 30)
+"""Between two attempts, while the store does not answer."""
 ERROR_MOST: Final = 512
 """Characters of `lastError`."""
 FIELDS: Final = ("pool", "activeCalls", "lastError")
@@ -119,8 +120,8 @@ class InfinityService:
             desk = serving.create_task(self.desk.run(), name="leases")
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._patiently(self._pools.look), name="pools")
-                    tasks.create_task(self._patiently(self._prune), name="call records")
+                    tasks.create_task(self._keep(self._pools.look), name="pools")
+                    tasks.create_task(self._keep(self._prune), name="call records")
                     tasks.create_task(self._prober.run(), name="probes")
                     tasks.create_task(self.campaigns.run(changed), name="campaigns")
                     tasks.create_task(self._shortage.run(), name="shortage")
@@ -244,23 +245,19 @@ class InfinityService:
     def _leads(self) -> bool:
         return self._view is not None and self._view.leads()
 
-    async def _patiently(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
         """Have work done for ever, through any outage of the store."""
-        wait = FIRST_RETRY
         while True:
-            try:
-                await work()
-                wait = FIRST_RETRY
-                if self._trouble:
-                    self._trouble = ""
-                    self._say()
-            except StoreError as error:
-                if not self._trouble:
-                    log.warning("store unavailable", error=str(error))
-                self._trouble = str(error)
+            await retry(work, errors=StoreError, backoff=BACKOFF, on_error=self._note_outage)
+            if self._trouble:
+                self._trouble = ""
                 self._say()
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, LAST_RETRY)
+
+    def _note_outage(self, error: StoreError, _: float) -> None:
+        if not self._trouble:
+            log.warning("store unavailable", error=str(error))
+        self._trouble = str(error)
+        self._say()
 
     async def _prune(self) -> None:
         """Forget calls that ended long ago."""

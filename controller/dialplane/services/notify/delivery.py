@@ -6,7 +6,6 @@ noted is told again, under the same id.
 """
 
 import asyncio
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from dialplane.services.notify.tables.deliveries import Told
 from dialplane.services.notify.target import BadTargetError, Target
 from dialplane.services.notify.wording import BadTemplateError
 from dialplane.store import Store, StoreError
+from dialplane.tasks import Backoff
 
 log = structlog.get_logger(__name__)
 
@@ -60,8 +60,7 @@ class Patience:
 
     def pause(self, failed: int) -> timedelta:
         """How long to wait after so many failures, doubled each time; a part of it is chance."""
-        full = min(self.longest, self.first * 2.0 ** (failed - 1))
-        return timedelta(seconds=full * random.uniform(0.5, 1.0))  # noqa: S311 -- spreads attempts, guards nothing
+        return timedelta(seconds=Backoff(self.first, self.longest, least=0.5).wait_after(failed))
 
 
 class DeliveryWorker:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -23,6 +24,7 @@ from dialplane.services.notify.tables.deliveries import Standing
 from dialplane.services.notify.target import prepare
 from dialplane.services.notify.transitions import Seen
 from dialplane.store import Store, StoreError, events
+from dialplane.tasks import Backoff, retry
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +36,8 @@ COUNT_EVERY: Final = 2.0
 TIDY_EVERY: Final = 60.0
 LOOKS_KEPT: Final = 100
 """Looks at the site that wait for the store; older ones are lost, their changes are not: the next look has them."""
-FIRST_RETRY: Final = 1.0
-LAST_RETRY: Final = 30.0
+BACKOFF: Final = Backoff(1, 30)
+"""Between two attempts, while the store does not answer."""
 
 KEPT: Final = timedelta(days=7)
 DEAD_KEPT: Final = timedelta(days=30)
@@ -102,28 +104,24 @@ class NotifyService:
             await self._next(self._viewed)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._serve(tasks, self._site))
-            tasks.create_task(self._patiently(self._learn, self._site))
-            tasks.create_task(self._patiently(self._fan_out, self._site))
-            tasks.create_task(self._patiently(self._count, self._site))
-            tasks.create_task(self._patiently(self._tidy, self._site))
+            tasks.create_task(self._keep(self._learn, self._site))
+            tasks.create_task(self._keep(self._fan_out, self._site))
+            tasks.create_task(self._keep(self._count, self._site))
+            tasks.create_task(self._keep(self._tidy, self._site))
 
-    async def _patiently(self, work: Callable[[str], Awaitable[None]], site: str) -> None:
+    async def _keep(self, work: Callable[[str], Awaitable[None]], site: str) -> None:
         """Have work done for ever, through any outage of the store."""
-        wait = FIRST_RETRY
         while True:
-            try:
-                await work(site)
-                wait = FIRST_RETRY
-                if self._trouble:
-                    self._trouble = ""
-                    self._say()
-            except StoreError as error:
-                if not self._trouble:
-                    log.warning("store unavailable", error=str(error))
-                self._trouble = str(error)
+            await retry(partial(work, site), errors=StoreError, backoff=BACKOFF, on_error=self._note_outage)
+            if self._trouble:
+                self._trouble = ""
                 self._say()
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, LAST_RETRY)
+
+    def _note_outage(self, error: StoreError, _: float) -> None:
+        if not self._trouble:
+            log.warning("store unavailable", error=str(error))
+        self._trouble = str(error)
+        self._say()
 
     async def _serve(self, tasks: asyncio.TaskGroup, site: str) -> None:
         """A lane for each Notifier that was ever there: one that was deleted and comes back finds its own."""

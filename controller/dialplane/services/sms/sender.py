@@ -15,7 +15,6 @@ from functools import partial
 from typing import Concatenate, Final, ParamSpec
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.connection import AsteriskLink, Up
@@ -36,6 +35,7 @@ from dialplane.services.sms.tables.outgoing import Outgoing
 from dialplane.services.sms.tables.outgoing_parts import Claim
 from dialplane.services.sms.token_bucket import Pace
 from dialplane.store import Store, StoreError, StoreUnavailable
+from dialplane.tasks import Backoff, retry
 
 log = structlog.get_logger(__name__)
 
@@ -239,13 +239,10 @@ class Sender:
         **kwargs: P.kwargs,
     ) -> None:
         """Write down what happened, however long the store is away: until then this modem sends nothing else."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(StoreUnavailable), wait=wait_random_exponential(0.2, max=5), reraise=True
-        ):
-            with attempt:
-                message = await self._store.call(function, payload, *args, **kwargs)
-                if message is not None:
-                    self._became(message)
+        note = partial(self._store.call, function, payload, *args, **kwargs)
+        message = await retry(note, errors=StoreUnavailable, backoff=Backoff(0.2, 5, least=0))
+        if message is not None:
+            self._became(message)
 
 
 def _short(claim: Claim) -> ShortMessage:

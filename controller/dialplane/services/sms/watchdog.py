@@ -17,6 +17,7 @@ from dialplane.asterisk.errors import AsteriskError
 from dialplane.asterisk.modem import Modem, reset, restart, show
 from dialplane.resources.dongle import DongleSpec
 from dialplane.resources.key import Key
+from dialplane.tasks import Backoff
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +72,7 @@ def judge(care: Care, modem: Modem | None, now: float, *, limit: float) -> tuple
         return (care if unwell else replace(care, attempts=0)), None
     if trouble != care.trouble:
         care = replace(care, trouble=trouble, since=since)
-    pause = min(limit * 2.0**care.attempts, max(LONGEST_PAUSE, limit))
+    pause = Backoff(limit, max(LONGEST_PAUSE, limit)).wait_after(care.attempts + 1)
     if limit <= 0 or modem.calls or now - care.since < pause:
         return care, None
     remedy = Remedy.RESET if care.attempts % 2 == 0 else Remedy.RESTART

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
+from dialplane.tasks import Backoff
+
 
 @dataclass(slots=True)
 class Patience:
     """Of one thing; seconds, those of a moment by the loop's clock."""
 
-    first: float
-    """The wait after the first failure; it doubles with each that follows."""
-    longest: float
+    backoff: Backoff
     due: float = 0.0
     """Not before."""
     why: str = ""
@@ -18,8 +18,8 @@ class Patience:
 
     def failed(self, now: float, why: str) -> None:
         """Wait, twice as long as before."""
-        self.due, self.why = now + min(self.first * 2.0**self._failures, self.longest), why
-        self._failures = min(self._failures + 1, 30)
+        self._failures += 1
+        self.due, self.why = now + self.backoff.wait_after(self._failures), why
 
     def worked(self, due: float = 0.0) -> None:
         """It works; look at it again at `due`."""

@@ -28,6 +28,7 @@ from dialplane.services.voicemail.patience import Patience
 from dialplane.services.voicemail.spool import Message, UnreadableError, present, scan
 from dialplane.services.voicemail.task import Box, Task, task_of
 from dialplane.store import Store, StoreError
+from dialplane.tasks import Backoff
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +59,7 @@ class Timing:
 
     def patience(self) -> Patience:
         """For something that may fail."""
-        return Patience(self.first, self.longest)
+        return Patience(Backoff(self.first, self.longest))
 
 
 @dataclass(slots=True)

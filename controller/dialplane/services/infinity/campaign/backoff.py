@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-FIRST: Final = timedelta(seconds=1)
-LONGEST: Final = timedelta(seconds=60)
+from dialplane.tasks import Backoff
+
+BACKOFF: Final = Backoff(1, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +14,8 @@ class TenantBackoff:
     """Nobody is called over a tenant until then."""
 
     until: datetime
-    pause: timedelta
-    """How long it is this time; the next is twice that."""
+    failures: int
+    """Calls in a row that could not be placed."""
     why: str
 
     @classmethod
@@ -22,5 +23,5 @@ class TenantBackoff:
         """After a call that could not be placed. Those that failed at once with it do not make it longer."""
         if before is not None and now < before.until:
             return before
-        pause = min(2 * before.pause, LONGEST) if before else FIRST
-        return cls(now + pause, pause, why)
+        failures = before.failures + 1 if before else 1
+        return cls(now + timedelta(seconds=BACKOFF.wait_after(failures)), failures, why)

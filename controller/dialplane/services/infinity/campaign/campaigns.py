@@ -33,13 +33,14 @@ from dialplane.services.infinity.tables.destinations import (
 from dialplane.services.infinity.tables.do_not_call import Standing
 from dialplane.services.infinity.tenant import Tenant
 from dialplane.store import Store, StoreError
+from dialplane.tasks import Backoff, retry
 
 __all__ = ["BadListError", "Campaigns", "NoSuchCampaignError", "NotUploadedError", "Timing"]
 
 log = structlog.get_logger(__name__)
 
-FIRST_RETRY: Final = 1.0
-LAST_RETRY: Final = 30.0
+BACKOFF: Final = Backoff(1, 30)
+"""Between two attempts, while the store does not answer."""
 _KIND: Final = "Campaign"
 
 
@@ -135,21 +136,10 @@ class Campaigns:
     async def run(self, changed: Callable[[], None]) -> None:
         """Call until cancelled; `changed` is called when `reports` has something new."""
         self._changed = changed
-        retry = FIRST_RETRY
         try:
             while True:
-                self._wake.clear()
-                try:
-                    rest = await self._round()
-                except StoreError as error:
-                    if not self._trouble:
-                        log.warning("campaigns wait for the store", error=str(error))
-                    self._trouble = str(error)
-                    self._say()
-                    await asyncio.sleep(retry)
-                    retry = min(2 * retry, LAST_RETRY)
-                    continue
-                self._trouble, retry = "", FIRST_RETRY
+                rest = await retry(self._round, errors=StoreError, backoff=BACKOFF, on_error=self._note_outage)
+                self._trouble = ""
                 self._say()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(rest):
@@ -157,6 +147,12 @@ class Campaigns:
                 await asyncio.sleep(self._timing.pause)
         finally:
             await self._runner.close()
+
+    def _note_outage(self, error: StoreError, _: float) -> None:
+        if not self._trouble:
+            log.warning("campaigns wait for the store", error=str(error))
+        self._trouble = str(error)
+        self._say()
 
     async def upload(self, name: str, data: bytes) -> Synced:
         """Replace a campaign's list with this CSV, as a spreadsheet writes it; all of it or nothing.
@@ -210,6 +206,7 @@ class Campaigns:
 
     async def _round(self) -> float:
         """One round; seconds until the next, if nothing happens before."""
+        self._wake.clear()
         runner = self._runner
         if not runner.seen.leads():
             if self._led:
