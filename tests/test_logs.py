@@ -75,3 +75,24 @@ def test_an_unexpected_error_says_what_and_where_but_nothing_of_its_own_words() 
     assert "error=ValueError" in said
     assert "in work" in said
     assert "hunter2" not in said
+
+
+def test_of_a_group_each_unexpected_error_is_named() -> None:
+    script = """
+        import asyncio
+        configure_logs()
+        async def work():
+            raise KeyError("hunter2")
+        async def main():
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(work())
+                tasks.create_task(work())
+        try:
+            asyncio.run(main())
+        except ExceptionGroup as error:
+            log_unexpected("work failed", error)
+    """
+    said = logged(script)
+    assert 'error="ExceptionGroup: KeyError, KeyError"' in said
+    assert said.count("in work") == 2
+    assert "hunter2" not in said

@@ -7,6 +7,7 @@ log more, are held at WARNING whatever our own level is.
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -78,8 +79,21 @@ def configure_logs(level: str = "INFO", *, terminal: bool = False) -> None:
 
 
 def log_unexpected(event: str, error: BaseException, **context: object) -> None:
-    """Log an error that nobody foresaw: what it is and where it happened.
+    """Log an error that nobody foresaw: what it is and where it happened; of a group, each error in it.
 
     Its message and the variables around it may hold anything, a secret too: neither gets into the log.
     """
-    log.error(event, **context, error=type(error).__name__, at="".join(traceback.format_tb(error.__traceback__)))
+    causes = list(_ungrouped(error))
+    name = type(error).__name__
+    if isinstance(error, BaseExceptionGroup):
+        name += f": {', '.join(type(cause).__name__ for cause in causes)}"
+    at = "".join(line for cause in causes for line in traceback.format_tb(cause.__traceback__))
+    log.error(event, **context, error=name, at=at)
+
+
+def _ungrouped(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _ungrouped(each)
+    else:
+        yield error

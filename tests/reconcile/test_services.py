@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from dialplane.plan.plan import Plan
 from dialplane.reconcile import services as module
@@ -18,6 +19,7 @@ from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.sms_message import SmsMessageSpec
 from dialplane.resources.snapshot import Snapshot
 from dialplane.services.contract import ServiceReport, SiteView
+from dialplane.tasks import Backoff
 
 TEXT = Key("SmsMessage", "hello")
 PHONE = Key("Extension", "ann")
@@ -158,7 +160,7 @@ def test_a_service_can_ask_whether_it_may_act() -> None:
 
 
 async def test_a_service_that_fails_is_started_again_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_RETRY", 0.01)
+    monkeypatch.setattr(module, "BACKOFF", Backoff(0.01, 60))
     changes: list[int] = []
     failing, steady = Messages(fails=2), Messages()
     running = asyncio.create_task(Services([failing, steady], AmiDefaults(), lambda: changes.append(1), None).run())
@@ -168,3 +170,21 @@ async def test_a_service_that_fails_is_started_again_and_the_others_go_on(monkey
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert (failing.starts, steady.starts) == (3, 1)
+
+
+async def test_a_service_that_ends_by_itself_is_started_again_and_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ends(Messages):
+        async def run(self, changed: Callable[[], None]) -> None:
+            self.starts += 1
+            changed()
+
+    monkeypatch.setattr(module, "BACKOFF", Backoff(0.01, 60))
+    ends = Ends()
+    with capture_logs() as logs:
+        running = asyncio.create_task(Services([ends], AmiDefaults(), lambda: None, None).run())
+        async with asyncio.timeout(5):
+            while ends.starts < 3:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert [(entry["event"], entry["error"]) for entry in logs][:2] == [("Ends failed", "RuntimeError")] * 2

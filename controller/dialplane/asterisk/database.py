@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.ami import IN_FLIGHT, Ami
 from dialplane.asterisk.errors import ActionRefused, ActionUnknown, PermissionMissing
-from dialplane.asterisk.pipeline import each
+from dialplane.tasks import run_for_each
 
 _NOT_THERE: Final = ("Database entry not found", "Database entry could not be deleted")
 """What Asterisk says of a key that does not exist; the latter where another deleted it at the same moment."""
@@ -38,7 +38,7 @@ async def remove(ami: Ami, family: str, keys: Iterable[str]) -> None:
             if not not_there(refusal):
                 raise
 
-    await each(delete, keys)
+    await run_for_each(delete, keys, at_most=IN_FLIGHT)
 
 
 def not_there(refusal: ActionRefused) -> bool:

@@ -7,14 +7,14 @@ compared with what ShowDialPlan lists, and the module of every application and f
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.ami import IN_FLIGHT, Ami
 from dialplane.asterisk.applications import functions_in, module_of
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.asterisk.message import Event
 from dialplane.asterisk.mismatch import Mismatch
-from dialplane.asterisk.pipeline import each
 from dialplane.asterisk.status import missing_modules
 from dialplane.plan.objects import DialplanContext, DialplanEntry
+from dialplane.tasks import run_for_each
 
 Place = tuple[str, str]
 """Extension and priority."""
@@ -32,7 +32,7 @@ async def read_back_dialplan(ami: Ami, contexts: Iterable[DialplanContext]) -> l
         else:
             found.extend(context_differences(context, events))
 
-    await each(one, contexts)
+    await run_for_each(one, contexts, at_most=IN_FLIGHT)
     return found + await _applications(ami, contexts)
 
 
@@ -44,7 +44,7 @@ async def contexts_left(ami: Ami, deleted: Iterable[DialplanContext]) -> list[Mi
         if await _show(ami, context.name) is not None:
             found.append(Mismatch(context.owner, f"context {context.name}", "", "deleted, but still in Asterisk"))
 
-    await each(one, deleted)
+    await run_for_each(one, deleted, at_most=IN_FLIGHT)
     return found
 
 
@@ -58,7 +58,7 @@ async def read_back_globals(ami: Ami, expected: Mapping[str, str]) -> list[Misma
             message = f"rendered {expected[name]!r}, Asterisk runs {value!r}"
             found.append(Mismatch(None, "globals", name, message, missing=not value))
 
-    await each(one, expected)
+    await run_for_each(one, expected, at_most=IN_FLIGHT)
     return found
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.ami import IN_FLIGHT, Ami
 from dialplane.asterisk.contacts import Contact, by_aor, round_trip
 from dialplane.asterisk.errors import ActionRefused, ActionUnknown, PermissionMissing
 from dialplane.asterisk.message import Event, Gap
-from dialplane.asterisk.pipeline import each
+from dialplane.tasks import run_for_each
 
 _REMOVED = "Removed"
 _IDLE_SHARE = 4
@@ -182,7 +182,7 @@ async def _contacts_of(ami: Ami, endpoints: Iterable[str]) -> dict[str, tuple[Co
         except ActionRefused:
             return  # It was deleted meanwhile.
 
-    await each(one, endpoints)
+    await run_for_each(one, endpoints, at_most=IN_FLIGHT)
     return found
 
 

@@ -17,12 +17,12 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.ami import IN_FLIGHT, Ami
 from dialplane.asterisk.database import not_there
 from dialplane.asterisk.decoder import LONGEST_LINE
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
-from dialplane.asterisk.pipeline import each
 from dialplane.plan.objects import PjsipObject, PjsipType
+from dialplane.tasks import run_for_each
 
 FAMILY: Final = "dpo"
 """The prefix of the keys, as `sorcery.conf` names it."""
@@ -61,7 +61,7 @@ async def cover(ami: Ami, items: Iterable[PjsipObject]) -> None:
 
     chosen: Collection[PjsipObject] = tuple(items)
     for kind in TYPES:
-        await each(put, [item for item in chosen if item.type is kind])
+        await run_for_each(put, [item for item in chosen if item.type is kind], at_most=IN_FLIGHT)
 
 
 async def covered(ami: Ami) -> frozenset[str]:

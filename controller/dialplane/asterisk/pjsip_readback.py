@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import SecretStr
 
-from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.ami import IN_FLIGHT, Ami
 from dialplane.asterisk.defaults import DEFAULTS, NOT_SHOWN
 from dialplane.asterisk.errors import ActionRefused, ActionUnknown, PermissionMissing
 from dialplane.asterisk.message import HIDDEN, Event
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.normalise import field_of, same
-from dialplane.asterisk.pipeline import each
 from dialplane.plan.objects import PjsipObject, PjsipType, Value
+from dialplane.tasks import run_for_each
 
 Id = tuple[PjsipType, str]
 _TYPES = {str(t): t for t in PjsipType}
@@ -105,7 +105,7 @@ class _Search:
 
     async def run(self) -> None:
         """Ask until every wanted object was seen, or nothing is left to ask."""
-        await each(self._endpoint, self._endpoints())
+        await run_for_each(self._endpoint, self._endpoints(), at_most=IN_FLIGHT)
         for kind, action in _LISTS.items():
             if self._misses(kind):
                 await self._list(action)
@@ -172,7 +172,7 @@ class _Search:
             return  # Without res_pjsip there is none.
         users = {e.get("transport", ""): e["objectname"] for e in endpoints}
         wanted = [key for key in self.unseen if key[0] is PjsipType.TRANSPORT]
-        await each(self._endpoint, [users[name] for _, name in wanted if name in users])
+        await run_for_each(self._endpoint, [users[name] for _, name in wanted if name in users], at_most=IN_FLIGHT)
         for key in wanted:
             if key[1] not in users:
                 self.unseen.pop(key, None)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.ami import IN_FLIGHT, Ami
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.asterisk.message import Event, Response
 from dialplane.asterisk.moment import Moment
-from dialplane.asterisk.pipeline import each
 from dialplane.plan.dialplan.contexts import EMERGENCY
+from dialplane.tasks import run_for_each
 
 OLDEST = 22
 """The first major version of Asterisk that is supported."""
@@ -136,5 +136,5 @@ async def missing_modules(ami: Ami, modules: Iterable[str]) -> tuple[str, ...]:
         except ActionRefused:
             missing.append(module)
 
-    await each(one, modules)
+    await run_for_each(one, modules, at_most=IN_FLIGHT)
     return tuple(sorted(missing))

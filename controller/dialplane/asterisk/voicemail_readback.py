@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.ami import IN_FLIGHT, Ami
 from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.normalise import same_truth
-from dialplane.asterisk.pipeline import each
 from dialplane.plan.objects import Mailbox
+from dialplane.tasks import run_for_each
 
 _OPTIONS: Mapping[str, str] = {
     "attach": "attachmessage",
@@ -42,7 +42,7 @@ async def read_back_mailboxes(ami: Ami, mailboxes: Iterable[Mailbox]) -> list[Mi
         else:
             found.extend(_differences(mailbox, shown))
 
-    await each(one, mailboxes)
+    await run_for_each(one, mailboxes, at_most=IN_FLIGHT)
     return found
 
 
@@ -54,7 +54,7 @@ async def mailboxes_left(ami: Ami, deleted: Iterable[Mailbox]) -> list[Mismatch]
         if await _show(ami, mailbox) is not None:
             found.append(_mismatch(mailbox, "", "deleted, but still in Asterisk"))
 
-    await each(one, deleted)
+    await run_for_each(one, deleted, at_most=IN_FLIGHT)
     return found
 
 

@@ -13,9 +13,12 @@ from dialplane.resources.conditions import ConditionType, Report, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.kinds import is_rendered
 from dialplane.services.contract import Service, ServiceReport, SiteView
+from dialplane.tasks import Backoff, keep_running
 
-FIRST_RETRY: Final = 1.0
-LAST_RETRY: Final = 60.0
+BACKOFF: Final = Backoff(1, 60)
+"""Before a service that failed is started again."""
+HEALTHY_AFTER: Final = 60.0
+"""Seconds after which a failure is a new trouble, not more of the last one."""
 
 
 class Services:
@@ -101,16 +104,14 @@ class Services:
         return bool(problems) and all(problem.partial for problem in problems)
 
     async def _keep(self, service: Service) -> None:
-        loop, wait = asyncio.get_running_loop(), FIRST_RETRY
-        while True:
-            started = loop.time()
-            try:
-                await service.run(self._changed)
-            except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
-                log_unexpected(f"{type(service).__name__} failed", error)
-            wait = FIRST_RETRY if loop.time() - started > LAST_RETRY else wait
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, LAST_RETRY)
+        async def run() -> None:
+            await service.run(self._changed)
+            raise RuntimeError("a service does not end by itself")
+
+        def note(error: Exception, _: float) -> None:  # whatever it is, the site goes on
+            log_unexpected(f"{type(service).__name__} failed", error)
+
+        await keep_running(run, errors=Exception, backoff=BACKOFF, on_error=note, healthy_after=HEALTHY_AFTER)
 
 
 def _said(service: Service) -> Mapping[Key, ServiceReport]:
