@@ -1,10 +1,12 @@
-"""What only passes in the second try fails the run and is printed last."""
+"""What only passes in the second try fails the run and is printed last; parts are built beside the tests that need none."""
 
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 GOOD = "def test_good(): pass\n"
@@ -23,12 +25,56 @@ def test_flaky(user):
 BROKEN = "def test_broken(): assert False\n"
 
 
-def run(folder: Path, text: str, *arguments: str) -> tuple[int, list[str]]:
-    (folder / "test_it.py").write_text(text)
-    command = [sys.executable, "-m", "tests", "-p", "no:cacheprovider", "-q", *arguments]
+WITH_PARTS = """
+import sys
+import tests.__main__ as run
+run.CACHED_WITHIN_SECONDS = 0.1
+sys.exit(run.run_with_parts(["-q", "-p", "no:cacheprovider"]))
+"""
+BUILDING = """
+import sys, time
+from pathlib import Path
+while not Path("ran").exists():
+    time.sleep(0.05)
+Path("built").touch()
+sys.exit({code})
+"""
+"""Stands in for the test bed; it is slower than the tests that need no part."""
+NEEDING = """
+from pathlib import Path
+import pytest
+
+def test_needs_none():
+    assert not Path("built").exists()
+    Path("ran").touch()
+
+@pytest.mark.real
+def test_needs_a_part():
+    assert Path("built").exists()
+"""
+
+
+def python(folder: Path, *arguments: str) -> tuple[int, list[str]]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=240, check=False)
     return done.returncode, done.stdout.splitlines()
+
+
+def run(folder: Path, text: str, *arguments: str) -> tuple[int, list[str]]:
+    (folder / "test_it.py").write_text(text)
+    return python(folder, "-m", "tests", "-p", "no:cacheprovider", "-q", *arguments)
+
+
+@pytest.mark.parametrize(("code", "passed"), [(0, 2), (1, 1)])
+def test_parts_are_built_beside_the_tests_that_need_none(tmp_path: Path, code: int, passed: int) -> None:
+    (tmp_path / "testbed").mkdir()
+    (tmp_path / "testbed" / "__init__.py").touch()
+    (tmp_path / "testbed" / "__main__.py").write_text(BUILDING.format(code=code))
+    (tmp_path / "test_it.py").write_text(NEEDING)
+    ended, lines = python(tmp_path, "-c", WITH_PARTS)
+    assert ended == code
+    assert sum(line.startswith("1 passed") for line in lines) == passed
 
 
 def test_a_run_without_failures_passes(tmp_path: Path) -> None:
