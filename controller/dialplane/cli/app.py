@@ -2,37 +2,19 @@
 
 import os
 import sys
-from importlib.metadata import version as installed
 from typing import Annotated, Any
 
 import typer
 from typer.exceptions import Abort, TyperException
 
-from dialplane.cli.command import read_options_once
-from dialplane.cli.commands.ami import ami
-from dialplane.cli.commands.bootstrap import bootstrap
-from dialplane.cli.commands.call import app as call
-from dialplane.cli.commands.campaign import app as campaign
-from dialplane.cli.commands.crds import crds
-from dialplane.cli.commands.diff import diff
-from dialplane.cli.commands.do_not_call import app as do_not_call
-from dialplane.cli.commands.docs import docs
-from dialplane.cli.commands.doctor import doctor
-from dialplane.cli.commands.explain import explain
-from dialplane.cli.commands.get import get
-from dialplane.cli.commands.notifications import app as notifications
-from dialplane.cli.commands.operator import operator
-from dialplane.cli.commands.pool import app as pool
-from dialplane.cli.commands.render import render
-from dialplane.cli.commands.run import run
-from dialplane.cli.commands.sms import app as sms
-from dialplane.cli.commands.validate import validate
 from dialplane.cli.errors import CommandError, ExitCode
 from dialplane.cli.help import kept
+from dialplane.cli.lazy_group import LazyGroup
 from dialplane.cli.output import say, warn
 
 app = typer.Typer(
     name="dialplane",
+    cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -42,13 +24,10 @@ app = typer.Typer(
 )
 
 
-def version() -> None:
-    """Show which version of dialplane this is."""
-    say(f"dialplane {installed('dialplane')}")
-
-
 def _version(asked: bool) -> None:
     if asked:
+        from dialplane.cli.commands.version import version
+
         version()
         raise typer.Exit
 
@@ -72,15 +51,6 @@ def root(
 
 
 app.callback(help=kept(root.__doc__))(root)
-for _command in (validate, render, diff, explain, run, operator, get, bootstrap, doctor, ami, crds, docs, version):
-    app.command(help=kept(_command.__doc__))(_command)
-app.add_typer(sms, name="sms")
-app.add_typer(notifications, name="notifications")
-app.add_typer(pool, name="pool")
-app.add_typer(call, name="call")
-app.add_typer(campaign, name="campaign")
-app.add_typer(do_not_call, name="do-not-call")
-read_options_once(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

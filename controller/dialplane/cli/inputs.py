@@ -19,7 +19,6 @@ from dialplane.reconcile.template_dir import load
 from dialplane.resources.key import Key
 from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import Problem, Reason
-from dialplane.services.notify.wording import BadTemplateError, MessageTemplate
 from dialplane.standalone.files import FILE_LIMIT, STDIN, File, SourceMissing, oversize, read_paths
 from dialplane.standalone.finding import Finding, Level
 from dialplane.standalone.secrets import SecretFiles, secrets_from_directory
@@ -144,6 +143,8 @@ def plan_site(site: Site, templates: Path | None = None, *, exact: bool = False,
 
 def _of_templates(spec: NotifierSpec) -> Iterator[Problem]:
     """What the notify service would say of a Notifier's templates, before any message is told by them."""
+    from dialplane.services.notify.wording import BadTemplateError, MessageTemplate
+
     try:
         MessageTemplate(spec.title, spec.template)
     except BadTemplateError as error:

@@ -1,6 +1,7 @@
 """Where text goes: tables and colours on a terminal, plain lines in a pipe, JSON or YAML for programs.
 
-`NO_COLOR` and `TERM=dumb` are respected (by rich). Nothing a manifest says is taken as markup.
+`NO_COLOR` and `TERM=dumb` are respected (by rich). Nothing a manifest says is taken as markup. Every command imports
+this module, so rich and the YAML writer are imported by the functions that use them.
 """
 
 import io
@@ -9,17 +10,13 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any, Final
-
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-from ruamel.yaml import YAML
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from typing import TYPE_CHECKING, Any, Final
 
 from dialplane.cli.plain_text import harmless_quoted
-from dialplane.standalone.document import reads_alike
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 WIDE: Final = 10_000
 """Columns of a pipe: a line is never folded there, so that `grep` and `cut` work."""
@@ -38,8 +35,10 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
-def console(*, error: bool = False) -> Console:
+def console(*, error: bool = False) -> "Console":
     """The terminal, or the pipe, as it is at this moment."""
+    from rich.console import Console
+
     stream = sys.stderr if error else sys.stdout
     width = None if stream.isatty() else WIDE
     return Console(
@@ -54,6 +53,8 @@ def _colourless() -> bool | None:
 def say(text: str = "", style: str | None = None) -> None:
     """One line to standard output."""
     if sys.stdout.isatty() and style:
+        from rich.text import Text
+
         console().print(Text(text, style=style))
     else:
         sys.stdout.write(f"{text}\n")
@@ -63,6 +64,8 @@ def warn(text: str, style: str | None = "yellow") -> None:
     """One line to standard error."""
     line = " ".join(text.split())
     if sys.stderr.isatty() and style:
+        from rich.text import Text
+
         console(error=True).print(Text(line, style=style))
     else:
         sys.stderr.write(f"{line}\n")
@@ -80,6 +83,8 @@ def as_json(value: Any) -> str:
 
 def as_yaml(value: Any) -> str:
     """The value as YAML that every reader reads alike: what could be taken for a number or a boolean is quoted."""
+    from ruamel.yaml import YAML
+
     yaml = YAML()
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -89,6 +94,10 @@ def as_yaml(value: Any) -> str:
 
 
 def _quoted(value: Any) -> Any:
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    from dialplane.standalone.document import reads_alike
+
     if isinstance(value, dict):
         return {_quoted(str(name)): _quoted(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -103,8 +112,13 @@ def emit(value: Any, form: Format) -> None:
     write(as_yaml(value) if form is Format.YAML else as_json(value))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[Sequence[str | None]] = ()) -> Table:
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[Sequence[str | None]] = ()
+) -> "Table":
     """A table in kubectl's manner: no lines, two blanks between columns. `styles` gives the colours, row by row."""
+    from rich.table import Table
+    from rich.text import Text
+
     made = Table(box=None, padding=(0, _BETWEEN, 0, 0), show_edge=False, header_style="bold", pad_edge=False)
     for heading in headings:
         made.add_column(heading, no_wrap=heading not in ELASTIC, overflow="ellipsis")
@@ -123,6 +137,8 @@ def show_table(
     A terminal that is too narrow folds the lines: half a name or an id would be of no use.
     """
     if sys.stdout.isatty():
+        from rich.cells import cell_len
+
         screen = console()
         least = [
             min(max(cell_len(row[i]) for row in [headings, *rows]), ELASTIC.get(heading, WIDE)) + _BETWEEN

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from dialplane.cli.extras import missing_extra
 from dialplane.plan.plan import Plan
@@ -11,7 +12,9 @@ from dialplane.resources.key import Key
 from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import Problem
 from dialplane.resources.snapshot import Snapshot
-from dialplane.services.contract import SiteView
+
+if TYPE_CHECKING:
+    from dialplane.services.contract import SiteView
 
 
 def service_faults(snapshot: Snapshot, plan: Plan) -> Iterator[tuple[Key, Problem]]:
@@ -24,11 +27,17 @@ def service_faults(snapshot: Snapshot, plan: Plan) -> Iterator[tuple[Key, Proble
     Raises:
         Unusable: what reads them is not installed.
     """
-    view = SiteView(snapshot, frozenset(key for key in snapshot.resources if not _excluded(plan, key)))
     specs = [resource.spec for resource in snapshot.resources.values()]
-    if any(isinstance(spec, CampaignSpec | InfinityTenantSpec) for spec in specs):
+    calls = any(isinstance(spec, CampaignSpec | InfinityTenantSpec) for spec in specs)
+    notifiers = any(isinstance(spec, NotifierSpec) for spec in specs)
+    if not calls and not notifiers:
+        return
+    from dialplane.services.contract import SiteView
+
+    view = SiteView(snapshot, frozenset(key for key in snapshot.resources if not _excluded(plan, key)))
+    if calls:
         yield from _of_calls(view)
-    if any(isinstance(spec, NotifierSpec) for spec in specs):
+    if notifiers:
         yield from _of_notifiers(view)
 
 
@@ -36,17 +45,17 @@ def _excluded(plan: Plan, key: Key) -> bool:
     return any(not problem.partial for problem in plan.problems.get(key, ()))
 
 
-def _of_calls(view: SiteView) -> Iterator[tuple[Key, Problem]]:
+def _of_calls(view: "SiteView") -> Iterator[tuple[Key, Problem]]:
     try:
-        from dialplane.services.infinity.campaign.desired import faults  # noqa: PLC0415 -- needs the extra `services`
+        from dialplane.services.infinity.campaign.desired import faults
     except ImportError as error:
         raise missing_extra(error, "services") from error
     yield from faults(view, datetime.now(UTC))
 
 
-def _of_notifiers(view: SiteView) -> Iterator[tuple[Key, Problem]]:
+def _of_notifiers(view: "SiteView") -> Iterator[tuple[Key, Problem]]:
     try:
-        from dialplane.services.notify.desired import desired_notifiers  # noqa: PLC0415 -- needs the extra `services`, and takes half a second
+        from dialplane.services.notify.desired import desired_notifiers
     except ImportError as error:
         raise missing_extra(error, "services") from error
     yield from ((duty.key, duty.problem) for duty in desired_notifiers(view, {}).values() if duty.problem is not None)

@@ -20,6 +20,7 @@ class Part(BaseModel):
     """
 
     model_config = ConfigDict(
+        defer_build=True,  # a kind that nobody uses costs nothing
         alias_generator=to_camel,
         extra="forbid",
         frozen=True,

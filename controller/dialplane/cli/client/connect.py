@@ -17,7 +17,7 @@ def connect(url: str | None, token_file: Path | None, state_dir: Path | None, **
         Unusable: it is not to be found, or the extra `services` is missing.
     """
     try:
-        from dialplane.cli.client.api_client import ApiClient  # noqa: PLC0415 -- the extra is optional, and slow to import
+        from dialplane.cli.client.api_client import ApiClient
     except ImportError as error:
         raise missing_extra(error, "services") from None
     return ApiClient(place(url, token_file, state_dir), **limits)

@@ -9,11 +9,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.live import Live
 from typer.core import TyperGroup
 
 from dialplane.cli.call_outcome import COLOURS, RUNG, ending, step, verdict
-from dialplane.cli.call_panel import CallPanel
 from dialplane.cli.client.call_follow import life
 from dialplane.cli.client.connect import connect
 from dialplane.cli.client.options import (
@@ -210,6 +208,10 @@ def _shown(call: Call, *, text: bool) -> Iterator[Any]:
         say(call["id"])
         yield _line
         return
+    from rich.live import Live
+
+    from dialplane.cli.call_panel import CallPanel
+
     panel = CallPanel(call)
     with Live(panel, console=console(), refresh_per_second=REDRAWS, redirect_stdout=False) as live:
 

@@ -7,11 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Group, RenderableType
-from rich.live import Live
-from rich.padding import Padding
-from rich.progress_bar import ProgressBar
-from rich.text import Text
 
 from dialplane.cli.campaign_pace import Pace
 from dialplane.cli.client.completion import names
@@ -25,6 +20,8 @@ from dialplane.cli.plain_text import harmless
 from dialplane.cli.state import StateDir
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from dialplane.cli.client.api_client import ApiClient
 
 WATCH_SECONDS: Final = 2.0
@@ -139,6 +136,8 @@ def _phase(found: dict[str, Any]) -> str:
 
 
 def _bar(api: "ApiClient", found: dict[str, Any]) -> None:
+    from rich.live import Live
+
     pace = Pace()
     pace.look(time.monotonic(), found)
     with Live(_view(found, pace, ""), console=console(), auto_refresh=False) as live:
@@ -179,7 +178,12 @@ def _line(found: dict[str, Any]) -> str:
     return harmless(f"{found['name']}: {_phase(found)}: {done} of {found['total']} done; {counts}")
 
 
-def _view(found: dict[str, Any], pace: Pace, said: str) -> RenderableType:
+def _view(found: dict[str, Any], pace: Pace, said: str) -> "RenderableType":
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
     total, done = found["total"], found["total"] - found["remaining"]
     share = f"{done / total:.0%}" if total else ""
     head = Text.assemble(

@@ -63,7 +63,7 @@ def operator(
         dialplane operator --namespace office
     """
     try:
-        from dialplane.kube.operator import Options, run_operator  # noqa: PLC0415 -- the extra is optional
+        from dialplane.kube.operator import Options, run_operator
     except ImportError as error:
         raise missing_extra(error, "operator") from None
     if not namespace:

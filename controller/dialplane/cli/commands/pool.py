@@ -8,9 +8,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Group, RenderableType
-from rich.live import Live
-from rich.text import Text
 
 from dialplane.cli.client.completion import names
 from dialplane.cli.client.connect import connect
@@ -23,6 +20,8 @@ from dialplane.cli.plain_text import harmless
 from dialplane.cli.state import StateDir
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from dialplane.cli.client.api_client import ApiClient
 
 WATCH_SECONDS: Final = 2.0
@@ -166,6 +165,8 @@ def _totals(pool: dict[str, Any]) -> str:
 def _watch(api: "ApiClient", tenant: str, pool: dict[str, Any]) -> None:
     """Until Ctrl-C: a table that is drawn anew on a terminal; in a pipe a line for whatever changes."""
     if sys.stdout.isatty():
+        from rich.live import Live
+
         with Live(_view(pool, ""), console=console(), auto_refresh=False, screen=False) as live:
             _again(api, tenant, lambda newer, said: live.update(_view(newer or pool, said), refresh=True))
         return
@@ -199,7 +200,10 @@ def _again(api: "ApiClient", tenant: str, tell: Callable[[dict[str, Any] | None,
             tell(None, str(error))
 
 
-def _view(pool: dict[str, Any], said: str) -> RenderableType:
+def _view(pool: dict[str, Any], said: str) -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+
     room = max(1, console().height - ROWS_AROUND)
     order = sorted(pool["extensions"], key=lambda each: (each["state"] not in _FIRST, each["number"]))
     shown = order[:room]

@@ -304,7 +304,7 @@ def _services(
     state: Path, listen: str, tokens: Path | None, url_file: Path | None, trusted: tuple[str, ...]
 ) -> ServiceOptions:
     def announce(sock: socket) -> None:
-        from dialplane.api.tokens import make_local_token  # noqa: PLC0415 -- only a site with services has it
+        from dialplane.api.tokens import make_local_token
 
         if tokens is None:
             make_local_token(state / API_TOKENS)
