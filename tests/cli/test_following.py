@@ -1,38 +1,62 @@
 """Following calls and campaigns: events in whatever pieces, streams that break off, an API that is away, the pace."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import httpx
 import pytest
+from httpx_sse import ServerSentEvent
 
 from dialplane.cli.campaign_pace import Pace
 from dialplane.cli.client import call_follow
 from dialplane.cli.client.call_follow import life
-from dialplane.cli.client.event_stream import LONGEST, BadStream, Event, Events
+from dialplane.cli.client.event_stream import LONGEST, BadStream, events
 from dialplane.cli.errors import NoAnswer, OutcomeUnknown
 
 STREAM = (
-    '\ufeff: a comment\r\nevent: state\r\nid: dialing\r\ndata: {"a":\r\ndata: "\u2028ü"}\r\n\r\n'
-    "retry: 3000\n\ndata:no blank\rid\r\revent: lost\n\ndata: half"
+    ': a comment\r\nevent: state\r\nid: dialing\r\ndata: {"a":\r\ndata: "\u2028ü"}\r\n\r\n'
+    ": still there\n\nretry: 3000\n\ndata:no blank\rid\r\revent: lost\n\ndata: half"
 )  # fmt: skip
-EVENTS = [Event("state", '{"a":\n"\u2028ü"}', "dialing"), Event("message", "no blank", "")]
+EVENTS = [("state", '{"a":\n"\u2028ü"}', "dialing"), ("message", "no blank", "")]
+
+
+def streamed(*parts: bytes, media_type: str = "text/event-stream") -> list[tuple[str, str, str]]:
+    """The events of an answer whose body comes in these parts."""
+    answer = httpx.Response(200, headers={"Content-Type": media_type}, stream=Body(parts))
+    return [(event.event, event.data, event.id) for event in events(answer)]
+
+
+class Body(httpx.SyncByteStream):
+    """A body that comes in parts."""
+
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self.parts = parts
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.parts)
 
 
 def test_events_are_the_same_wherever_they_are_cut() -> None:
     data = STREAM.encode()
     for cut in range(len(data)):
-        events = Events()
-        found = [event for part in (data[:cut], data[cut:]) for event in events.feed(part)]
-        assert found == EVENTS, cut
-    events = Events()
-    assert [event for at in range(len(data)) for event in events.feed(data[at : at + 1])] == EVENTS
+        assert streamed(data[:cut], data[cut:]) == EVENTS, cut
+    assert streamed(*(data[at : at + 1] for at in range(len(data)))) == EVENTS
 
 
-def test_an_event_without_an_end_is_not_kept_for_ever() -> None:
-    events = Events()
-    with pytest.raises(BadStream):
-        list(events.feed(b"data: " + b"x" * LONGEST))
+def test_an_event_without_an_end_is_not_kept() -> None:
+    with pytest.raises(BadStream, match="without an end"):
+        streamed(b"data: 1\n\n", *[b"data: " + b"x" * 1000 + b"\n"] * (LONGEST // 1000))
+
+
+def test_many_events_are_no_event_without_an_end() -> None:
+    event = b"data: " + b"x" * 1000 + b"\n\n"
+    assert len(streamed(*[event] * (LONGEST // 500))) == LONGEST // 500
+
+
+def test_an_answer_of_another_media_type_is_no_stream() -> None:
+    with pytest.raises(BadStream, match="no stream of events"):
+        streamed(b"data: 1\n\n", media_type="text/html")
 
 
 class Script:
@@ -42,13 +66,13 @@ class Script:
         self.streams, self.looks = streams, looks
         self.since: list[str] = []
 
-    def events(self, path: str, last: str) -> Iterator[Event]:
+    def events(self, path: str, last: str) -> Iterator[ServerSentEvent]:
         assert path == "/infinity/calls/call-1/events"
         self.since.append(last)
         for state in self.streams.pop(0) if self.streams else [NoAnswer("no stream")]:
             if isinstance(state, Exception):
                 raise state
-            yield Event("state", json.dumps(call(state)), state)
+            yield ServerSentEvent("state", json.dumps(call(state)), state)
 
     def get(self, _: str) -> dict[str, Any]:
         look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
@@ -102,10 +126,10 @@ def test_an_api_that_is_away_is_waited_for_and_not_for_ever(monkeypatch: pytest.
 
 def test_a_stream_of_nonsense_is_no_stream() -> None:
     class Odd(Script):
-        def events(self, path: str, last: str) -> Iterator[Event]:
+        def events(self, path: str, last: str) -> Iterator[ServerSentEvent]:
             del path
             self.since.append(last)
-            yield Event("state", "{", "")
+            yield ServerSentEvent("state", "{", "")
 
     assert states(Odd([], ["released"])) == ["reserved", "released"]
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
+from httpx_sse import ServerSentEvent
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -17,7 +18,7 @@ from tenacity import (
 )
 
 from dialplane.cli.client.discovery import Place
-from dialplane.cli.client.event_stream import BadStream, Event, Events
+from dialplane.cli.client.event_stream import BadStream, events
 from dialplane.cli.errors import NoAnswer, Refused, Unusable
 from dialplane.cli.plain_text import harmless
 
@@ -125,7 +126,7 @@ class ApiClient:
             raise NoAnswer(message, heard=heard) from None
         raise AssertionError("tenacity ends otherwise")
 
-    def events(self, path: str, last: str = "") -> Iterator[Event]:
+    def events(self, path: str, last: str = "") -> Iterator[ServerSentEvent]:
         """The events of a stream, from after the event with the id `last` on, until it ends.
 
         Raises:
@@ -133,7 +134,6 @@ class ApiClient:
             Refused, Unusable: as `get`.
         """
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
-        events = Events()
         try:
             with self._client.stream("GET", path, headers=headers, timeout=httpx.Timeout(10, read=SILENCE)) as answer:
                 if answer.status_code == HTTPStatus.NO_CONTENT:
@@ -141,10 +141,7 @@ class ApiClient:
                 if not answer.is_success:
                     answer.read()
                     self.result(_read(answer))
-                if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
-                    raise NoAnswer(f"{self._where.url}: there is no stream of events")
-                for chunk in answer.iter_bytes():
-                    yield from events.feed(chunk)
+                yield from events(answer)
         except (httpx.TransportError, BadStream) as error:
             raise NoAnswer(f"{self._where.url}: {_reason(error)}") from None
 

@@ -53,7 +53,7 @@ def _streamed(api: "ApiClient", call: Call) -> Iterator[Call]:
     """What a stream brings that is later than `call`; ends with the stream, however that ends."""
     try:
         for event in api.events(f"/infinity/calls/{call['id']}/events", call["state"]):
-            if event.type == "state" and _later(found := json.loads(event.data), call):
+            if event.event == "state" and _later(found := json.loads(event.data), call):
                 call = found
                 yield call
     except (CommandError, ValueError, KeyError, TypeError):
