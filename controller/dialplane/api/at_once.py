@@ -17,11 +17,12 @@ class ConcurrencyLimit:
         self._total = total
         self._what = what
         self._open: Counter[str] = Counter()
+        self._sum = 0
 
     @property
     def open(self) -> int:
         """How many are going on."""
-        return self._open.total()
+        return self._sum
 
     def check(self, token: str) -> None:
         """Raise a Refusal (429) where one more would be too many."""
@@ -32,8 +33,11 @@ class ConcurrencyLimit:
     def one(self, token: str) -> Iterator[None]:
         """Count one for as long as it goes on."""
         self._open[token] += 1
+        self._sum += 1
         try:
             yield
         finally:
+            self._sum -= 1
             self._open[token] -= 1
-            self._open += Counter()  # without those that have none
+            if not self._open[token]:
+                del self._open[token]

@@ -1,4 +1,7 @@
-"""uvicorn as one task among others: the probes of the operator and the HTTP API are served alike."""
+"""uvicorn as one task among others: the probes of the operator and the HTTP API are served alike.
+
+WebSockets have a server of their own, `socket_server`.
+"""
 
 import asyncio
 import contextlib
@@ -22,49 +25,56 @@ class CannotListen(Exception):
     """The address cannot be had: the user chooses another one. uvicorn itself would leave by SystemExit."""
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn without its hands on the signals: the root owns them."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
         yield
 
 
-class _Protocol(H11Protocol):
+class HttpProtocol(H11Protocol):
     """HTTP whose heads are bounded: in bytes by h11, and in seconds here."""
 
     _head: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Await the first head."""
         super().connection_made(transport)
-        self._await_head()
+        self.await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_head()
+        """Await nothing more."""
+        self.forget_head()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Stop the time of a head that is there; give the next one its own."""
         super().data_received(data)
-        if self._served():
-            self._forget_head()
+        if self.served():
+            self.forget_head()
         else:
-            self._await_head()
+            self.await_head()
 
-    def _served(self) -> bool:
+    def served(self) -> bool:
+        """Whether a request is being answered: no head is awaited."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _await_head(self) -> None:
+    def await_head(self) -> None:
+        """Give the next head its time."""
         if self._head is None:
             self._head = self.loop.call_later(HEAD_SECONDS, self._late)
 
-    def _forget_head(self) -> None:
+    def forget_head(self) -> None:
+        """A head is there, or nobody waits for it any more."""
         if self._head is not None:
             self._head.cancel()
             self._head = None
 
     def _late(self) -> None:
         self._head = None
-        if not self._served():
+        if not self.served():
             self.transport.close()
 
 
@@ -97,7 +107,7 @@ async def serve(app: Any, sock: socket.socket) -> None:
         access_log=False,
         log_level="error",  # its warnings are a line for each request that anybody gets wrong
         lifespan="off",
-        http=_Protocol,
+        http=HttpProtocol,
         ws="none",
         timeout_graceful_shutdown=1,
         timeout_keep_alive=IDLE_SECONDS,
@@ -105,7 +115,7 @@ async def serve(app: Any, sock: socket.socket) -> None:
         proxy_headers=False,  # uvicorn would believe whoever is on this machine; the application knows its proxies
         server_header=False,
     )
-    server = _Server(config)
+    server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     try:
         await asyncio.shield(serving)

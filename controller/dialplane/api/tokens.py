@@ -56,7 +56,7 @@ class Tokens:
     def holder_of(self, token: str) -> Holder | None:
         """Whose token it is, and what for; None where nobody has it."""
         self._read()
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        digest = _digest(token)
         holder = None
         for name, known in self._known.items():
             if hmac.compare_digest(known.digest, digest):
@@ -115,6 +115,16 @@ def _known(path: Path) -> _Known | None:
         _LOG.warning("a token does not count: a line is no scope", file=str(path), line=error.line)
         return None
     return _Known(hashlib.sha256(token).digest(), scopes)
+
+
+def matches(token: str, digest: bytes | None) -> bool:
+    """Whether `token` is the one with this SHA-256; it takes as long where there is none to compare with."""
+    same = hmac.compare_digest(_digest(token), digest or bytes(32))
+    return same and digest is not None
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 def make_local_token(folder: Path) -> Path:

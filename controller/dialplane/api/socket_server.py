@@ -1,0 +1,215 @@
+"""uvicorn for WebSockets, on a listener of their own: however many are open, the HTTP API has its connections."""
+
+import asyncio
+import resource
+import socket
+import sys
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+import h11
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
+
+from dialplane.api.server import IDLE_SECONDS, HttpProtocol, Server, listen
+from dialplane.api.websockets import ABORT, SocketApplication
+
+HANDSHAKES: Final = 2000
+"""Connections at a time whose head is not there; of more the oldest are cut off. A storm of devices that come back at
+once stays below: their heads follow at once."""
+BACKLOG: Final = 1024
+"""Connections that wait to be accepted."""
+HEAD_BYTES: Final = 8 * 1024
+"""Of the head of an upgrade."""
+HEAD_FIELDS: Final = 64
+"""Of the head of an upgrade."""
+FRAGMENTS: Final = 1024
+"""Frames of one message: empty ones count nothing towards its size."""
+BUFFER: Final = 64 * 1024
+"""Bytes that the kernel keeps for one peer that does not read; it would keep megabytes."""
+LOST_SECONDS: Final = 15
+"""How long a peer may leave sent bytes unacknowledged, or its window closed: a cut cable, a reader that stalls."""
+PROBE_SECONDS: Final = 60
+"""How long a connection is idle until the kernel asks whether the peer is there."""
+CLOSE_SECONDS: Final = 2.0
+"""How long the peer may take to answer a close frame."""
+STOP_SECONDS: Final = 0.6
+"""How long peers and endpoints may take when the process stops; uvicorn itself takes 0.2 s more."""
+DESCRIPTORS: Final = 65_536
+"""Open files that the process asks for: each connection is one."""
+RESERVED: Final = 1024
+"""Open files that are left to the rest of the process: the HTTP API, the database, Asterisk."""
+
+
+def listen_for_sockets(address: str) -> socket.socket:
+    """A listening socket for WebSockets at `HOST:PORT`, as `listen` has it; its connections inherit the options.
+
+    Raises:
+        CannotListen: with the reason.
+    """
+    sock = listen(address)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sys.platform == "linux":
+        # No WebSocket library ends a peer that acknowledges but does not read: closing, too, waits for its buffer.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LOST_SECONDS * 1000)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, LOST_SECONDS)
+    return sock
+
+
+async def serve_sockets(app: SocketApplication, sock: socket.socket) -> None:
+    """Serve until cancelled; then close every socket with 1001 (going away) and stop within a second.
+
+    `sock` comes from `listen_for_sockets`. Nothing here counts against the connections of `server.serve`.
+    """
+
+    async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(asyncio.CancelledError):  # by the stop below; uvicorn would log it as the application's fault
+            await app(scope, receive, send)
+
+    config = uvicorn.Config(
+        quiet,
+        log_config=None,
+        access_log=False,
+        log_level="error",
+        lifespan="off",
+        http=partial(_UpgradeProtocol, heads={}, most=_room()),  # type: ignore[arg-type]
+        ws=_SocketProtocol,
+        ws_max_size=app.largest_message,
+        ws_per_message_deflate=False,  # three times the memory of a socket, for messages too short to shrink
+        ws_ping_interval=None,  # the kernel probes idle peers; old devices answer pings only when they read
+        ws_ping_timeout=None,
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=IDLE_SECONDS,
+        backlog=BACKLOG,
+        proxy_headers=False,
+        server_header=False,
+    )
+    server = Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[sock]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await asyncio.wait([serving], timeout=STOP_SECONDS)
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()
+        for task in list(server.server_state.tasks):
+            task.cancel()
+        await asyncio.wait([serving], timeout=STOP_SECONDS / 2)
+        sock.close()
+
+
+class _UpgradeProtocol(HttpProtocol):
+    """HTTP until the upgrade: its head has its time, what follows has none."""
+
+    def __init__(self, *args: Any, heads: dict["_UpgradeProtocol", None], most: int, **kwargs: Any) -> None:
+        """`heads` are the connections of this listener whose head is awaited; `most` is for all of its connections."""
+        super().__init__(*args, **kwargs)
+        self._heads = heads
+        self._most = most
+        self._upgraded = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self._heads) > HANDSHAKES or len(self.connections) > self._most:
+            oldest = next(iter(self._heads))
+            oldest.forget_head()
+            oldest.connections.discard(oldest)
+            oldest.transport.abort()
+
+    def served(self) -> bool:
+        return self._upgraded or super().served()
+
+    def await_head(self) -> None:
+        self._heads[self] = None
+        super().await_head()
+
+    def forget_head(self) -> None:
+        self._heads.pop(self, None)
+        super().forget_head()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        if (
+            len(self.headers) > HEAD_FIELDS
+            or len(event.target) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES
+        ):
+            self.send_400_response(f"the head has more than {HEAD_BYTES:,} bytes or {HEAD_FIELDS} fields")
+            return
+        self._upgraded = True
+        super().handle_websocket_upgrade(event)
+        upgraded = self.transport.get_protocol()
+        if isinstance(upgraded, _SocketProtocol) and not upgraded.handshake_initiated:
+            self.transport.close()  # a head that h11 reads and websockets does not: nobody would wait for more of it
+
+
+class _SocketProtocol(WebSocketsSansIOProtocol):
+    """WebSockets whose peers cannot make the process keep what they do not read."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.close_timeout = CLOSE_SECONDS
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            self.scope["state"][ABORT] = self.transport.abort
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True  # by a refusal; uvicorn would log an error for each
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.transport.abort()  # its pongs would pile up
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) < FRAGMENTS:
+            super().handle_cont(event)
+        elif not self.close_sent:
+            self._fail(CloseCode.MESSAGE_TOO_BIG)
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:  # uvicorn would log a traceback each time
+                self._fail(CloseCode.INVALID_DATA)
+                return
+        super().send_receive_event_to_app()
+
+    def _fail(self, code: CloseCode) -> None:
+        self.conn.send_close(code)
+        self.handle_parser_exception()
+
+    def shutdown(self) -> None:
+        if self.close_sent or not self.handshake_complete:
+            super().shutdown()
+        elif not self.writable.is_set():
+            self.transport.abort()  # it would not read a close frame
+        elif not self.transport.is_closing():
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.GOING_AWAY})
+            self.conn.send_close(CloseCode.GOING_AWAY)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
+
+def _room() -> int:
+    """How many connections the open files of this process are enough for; asks the system for more of them first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    files = DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    return max(files - RESERVED, files // 2)
