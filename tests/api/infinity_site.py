@@ -13,16 +13,21 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from dialplane.api import Api, Tokens, application, server
+from dialplane.api import server
+from dialplane.api.application import application
+from dialplane.api.dependencies import Api
+from dialplane.api.tokens import Tokens
 from dialplane.services.contract import SiteView
+from dialplane.services.infinity.api.limits import STREAMS
 from dialplane.services.infinity.service import InfinityService
 from dialplane.services.infinity.tables import pools
 from dialplane.services.infinity.tables.calls import Call, NewCall
 from dialplane.services.infinity.tables.leases import Change
 from dialplane.services.infinity.tenant import Tenant, tenants
-from dialplane.services.sms.outbox import enqueue
+from dialplane.services.registry import mounts, scopes
 from dialplane.store import Store
 from testbed.manifests import Manifest, manifest
+from tests.api.texts import Texts
 from tests.infinity.site import SITE, tenant_manifest, view
 
 INFINITY = "/api/v1/infinity"
@@ -90,7 +95,7 @@ class World:
     @property
     def streams(self) -> int:
         """Event streams that are open."""
-        return int(self.app.state.streams.open)
+        return int(STREAMS.of(self.app).open)
 
     @property
     def followed(self) -> int:
@@ -186,8 +191,8 @@ async def site(store: Store, folder: Path, *tenants: Manifest, **api: Any) -> As
     """A site that serves."""
     tokens = folder / "tokens"
     tokens.mkdir()
-    for name, scopes in SCOPES.items():
-        (tokens / name).write_text(f"{word(name)}\n{scopes}\n")
+    for name, lines in SCOPES.items():
+        (tokens / name).write_text(f"{word(name)}\n{lines}\n")
     manifests = [*(tenants or (of_tenant("acme"), of_tenant("globex")))]
     for name, of, whom in (
         ("spring", "acme", {"upload": True}),
@@ -197,8 +202,8 @@ async def site(store: Store, folder: Path, *tenants: Manifest, **api: Any) -> As
             manifests.append(of_campaign(name, of, **whom))
     port = InfinityService(store, SITE, tell=lambda *_: None)
     port.observe(_view(manifests))
-    dongles = {"gsm1": "all"}
-    made = Api(store, SITE, Tokens(tokens), enqueue, lambda: dongles, forward_to=lambda _: (), infinity=port, **api)
+    services = {"sms": Texts(store, SITE, {"gsm1": "all"}), "infinity": port}
+    made = Api(store, SITE, Tokens(tokens, scopes()), mounts(), services, **api)
     app = application(made)
     sock = server.listen("127.0.0.1:0")
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"

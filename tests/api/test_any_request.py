@@ -9,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dialplane.api import Api, Tokens, application
-from dialplane.api.application import schema
-from dialplane.services.sms.outbox import enqueue
+from dialplane.api.application import application, schema
+from dialplane.api.dependencies import Api
+from dialplane.api.tokens import Tokens
+from dialplane.services.registry import mounts, scopes
 from dialplane.store import Store
 from tests.api.test_api import HEADERS, SITE, TOKEN
+from tests.api.texts import Texts
 
 ODD = ["\x00", "\x10", "\ud800", "😀", "null", "-1", "9" * 30, "1e999", "0001-01-01T00:00:00+14:00", "%", "[", "in-"]
 TEXT = st.one_of(st.sampled_from(ODD), st.text(max_size=40), st.integers().map(str), st.datetimes().map(str))
@@ -34,7 +36,11 @@ def app(store: Store, tmp_path: Any) -> Any:
     (tmp_path / "tokens" / "tests").write_text(TOKEN)
     return application(
         Api(
-            store, SITE, Tokens(tmp_path / "tokens"), enqueue, lambda: {"gsm1": "all"}, forward_to=lambda _: ("people",)
+            store,
+            SITE,
+            Tokens(tmp_path / "tokens", scopes()),
+            mounts(),
+            {"sms": Texts(store, SITE, {"gsm1": "all"}, gsm1="people")},
         )
     )
 

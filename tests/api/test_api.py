@@ -13,16 +13,19 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from dialplane.api import Api, Tokens, application, serve, server
-from dialplane.api.application import schema
-from dialplane.api.tokens import make_local_token
+from dialplane.api import server
+from dialplane.api.application import application, schema, serve
+from dialplane.api.dependencies import Api
+from dialplane.api.tokens import Tokens, make_local_token
 from dialplane.asterisk.errors import LineRefused
 from dialplane.services.notify.tables import deliveries, folding
+from dialplane.services.registry import mounts, scopes
 from dialplane.services.sms.tables import inbox, outgoing, outgoing_parts
 from dialplane.services.sms.tables.inbox import Received, derived_id
 from dialplane.services.sms.tables.outgoing import Enqueued, NewOutgoing
 from dialplane.store import Store, events
 from dialplane.store.events import NewEvent
+from tests.api.texts import Texts
 from tests.databases import NOW
 
 SITE = "office"
@@ -40,18 +43,21 @@ def enqueue(store: Store, new: NewOutgoing, /, *, now: datetime) -> Enqueued:
 
 class Woken:
     def __init__(self) -> None:
-        self.sender = self.notifier = 0
+        self.outbox = 0
 
-    def wake_sender(self) -> None:
-        self.sender += 1
-
-    def wake_notifier(self) -> None:
-        self.notifier += 1
+    def wake_outbox(self) -> None:
+        self.outbox += 1
 
 
 @pytest.fixture
 def woken() -> Woken:
     return Woken()
+
+
+@pytest.fixture
+def texts(store: Store, monkeypatch: pytest.MonkeyPatch) -> Texts:
+    monkeypatch.setattr("dialplane.services.sms.api.enqueue", enqueue)
+    return Texts(store, SITE, {"gsm1": "all", "gsm2": "all", "gsm3": None}, gsm1="people")
 
 
 @pytest.fixture
@@ -63,16 +69,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def api(store: Store, folder: Path, woken: Woken) -> Api:
+def api(store: Store, folder: Path, texts: Texts, woken: Woken) -> Api:
     return Api(
         store,
         SITE,
-        Tokens(folder),
-        enqueue,
-        dongles=lambda: {"gsm1": "all", "gsm2": "all", "gsm3": None},
-        forward_to=lambda name: ("people",) if name == "gsm1" else (),
-        wake_sender=woken.wake_sender,
-        wake_notifier=woken.wake_notifier,
+        Tokens(folder, scopes()),
+        mounts(),
+        {"sms": texts},
+        wake_outbox=woken.wake_outbox,
     )
 
 
@@ -173,9 +177,9 @@ def named(tokens: Tokens, token: str) -> str | None:
 
 def test_a_short_token_does_not_count(folder: Path) -> None:
     (folder / "short").write_text("123456789012345")
-    assert named(Tokens(folder), "123456789012345") is None
+    assert named(Tokens(folder, ()), "123456789012345") is None
     (folder / "empty").write_text("\n")
-    assert named(Tokens(folder), "") is None
+    assert named(Tokens(folder, ()), "") is None
 
 
 def test_tokens_of_a_mounted_secret_are_followed_through_its_exchange(tmp_path: Path) -> None:
@@ -187,7 +191,7 @@ def test_tokens_of_a_mounted_secret_are_followed_through_its_exchange(tmp_path: 
     folder.mkdir()
     (folder / "..data").symlink_to(tmp_path / "..1")
     (folder / "ci").symlink_to("..data/ci")
-    tokens = Tokens(folder)
+    tokens = Tokens(folder, ())
     assert named(tokens, "the-token-of-version-1") == "ci"
     (folder / "..new").symlink_to(tmp_path / "..2")
     (folder / "..new").rename(folder / "..data")
@@ -200,12 +204,12 @@ def test_the_local_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path
     token = path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
     assert make_local_token(tmp_path / "tokens").read_text() == token
-    assert named(Tokens(tmp_path / "tokens"), token.strip()) == "local"
+    assert named(Tokens(tmp_path / "tokens", ()), token.strip()) == "local"
 
 
 def test_a_flood_of_wrong_tokens_is_one_line_a_minute(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clock = iter(range(1000))
-    tokens = Tokens(folder, clock=lambda: float(next(clock)) / 2)
+    tokens = Tokens(folder, (), clock=lambda: float(next(clock)) / 2)
     for number in range(300):
         assert named(tokens, f"guess-{number}") is None
     said = [line for line in capsys.readouterr().out.splitlines() if "without a valid token" in line]
@@ -312,7 +316,7 @@ async def test_what_is_not_there_is_404(client: httpx.AsyncClient, path: str) ->
     is_problem(await client.post(f"{path}/resend"), 404)
 
 
-async def test_a_message_is_queued_and_can_be_followed(client: httpx.AsyncClient, woken: Woken) -> None:
+async def test_a_message_is_queued_and_can_be_followed(client: httpx.AsyncClient, texts: Texts) -> None:
     answer = await client.post(SMS, json=SENT)
     assert answer.status_code == 202, answer.text
     found = (await client.get(answer.headers["location"])).json()
@@ -326,7 +330,7 @@ async def test_a_message_is_queued_and_can_be_followed(client: httpx.AsyncClient
     assert [part["state"] for part in found["parts"]] == ["waiting"]
     listed = (await client.get(f"{SMS}/outgoing", params={"phase": "Queued", "to": "+15550100"})).json()
     assert [each["id"] for each in listed["items"]] == [found["id"]]
-    assert woken.sender == 1
+    assert texts.woken == 1
 
 
 async def test_an_idempotency_key_sends_once(client: httpx.AsyncClient) -> None:
@@ -473,7 +477,7 @@ async def test_a_message_received_goes_to_the_notifiers_again(
         ["people"],
         True,
     )
-    assert woken.notifier == 1
+    assert woken.outbox == 1
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Expired"])
@@ -515,7 +519,7 @@ async def test_a_dead_notification_is_found_and_tried_again(
     ]
     answer = await client.post(f"/api/v1/notifications/{first.id}/resend")
     assert (answer.status_code, answer.json()["state"], answer.json()["attempts"]) == (202, "pending", 0)
-    assert woken.notifier == 1
+    assert woken.outbox == 1
     page = (await client.get("/api/v1/notifications", params={"limit": 1})).json()
     rest = (await client.get("/api/v1/notifications", params={"limit": 1, "cursor": page["next"]})).json()
     assert {page["items"][0]["notifier"], rest["items"][0]["notifier"]} == {"a", "b"}

@@ -11,11 +11,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from dialplane.api import application, server
+from dialplane.api import server
+from dialplane.api.application import application
 from dialplane.api.at_once import ConcurrencyLimit
 from dialplane.api.limits import UPLOADS_EACH
 from dialplane.api.rates import Rate
-from dialplane.services.infinity.api import calls, events
+from dialplane.services.infinity.api import events
+from dialplane.services.infinity.api.limits import PLACING, STREAMS
 from dialplane.services.infinity.tables import leases
 from dialplane.services.infinity.tables.leases import Change
 from dialplane.store import Store
@@ -140,11 +142,11 @@ async def test_who_waits_gets_the_extension_that_is_freed(platform: World, peer:
 
 
 async def test_those_who_wait_take_no_connection_from_the_platforms_word(platform: World) -> None:
-    platform.app.state.placing = ConcurrencyLimit(2, 3, "calls are being placed")
+    platform.app.state.concurrency["placing"] = ConcurrencyLimit(2, 3, "calls are being placed")
     first, _ = await platform.dial(), await platform.dial()
     waiting = [asyncio.create_task(call(platform, wait_seconds=60)) for _ in range(2)]
     async with asyncio.timeout(20):
-        while platform.app.state.placing.open < len(waiting):
+        while PLACING.of(platform.app).open < len(waiting):
             await asyncio.sleep(0.01)
     assert "too many" in is_problem(await call(platform, wait_seconds=60), 429)
     is_problem(await call(platform, "other", tenant="globex"), 503)  # of another token, asked and not sent
@@ -154,12 +156,12 @@ async def test_those_who_wait_take_no_connection_from_the_platforms_word(platfor
     for each in waiting:
         each.cancel()
     async with asyncio.timeout(20):
-        while platform.app.state.placing.open:
+        while PLACING.of(platform.app).open:
             await asyncio.sleep(0.01)
 
 
 def test_long_requests_leave_connections_for_others() -> None:
-    assert calls.PLACING + events.STREAMS < server.CONNECTIONS
+    assert PLACING.total + STREAMS.total < server.CONNECTIONS
 
 
 async def test_nobody_is_rung_for_a_caller_who_went(platform: World, peer: InfinityPeer) -> None:
@@ -472,7 +474,7 @@ async def test_who_comes_back_is_told_what_is_new(world: World) -> None:
 
 
 async def test_a_stream_that_is_left_leaves_nothing_behind_and_too_many_are_refused(world: World) -> None:
-    world.app.state.streams = ConcurrencyLimit(1, 10, "event streams are open")
+    world.app.state.concurrency["streams"] = ConcurrencyLimit(1, 10, "event streams are open")
     call = await world.dial()
     async with Follower(world, call.id) as follower:
         assert await follower.next()
@@ -502,6 +504,6 @@ async def quiet(world: World) -> bool:
 
 
 async def test_without_outbound_calls_it_says_so(world: World) -> None:
-    app = application(replace(world.api, infinity=None))
+    app = application(replace(world.api, services={}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
         is_problem(await client.get(f"{INFINITY}/configs", headers=world.headers("reader")), 503)

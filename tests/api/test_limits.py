@@ -10,12 +10,17 @@ from starlette.types import Message, Receive, Scope, Send
 from dialplane.api import limits
 from dialplane.api.at_once import ConcurrencyLimit
 from dialplane.api.dependencies import PREFIX
-from dialplane.api.limits import BODY, CALL_SECONDS, SECONDS, STREAM_SECONDS, UPLOAD, Allowance, Limited, allowance
+from dialplane.api.limits import BODY, SECONDS, UPLOAD, Allowance, Allowances, Limited
 from dialplane.api.problems import Refusal
 from dialplane.api.scopes import Scopes
 from dialplane.api.tokens import Holder
+from dialplane.services.infinity.api.limits import CALL_SECONDS, STREAM_SECONDS
+from dialplane.services.registry import mounts
 
 LIST = f"{PREFIX}/infinity/campaigns/spring/destinations"
+ALLOWANCES = Allowances(
+    (method, PREFIX + path, allowed) for each in mounts() for method, path, allowed in each.allowances
+)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +38,7 @@ LIST = f"{PREFIX}/infinity/campaigns/spring/destinations"
     ],
 )
 def test_only_who_needs_more_is_allowed_more(method: str, path: str, body: int, at_least: float) -> None:
-    allowed = allowance(method, PREFIX + path)
+    allowed = ALLOWANCES.of(method, PREFIX + path)
     assert allowed.body == body
     assert allowed.seconds >= at_least
     assert (allowed == Allowance()) == (body == BODY and at_least == SECONDS)
@@ -64,7 +69,12 @@ class Request:
 
 
 def served(admit: Any = lambda _: None) -> Limited:
-    return Limited(PlainTextResponse("done"), admit, ConcurrencyLimit(limits.UPLOADS_EACH, limits.UPLOADS, "uploads"))
+    return Limited(
+        PlainTextResponse("done"),
+        admit,
+        ALLOWANCES,
+        ConcurrencyLimit(limits.UPLOADS_EACH, limits.UPLOADS, "uploads"),
+    )
 
 
 async def test_who_is_not_let_in_has_nothing_read() -> None:
@@ -97,7 +107,7 @@ async def test_what_says_that_it_is_too_large_is_not_read() -> None:
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_USUAL", Allowance(body_seconds=0.01, seconds=60))
+    monkeypatch.setattr(limits, "USUAL", Allowance(body_seconds=0.01, seconds=60))
     assert await Request("POST", f"{PREFIX}/sms").to(served()) == 408
 
 

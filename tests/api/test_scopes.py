@@ -4,30 +4,31 @@ from pathlib import Path
 
 import pytest
 
-from dialplane.api.scopes import EVERYTHING, BadScopeError, Right, Scopes, parse
+from dialplane.api.scopes import EVERYTHING, BadScopeError, Scopes, parse
 from dialplane.api.tokens import LONGEST, Tokens, make_local_token
 from dialplane.cli.client.discovery import place
+from dialplane.services.registry import scopes
 
 TOKEN = "the-token-of-the-tests"
 
 
 def of(*lines: str) -> Scopes:
-    return parse(enumerate(lines, start=2))
+    return parse(enumerate(lines, start=2), scopes())
 
 
 def holder(folder: Path, content: str, token: str = TOKEN) -> Scopes | None:
     (folder / "ci").write_text(content)
-    found = Tokens(folder).holder_of(token)
+    found = Tokens(folder, scopes()).holder_of(token)
     return found.scopes if found else None
 
 
 @pytest.mark.parametrize("lines", [(), ("",), ("", "")], ids=str)
 def test_without_a_scope_a_token_is_for_everything(lines: tuple[str, ...]) -> None:
-    scopes = of(*lines)
-    assert scopes == EVERYTHING
-    assert scopes.covers("sms")
-    assert scopes.covers("notifications")
-    assert scopes.reach("manage") is None
+    granted = of(*lines)
+    assert granted == EVERYTHING
+    assert granted.covers("sms")
+    assert granted.covers("notifications")
+    assert granted.reach("infinity", "manage") is None
 
 
 @pytest.mark.parametrize(
@@ -40,19 +41,19 @@ def test_without_a_scope_a_token_is_for_everything(lines: tuple[str, ...]) -> No
         ("notifications", set()),
     ],
 )
-def test_a_scope_allows_what_it_says_and_reading(line: str, rights: set[Right]) -> None:
-    for scopes, every in ((of(line), False), (of(line.replace("acme", "*")), True)):
+def test_a_scope_allows_what_it_says_and_reading(line: str, rights: set[str]) -> None:
+    for granted, every in ((of(line), False), (of(line.replace("acme", "*")), True)):
         for right in ("read", "call", "manage"):
-            assert scopes.of_tenant(right, "acme") == (right in rights)
-            assert scopes.of_tenant(right, "globex") == (every and right in rights)
-        assert scopes.covers("sms") == (line == "sms")
-        assert scopes.covers("notifications") == (line == "notifications")
+            assert granted.allows("infinity", right, "acme") == (right in rights)
+            assert granted.allows("infinity", right, "globex") == (every and right in rights)
+        assert granted.covers("sms") == (line == "sms")
+        assert granted.covers("notifications") == (line == "notifications")
 
 
 def test_scopes_add_up_and_each_tenant_has_its_own() -> None:
-    scopes = of("infinity:call:acme", "", "infinity:manage:globex", "notifications")
-    assert scopes.reach("read") == {"acme", "globex"}
-    assert (scopes.reach("call"), scopes.reach("manage")) == ({"acme"}, {"globex"})
+    granted = of("infinity:call:acme", "", "infinity:manage:globex", "notifications")
+    assert granted.reach("infinity", "read") == {"acme", "globex"}
+    assert (granted.reach("infinity", "call"), granted.reach("infinity", "manage")) == ({"acme"}, {"globex"})
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,6 @@ def test_a_file_that_is_too_long_does_not_count(tmp_path: Path) -> None:
 
 def test_the_token_of_run_is_for_everything(tmp_path: Path) -> None:
     path = make_local_token(tmp_path)
-    found = Tokens(tmp_path).holder_of(path.read_text().strip())
+    found = Tokens(tmp_path, scopes()).holder_of(path.read_text().strip())
     assert found is not None
     assert found.scopes == EVERYTHING

@@ -17,19 +17,23 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from dialplane.api import Api, Tokens, serve, server
-from dialplane.api.tokens import make_local_token
+from dialplane.api import server
+from dialplane.api.application import serve
+from dialplane.api.dependencies import Api
+from dialplane.api.tokens import Tokens, make_local_token
 from dialplane.cli.plain_text import harmless, harmless_quoted
 from dialplane.cli.state import API_TOKENS, API_URL, announce_api, only_one
 from dialplane.resources.dongle import DongleSpec
 from dialplane.services.notify.tables import deliveries, folding
+from dialplane.services.registry import mounts, scopes
 from dialplane.services.sms.modems import Fleet
 from dialplane.services.sms.tables import inbox, outgoing, outgoing_parts
 from dialplane.services.sms.tables.inbox import Received, derived_id
-from dialplane.services.sms.tables.outgoing import Enqueued, NewOutgoing, Outgoing
+from dialplane.services.sms.tables.outgoing import Outgoing
 from dialplane.services.sms.waiting import why_waiting
 from dialplane.store import Store, events
 from dialplane.store.events import NewEvent
+from tests.api.texts import Texts
 from tests.cli.test_commands import on_a_terminal
 
 SITE = "office"
@@ -52,14 +56,13 @@ def served(tmp_path: Path) -> Iterator[Served]:
     store = Store.open(f"sqlite:///{tmp_path}/store.db")
     sock = server.listen("127.0.0.1:0")
 
-    def enqueue(store: Store, new: NewOutgoing, /, *, now: datetime) -> Enqueued:
-        return outgoing.enqueue(store, new, [new.text], now=now)
+    class Waiting(Texts):
+        def waits(self, message: Outgoing) -> str:
+            spec = DongleSpec.model_validate({"imei": "354000000000010"})
+            return why_waiting(message, {"gsm1": spec}, Fleet(NOW))
 
-    def waits(message: Outgoing) -> str:
-        spec = DongleSpec.model_validate({"imei": "354000000000010"})
-        return why_waiting(message, {"gsm1": spec}, Fleet(NOW))
-
-    api = Api(store, SITE, Tokens(state / API_TOKENS), enqueue, lambda: {"gsm1": None}, lambda _: (), waits=waits)
+    services = {"sms": Waiting(store, SITE, {"gsm1": None})}
+    api = Api(store, SITE, Tokens(state / API_TOKENS, scopes()), mounts(), services)
     loop = asyncio.new_event_loop()
     task = loop.create_task(serve(api, sock))
     thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))

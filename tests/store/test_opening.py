@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from dialplane.services.registry import tables
 from dialplane.services.sms.tables import inbox
-from dialplane.services.tables import tables
 from dialplane.store import Store, StoreError, StoreNewer, StoreUnavailable
 from dialplane.store.errors import StoreUnusable
 from dialplane.store.migration import scripts

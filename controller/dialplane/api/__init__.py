@@ -1,9 +1,4 @@
-"""The HTTP API: one FastAPI application that mounts what the services offer. Whoever calls it shows a token.
+"""The HTTP API's framework, below the services: one FastAPI application with the paths that services mount.
 
-`serve` is all that a front door needs.
+Whoever calls it shows a token. `application.serve` is all that a process needs to offer it.
 """
-
-from dialplane.api.application import Api, application, serve
-from dialplane.api.tokens import Tokens
-
-__all__ = ["Api", "Tokens", "application", "serve"]

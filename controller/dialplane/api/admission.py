@@ -1,27 +1,26 @@
 """Who is let in, before anything but the head of a request is read."""
 
 from http import HTTPStatus
-from typing import Final
 
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from dialplane.api.dependencies import HEALTH, PREFIX, Api
-from dialplane.api.limits import BODY, allowance
+from dialplane.api.limits import Allowances
+from dialplane.api.mount import OpenPath
 from dialplane.api.problems import Refusal
 from dialplane.api.rates import RateLimit, neighbourhood
-from dialplane.services.infinity import callback
-
-CALLBACK: Final = f"{PREFIX}/infinity/callback/call-record"
-"""The only path that asks for another proof than a token: the platform's secret is in the body's signature."""
 
 
 class Admission:
-    """Lets in who shows a token, and not too often; and the platforms of tenants."""
+    """Lets in who shows a token, and not too often; and those whom an `OpenPath` expects."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, allowances: Allowances) -> None:
+        """Serve `api`; `allowances` say which requests need a right before their body is read."""
         self._api = api
+        self._allowances = allowances
+        self._open = {f"{PREFIX}{mount.open.path}": mount.open for mount in api.mounts if mount.open}
         self._requests = RateLimit(api.rate, "requests with this token")
         # Apart, so that nobody who tries tokens from behind the same proxy keeps the platform out.
         self._strangers = RateLimit(api.failure_rate, "requests from this address without a valid token")
@@ -35,8 +34,8 @@ class Admission:
         """
         if scope["path"] == HEALTH:
             return
-        if scope["path"] == CALLBACK:
-            self._admit_platform(scope)
+        if (path := self._open.get(scope["path"])) is not None:
+            self._expect(path, scope)
             return
         scheme, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
         token = token if scheme.lower() == "bearer" else ""
@@ -46,8 +45,9 @@ class Admission:
             said = "this token is not known here" if token else "say who you are: Authorization: Bearer TOKEN"
             raise Refusal(HTTPStatus.UNAUTHORIZED, said, WWW_Authenticate="Bearer")
         self._requests.count(holder.name)
-        if allowance(scope["method"], scope["path"]).body > BODY and holder.scopes.reach("manage") == frozenset():
-            raise Refusal(HTTPStatus.FORBIDDEN, "this token manages no tenant")
+        right = self._allowances.of(scope["method"], scope["path"]).right
+        if right is not None and holder.scopes.reach(*right) == frozenset():
+            raise Refusal(HTTPStatus.FORBIDDEN, f"this token has no scope {':'.join(right)}")
         scope.setdefault("state", {})["holder"] = holder
 
     def guessed(self, scope: Scope) -> None:
@@ -58,11 +58,10 @@ class Admission:
         """
         self._guesses.count(_whence(scope))
 
-    def _admit_platform(self, scope: Scope) -> None:
-        infinity = self._api.infinity
-        if infinity is None or not callback.heard(infinity.tenants().values(), address_of(scope)):
+    def _expect(self, path: OpenPath, scope: Scope) -> None:
+        if not path.expects(self._api, address_of(scope)):
             self.guessed(scope)
-            raise Refusal(HTTPStatus.FORBIDDEN, "no tenant takes callbacks from this address")
+            raise Refusal(HTTPStatus.FORBIDDEN, path.refusal)
 
 
 def _whence(scope: Scope) -> str:

@@ -13,14 +13,7 @@ from dialplane.api import models, problems, server
 from dialplane.api.admission import Admission
 from dialplane.api.at_once import ConcurrencyLimit
 from dialplane.api.dependencies import HEALTH, PREFIX, Api, Site, authenticated, needs
-from dialplane.api.limits import UPLOADS, UPLOADS_EACH, Limited
-from dialplane.resources.sms_message import SmsMessageSpec
-from dialplane.services.infinity.api import routes
-from dialplane.services.infinity.api.calls import PLACING, PLACING_EACH
-from dialplane.services.infinity.api.events import STREAMS, STREAMS_EACH
-from dialplane.services.infinity.api.models import MakeCall
-from dialplane.services.notify import api as notifications
-from dialplane.services.sms import api as messages
+from dialplane.api.limits import UPLOADS, UPLOADS_EACH, Allowances, Limited
 from dialplane.store import Store, StoreError
 
 __all__ = ["Api", "application", "serve"]
@@ -43,21 +36,22 @@ def application(api: Api) -> FastAPI:
         redoc_url=None,
     )
     app.state.api = api
-    problems.install(app, {f"{PREFIX}/sms": SmsMessageSpec, f"{PREFIX}/infinity/make-call": MakeCall})
-    app.state.streams = ConcurrencyLimit(STREAMS_EACH, STREAMS, "event streams are open")
-    app.state.placing = ConcurrencyLimit(PLACING_EACH, PLACING, "calls are being placed")
+    app.state.concurrency = {}
+    bodies = {f"{PREFIX}{path}": model for mount in api.mounts for path, model in mount.bodies.items()}
+    problems.install(app, bodies)
     guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticated)])
-    guarded.include_router(messages.router, dependencies=[Depends(needs("sms"))])
-    guarded.include_router(notifications.router, dependencies=[Depends(needs("notifications"))])
-
-    guarded.include_router(routes.guarded)
+    for mount in api.mounts:
+        if mount.open is None:
+            guarded.include_router(mount.router, dependencies=[Depends(needs(mount.area))] if mount.area else [])
 
     @guarded.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
         return schema(app)
 
     app.include_router(guarded)
-    app.include_router(routes.platform, prefix=PREFIX)
+    for mount in api.mounts:
+        if mount.open is not None:
+            app.include_router(mount.router, prefix=PREFIX)
 
     @app.get(HEALTH, tags=["health"], summary="Whether the API can do its work")
     async def health(site: Site, response: Response) -> models.Health:
@@ -69,9 +63,12 @@ def application(api: Api) -> FastAPI:
             return models.Health(status="unavailable")
         return models.Health(status="ok")
 
-    app.state.door = door = Admission(api)
+    allowances = Allowances(
+        (method, f"{PREFIX}{path}", allowance) for mount in api.mounts for method, path, allowance in mount.allowances
+    )
+    app.state.admission = admission = Admission(api, allowances)
     app.state.uploads = ConcurrencyLimit(UPLOADS_EACH, UPLOADS, "lists are being uploaded: try again")
-    app.add_middleware(Limited, admit=door.admit, uploads=app.state.uploads)
+    app.add_middleware(Limited, admit=admission.admit, allowances=allowances, uploads=app.state.uploads)
     if api.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(api.trusted_proxies))
     return app
@@ -85,7 +82,9 @@ async def serve(api: Api, sock: socket) -> None:
 def schema(app: FastAPI) -> dict[str, Any]:
     """The application in OpenAPI."""
     made = app.openapi()
-    made["components"]["schemas"].update(problems.schemas())
+    made["components"]["schemas"].update(
+        problems.schemas(model for mount in app.state.api.mounts for model in mount.problems)
+    )
     return made
 
 

@@ -3,7 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
+
+from fastapi import FastAPI
 
 from dialplane.api.problems import Refusal
 
@@ -41,3 +44,21 @@ class ConcurrencyLimit:
             self._open[token] -= 1
             if not self._open[token]:
                 del self._open[token]
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """How many requests of one sort may go on in an application at a time."""
+
+    name: str
+    """Its own in the application."""
+    each: int
+    """Of one token."""
+    total: int
+    what: str
+    """Completes the sentence `too many …`."""
+
+    def of(self, app: FastAPI) -> ConcurrencyLimit:
+        """Return the application's counter."""
+        limits: dict[str, ConcurrencyLimit] = app.state.concurrency
+        return limits.setdefault(self.name, ConcurrencyLimit(self.each, self.total, self.what))

@@ -1,32 +1,23 @@
 """What the paths of the API work with."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from dialplane.api.mount import Mount
 from dialplane.api.problems import Refusal
 from dialplane.api.rates import GUESSES, USUAL, Rate
-from dialplane.api.scopes import Area
 from dialplane.api.tokens import Holder, Tokens
-from dialplane.services.infinity.api.port import Infinity
-from dialplane.services.sms.tables.outgoing import Enqueued, NewOutgoing, Outgoing
 from dialplane.store import Store
 
 PREFIX: Final = "/api/v1"
 HEALTH: Final = f"{PREFIX}/health"
 """The only path for everybody."""
-
-
-class Enqueue(Protocol):
-    """Cuts a message into its parts and keeps it to be sent; blocks."""
-
-    def __call__(self, store: Store, new: NewOutgoing, /, *, now: datetime) -> Enqueued:
-        """See `store.outgoing.enqueue`. Raises LineRefused where no modem could send the text."""
 
 
 def _nothing() -> None:
@@ -35,25 +26,19 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One site, as the API serves it. The functions are called from the loop's thread and never wait."""
+    """One site, as the API serves it."""
 
     store: Store
     site: str
     """The namespace."""
     tokens: Tokens
-    enqueue: Enqueue
-    dongles: Callable[[], Mapping[str, str | None]]
-    """The Dongles that may send, by name, each with its group."""
-    forward_to: Callable[[str], Sequence[str]]
-    """The Notifiers (`sms.forwardTo`) of a Dongle, by its name; none for one that is no more."""
-    waits: Callable[[Outgoing], str] = lambda _: ""
-    """What a message to send that is queued waits for; empty of any other."""
-    wake_sender: Callable[[], None] = _nothing
-    """There may be a message to send."""
-    wake_notifier: Callable[[], None] = _nothing
-    """There may be something to tell."""
-    infinity: Infinity | None = None
-    """Outbound calls; None where this process places none."""
+    mounts: Sequence[Mount] = ()
+    """The paths of the services."""
+    services: Mapping[str, Any] = field(default_factory=dict)
+    """The running services, by their names; what paths call of them is called from the loop's thread and never waits,
+    coroutines apart."""
+    wake_outbox: Callable[[], None] = _nothing
+    """There may be an event to tell of."""
     trusted_proxies: Sequence[str] = ()
     """Addresses and networks whose `X-Forwarded-For` is believed."""
     rate: Rate = USUAL
@@ -69,11 +54,23 @@ def api_of(request: Request) -> Api:
     return found
 
 
+def serving(name: str) -> Callable[[Request], Any]:
+    """For paths that need a service; those of a process that does not run it answer 503."""
+
+    def service(request: Request) -> Any:
+        found = api_of(request).services.get(name)
+        if found is None:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"the service {name} does not run here", Retry_After="30")
+        return found
+
+    return service
+
+
 _BEARER: Final = HTTPBearer(auto_error=False, description="A token, with the scopes that its file names.")
 
 
 def authenticated(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Holder:
-    """Who calls, as the door noted it."""
+    """Who calls, as the admission noted it."""
     holder: Holder = request.state.holder
     return holder
 
@@ -82,7 +79,7 @@ def _named(holder: Annotated[Holder, Depends(authenticated)]) -> str:
     return holder.name
 
 
-def needs(area: Area) -> Callable[[Holder], None]:
+def needs(area: str) -> Callable[[Holder], None]:
     """For paths that not every token is for."""
 
     def check(holder: Annotated[Holder, Depends(authenticated)]) -> None:

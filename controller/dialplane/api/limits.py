@@ -1,14 +1,14 @@
 """What a request may take of the process: bytes and seconds."""
 
 import asyncio
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dialplane.api.at_once import ConcurrencyLimit
@@ -25,12 +25,6 @@ UPLOADS_EACH: Final = 2
 """Of one token, so that there is room for others."""
 SECONDS: Final = 30.0
 """For the whole of a body to arrive, and for the answer."""
-WAIT_SECONDS: Final = 60
-"""How long a caller may wait for an extension."""
-CALL_SECONDS: Final = WAIT_SECONDS + 60.0
-"""For a call to be placed: the wait, the longest `requestTimeoutSeconds` (30), and the store."""
-STREAM_SECONDS: Final = 900.0
-"""For an event stream; who follows longer asks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +37,40 @@ class Allowance:
     """Until the whole body is there."""
     seconds: float = SECONDS
     """Until the whole answer is."""
+    right: tuple[str, str] | None = None
+    """Area and right without which (for any name) no body is read: of those that may be large."""
 
 
-_USUAL: Final = Allowance()
-_INFINITY: Final = "/api/v1/infinity"
-_OTHERS: Final = (
-    ("POST", re.compile(f"{_INFINITY}/make-call"), Allowance(seconds=SECONDS + CALL_SECONDS)),
-    ("POST", re.compile(f"{_INFINITY}/configs/[^/]+/test-connection"), Allowance(seconds=2 * SECONDS)),
-    ("GET", re.compile(f"{_INFINITY}/calls/[^/]+/events"), Allowance(seconds=SECONDS + STREAM_SECONDS)),
-    (
-        "PUT",
-        re.compile(f"{_INFINITY}/campaigns/[^/]+/destinations"),
-        Allowance(UPLOAD, body_seconds=2 * SECONDS, seconds=4 * SECONDS),
-    ),
-)
+USUAL: Final = Allowance()
 
 
-def allowance(method: str, path: str) -> Allowance:
-    """What a request may take."""
-    for its_method, its_path, allowed in _OTHERS:
-        if method == its_method and its_path.fullmatch(path):
-            return allowed
-    return _USUAL
+class Allowances:
+    """What each kind of request may take."""
+
+    def __init__(self, declared: Iterable[tuple[str, str, Allowance]]) -> None:
+        """Take method, path (`/calls/{id}/events`) and allowance of those that may take other than what is `USUAL`."""
+        self._declared = [(method, compile_path(path)[0], allowance) for method, path, allowance in declared]
+
+    def of(self, method: str, path: str) -> Allowance:
+        """Return what a request may take."""
+        for its_method, its_path, allowance in self._declared:
+            if method == its_method and its_path.fullmatch(path):
+                return allowance
+        return USUAL
 
 
 class Limited:
     """An application that reads no more of a request, and takes no longer for it, than its kind is allowed."""
 
-    def __init__(self, app: ASGIApp, admit: Callable[[Scope], None], uploads: ConcurrencyLimit) -> None:
+    def __init__(
+        self, app: ASGIApp, admit: Callable[[Scope], None], allowances: Allowances, uploads: ConcurrencyLimit
+    ) -> None:
         """Serve whom `admit` lets in: of others not even the body is read. It raises a Refusal.
 
         `uploads` counts the bodies that are larger than `BODY`.
         """
         self._app = app
+        self._allowances = allowances
         self._admit = admit
         self._uploads = uploads
 
@@ -94,7 +89,7 @@ class Limited:
             begun = True
             await send(message)
 
-        allowed = allowance(scope["method"], scope["path"])
+        allowed = self._allowances.of(scope["method"], scope["path"])
         try:
             self._admit(scope)
             with self._room(allowed, scope):

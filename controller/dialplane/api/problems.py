@@ -1,9 +1,9 @@
 """What went wrong with a request, as RFC 9457 has it (`application/problem+json`)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -17,7 +17,6 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from dialplane.resources.diagnosis import diagnose_details, dotted
-from dialplane.services.infinity.tables.calls import Rung
 from dialplane.store import StoreError, StoreUnavailable
 
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -52,23 +51,6 @@ class Problem(BaseModel):
     """What is wrong with the request, field by field."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class CallProblem(Problem):
-    """Why there is no call, or why nobody knows (RFC 9457, with members of our own)."""
-
-    code: Literal["do-not-call", "number-unknown"] | None = None
-    """Why nobody may be called: the number is on a do-not-call list, or whether it is cannot be known."""
-    call_id: str | None = None
-    """The call's id, where one was kept."""
-    customer_rung: Rung | None = None
-    """Whether the customer's telephone rang; after `maybe`, a second request may ring it a second time."""
-    in_use: int | None = None
-    """Extensions of the tenant that are in a call, where none was free."""
-    maximum: int | None = None
-    """How many calls the tenant may have at a time."""
-    available: int | None = None
-    """Extensions of the tenant that are free."""
 
 
 class Refusal(Exception):
@@ -116,7 +98,7 @@ def problem(
     headers: dict[str, str] | None = None,
     members: Mapping[str, str | int | None] | None = None,
 ) -> JSONResponse:
-    """The answer to a request that failed; `members` are those of a CallProblem."""
+    """The answer to a request that failed; `members` are those beyond `Problem`'s own."""
     said = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors or [])
     more = {name: value for name, value in (members or {}).items() if value is not None}
     return _Answer({**said.model_dump(), **more}, status, headers)
@@ -133,10 +115,11 @@ def described(*statuses: HTTPStatus, model: type[Problem] = Problem) -> dict[int
     }
 
 
-def schemas() -> dict[str, Any]:
+def schemas(models: Iterable[type[Problem]]) -> dict[str, Any]:
     """The models that `described` refers to: FastAPI knows no media type but its own."""
+    described: list[type[Problem]] = [Problem, *models]
     found: dict[str, Any] = models_json_schema(
-        [(Problem, "serialization"), (CallProblem, "serialization")], ref_template=_REFERENCE
+        [(model, "serialization") for model in described], ref_template=_REFERENCE
     )[1]["$defs"]
     return found
 

@@ -1,25 +1,25 @@
 """What a token may do: the scopes that stand in its file after the token, one a line. Pure.
 
-`sms`, `notifications`, `infinity:read:TENANT`, `infinity:call:TENANT`, `infinity:manage:TENANT`; `*` is every tenant.
-Who may place calls of a tenant, or manage it, may read it too. A file without scopes is a token for everything.
+A service names its scopes by `ScopeRule`s: `AREA` alone (`sms`), or `AREA:RIGHT:NAME` (`infinity:call:acme`), in which
+`*` is every name. A file without scopes is a token for everything.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
-
-Area = Literal["sms", "notifications"]
-Right = Literal["read", "call", "manage"]
+from typing import Final
 
 EVERY: Final = "*"
-_INFINITY: Final = re.compile(r"infinity:(read|call|manage):([*]|[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)")
-_AREAS: Final[Mapping[str, Area]] = {"sms": "sms", "notifications": "notifications"}
-_READ_WITH: Final[Mapping[str, tuple[Right, ...]]] = {
-    "read": ("read",),
-    "call": ("call", "read"),
-    "manage": ("manage", "read"),
-}
+_NAME: Final = re.compile(r"[*]|[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRule:
+    """The scopes of one area of the API."""
+
+    area: str
+    rights: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What each right brings: `{"call": ("call", "read")}`. Empty: the area has no rights and is granted as a whole."""
 
 
 class BadScopeError(ValueError):
@@ -35,50 +35,57 @@ class BadScopeError(ValueError):
 class Scopes:
     """What a token may do."""
 
-    areas: frozenset[Area] = frozenset()
-    tenants: Mapping[Right, frozenset[str]] = field(default_factory=dict)
-    """Of which tenants; `EVERY` is all."""
+    areas: frozenset[str] = frozenset()
+    """Those granted as a whole."""
+    names: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """Area and right, with the names that they are granted for; `EVERY` is all."""
+    everything: bool = False
 
-    def covers(self, area: Area) -> bool:
-        """Whether the paths under `/AREA` are for it."""
-        return area in self.areas
+    def covers(self, area: str) -> bool:
+        """Return whether an area is granted as a whole."""
+        return self.everything or area in self.areas
 
-    def of_tenant(self, right: Right, tenant: str) -> bool:
-        """Whether it may do this with a tenant, there or not."""
-        allowed = self.reach(right)
-        return allowed is None or tenant in allowed
+    def allows(self, area: str, right: str, name: str) -> bool:
+        """Return whether this may be done with what has that name, there or not."""
+        names = self.reach(area, right)
+        return names is None or name in names
 
-    def reach(self, right: Right) -> frozenset[str] | None:
-        """The tenants with which it may do this; None: all."""
-        allowed = self.tenants.get(right, frozenset())
-        return None if EVERY in allowed else allowed
-
-
-EVERYTHING: Final = Scopes(
-    frozenset({"sms", "notifications"}), {right: frozenset({EVERY}) for right in ("read", "call", "manage")}
-)
+    def reach(self, area: str, right: str) -> frozenset[str] | None:
+        """Return the names that a right is granted for; None is all."""
+        names = self.names.get((area, right), frozenset())
+        return None if self.everything or EVERY in names else names
 
 
-def parse(lines: Iterable[tuple[int, str]]) -> Scopes:
-    """The scopes of a token file, given its lines after the token with their numbers; empty ones do not count.
+EVERYTHING: Final = Scopes(everything=True)
+
+
+def parse(lines: Iterable[tuple[int, str]], rules: Iterable[ScopeRule]) -> Scopes:
+    """Read the scopes of a token file.
+
+    Args:
+        lines: those after the token, with their numbers; empty ones do not count.
+        rules: the scopes that there are.
 
     Raises:
         BadScopeError: a line is none.
     """
-    areas: set[Area] = set()
-    tenants: dict[Right, set[str]] = {}
+    by_area = {rule.area: rule for rule in rules}
+    areas: set[str] = set()
+    names: dict[tuple[str, str], set[str]] = {}
     any_line = False
     for number, scope in lines:
         if not scope:
             continue
         any_line = True
-        if area := _AREAS.get(scope):
+        area, *rest = scope.split(":", 2)
+        rule = by_area.get(area)
+        if rule is not None and not rule.rights and not rest:
             areas.add(area)
-        elif found := _INFINITY.fullmatch(scope):
-            for right in _READ_WITH[found[1]]:
-                tenants.setdefault(right, set()).add(found[2])
+        elif rule is not None and len(rest) == 2 and rest[0] in rule.rights and _NAME.fullmatch(rest[1]):  # noqa: PLR2004 -- right and name
+            for right in rule.rights[rest[0]]:
+                names.setdefault((area, right), set()).add(rest[1])
         else:
             raise BadScopeError(number)
     if not any_line:
         return EVERYTHING
-    return Scopes(frozenset(areas), {right: frozenset(names) for right, names in tenants.items()})
+    return Scopes(frozenset(areas), {key: frozenset(granted) for key, granted in names.items()})

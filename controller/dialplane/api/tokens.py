@@ -11,14 +11,14 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from dialplane.api.scopes import BadScopeError, Scopes, parse
+from dialplane.api.scopes import BadScopeError, ScopeRule, Scopes, parse
 
 SHORTEST: Final = 16
 """Characters of a token; a shorter one could be guessed and does not count."""
@@ -45,8 +45,12 @@ class Holder:
 class Tokens:
     """The tokens of a folder, as it is now: changed files count at the next request."""
 
-    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, folder: Path, rules: Sequence[ScopeRule], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Read `folder`; `rules` are the scopes that there are."""
         self._folder = folder
+        self._rules = rules
         self._clock = clock
         self._seen: object = None
         self._known: dict[str, _Known] = {}
@@ -79,7 +83,7 @@ class Tokens:
             ]
             if seen == self._seen:
                 return
-            self._known = {path.name: known for path in files if (known := _known(path))}
+            self._known = {path.name: known for path in files if (known := _known(path, self._rules))}
         except OSError as error:
             # Those known so far stay: a Secret that is being exchanged must not lock everybody out.
             if self._clock() - self._complained >= TELL_SECONDS:
@@ -99,7 +103,7 @@ class _Known:
     scopes: Scopes
 
 
-def _known(path: Path) -> _Known | None:
+def _known(path: Path, rules: Sequence[ScopeRule]) -> _Known | None:
     with path.open("rb") as file:
         whole = file.read(FILE_LONGEST + 1)
     lines = [line.strip() for line in whole.splitlines()]
@@ -109,7 +113,8 @@ def _known(path: Path) -> _Known | None:
         _LOG.warning("a token does not count: it needs 16 to 4,096 characters", name=path.name)
         return None
     try:
-        scopes = parse(enumerate((line.decode("utf-8", "replace") for line in lines[at + 1 :]), start=at + 2))
+        written = (line.decode("utf-8", "replace") for line in lines[at + 1 :])
+        scopes = parse(enumerate(written, start=at + 2), rules)
     except BadScopeError as error:
         # Without its scopes it would be a token for everything.
         _LOG.warning("a token does not count: a line is no scope", file=str(path), line=error.line)

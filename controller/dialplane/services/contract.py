@@ -1,17 +1,25 @@
-"""What the site loop and a runtime service (text messages, notifications) know of each other.
+"""What Dialplane and a runtime service know of each other.
 
-A service does by itself what no file of Asterisk can do. It is given a view of the site after every pass, says what it
-finds out about its own resources, and hears what is reported of all. It knows neither the front doors nor the loop.
+A service does by itself what no file of Asterisk can do. It observes the site after every pass, reports what it finds
+out about its own resources, and hears what is reported of all. It knows neither the front doors nor the site loop.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
 
-from dialplane.asterisk.ami import AmiAddress
-from dialplane.resources.conditions import Condition, Report
+from dialplane.api.scopes import ScopeRule
+from dialplane.resources.conditions import Condition, ConditionType, Report
 from dialplane.resources.key import Key
+from dialplane.resources.kinds import KINDS
+from dialplane.resources.problem import Problem
 from dialplane.resources.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from dialplane.asterisk.ami import AmiAddress
+    from dialplane.api.mount import Mount
+    from dialplane.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +29,9 @@ class SiteView:
     snapshot: Snapshot
     accepted: frozenset[Key] = frozenset()
     """The resources that may be served: valid, enabled, their references there."""
-    asterisk: AmiAddress | None = None
+    asterisk: "AmiAddress | None" = None
     """The site's Asterisk, with the controller's account; None while there is no valid one."""
-    calls: AmiAddress | None = None
+    calls: "AmiAddress | None" = None
     """The same, with the account of call control, which alone may send text messages."""
     leads: Callable[[], bool] = lambda: True
     """Whether this process may act on Asterisk, asked right before: another may lead by now."""
@@ -63,7 +71,7 @@ class Notices(Protocol):
 
 
 class Service(Protocol):
-    """A runtime service of one site. Calls of `see`, `told` and `said` come from the loop's thread and never wait."""
+    """A runtime service of one site. `run` apart, its methods are called from the loop's thread and never wait."""
 
     def observe(self, view: SiteView) -> None:
         """Work on this view from now on."""
@@ -72,7 +80,86 @@ class Service(Protocol):
         """Hear what is reported of every resource of the site, each time it is."""
 
     def reports(self) -> Mapping[Key, ServiceReport]:
-        """What is known now of the resources that the service looks after."""
+        """Return what is known now of the resources that the service looks after."""
 
     async def run(self, changed: Callable[[], None]) -> None:
         """Serve until cancelled; call `changed` when `reports` has something new."""
+
+
+class Outbox:
+    """Tells those who deliver events that the store has a new one (`store.events`)."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Call `wake` each time."""
+        self._listeners.append(wake)
+
+    def wake(self) -> None:
+        """There may be a new event."""
+        for wake in self._listeners:
+            wake()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a service is started with."""
+
+    store: "Store"
+    site: str
+    """The namespace."""
+    notice: Callable[[Key, str, str], None]
+    """Makes an Event: of which resource, the reason, the message."""
+    outbox: Outbox = field(default_factory=Outbox)
+
+
+def _no_mounts() -> "Sequence[Mount]":
+    return ()
+
+
+def _no_faults(view: SiteView, now: datetime) -> Iterator[tuple[Key, Problem]]:  # noqa: ARG001 -- as a service's own
+    return iter(())
+
+
+def _none_asked(view: SiteView) -> Iterable[tuple[Key, ConditionType]]:  # noqa: ARG001 -- likewise
+    return ()
+
+
+def _nothing() -> None:
+    """Nothing takes long to import."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceDefinition:
+    """One runtime service, and everything that the rest of Dialplane needs to know about it.
+
+    A definition is imported by every command: what it names is imported by the functions in it.
+    """
+
+    name: str
+    """A kind that says `service=NAME` is looked after by it."""
+    start: Callable[[Context], Service] | None = None
+    """Makes the service for one term of leadership; it needs the store."""
+    start_without_store: Callable[[], Service] | None = None
+    """Makes one that needs no store, and so serves every site from the start."""
+    preload: Callable[[], None] = _nothing
+    """Imports what takes long; runs in a thread before the first `start`."""
+    asked: Callable[[SiteView], Iterable[tuple[Key, ConditionType]]] = _none_asked
+    """What a site asks of it beside its own kinds: resources of others, each with the condition that it owes them."""
+    mounts: "Callable[[], Sequence[Mount]]" = _no_mounts
+    """The paths of the API, with their scopes and limits."""
+    scopes: Sequence[ScopeRule] = ()
+    """What tokens may be good for."""
+    tables: Sequence[str] = ()
+    """The modules that define its tables."""
+    faults: Callable[[SiteView, datetime], Iterator[tuple[Key, Problem]]] = _no_faults
+    """What keeps resources from being served though the plan accepts them; `validate` asks it, too."""
+
+    def looks_after(self, kind: str) -> bool:
+        """Return whether resources of a kind are its own."""
+        return kind in KINDS and KINDS[kind].service == self.name
+
+    def wanted(self, view: SiteView) -> bool:
+        """Return whether a site has a use for it."""
+        return any(self.looks_after(key.kind) for key in view.snapshot.resources) or any(self.asked(view))

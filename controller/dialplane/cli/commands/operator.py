@@ -12,8 +12,7 @@ from dialplane.cli.site_options import ApiTokens, StoreUrlFile, TrustedProxies, 
 from dialplane.cli.state import STORE, state_directory
 from dialplane.reconcile.config_dir import OWN
 from dialplane.reconcile.site import SiteLoop
-from dialplane.services.recordings.service import RecordingService
-from dialplane.services.runner import ServiceOptions, SiteServices
+from dialplane.services.runner import ServiceOptions, site_services
 
 
 def operator(
@@ -78,7 +77,7 @@ def operator(
     options = Options(
         namespace,
         lambda ports: SiteLoop(ports, loaded, config_directory=config_dir, defaults=defaults),
-        services=lambda notices: (SiteServices(services, notices.tell), RecordingService()),
+        services=lambda notices: site_services(services, notices.tell),
         listen=metrics_address,
         lease=bool(lease),
         lease_name=lease,

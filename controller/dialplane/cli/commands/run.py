@@ -29,8 +29,7 @@ from dialplane.reconcile.settings import LogAlone
 from dialplane.reconcile.site import Ports, SiteLoop
 from dialplane.resources.conditions import Condition
 from dialplane.resources.key import Key
-from dialplane.services.recordings.service import RecordingService
-from dialplane.services.runner import ServiceOptions, SiteServices
+from dialplane.services.runner import ServiceOptions, site_services
 from dialplane.standalone.credentials import CredentialsFolder
 from dialplane.standalone.last_good import SourceState
 from dialplane.standalone.restart_command import RestartCommand
@@ -217,7 +216,7 @@ async def _controlled(options: Options) -> Standing | None:
             credentials,
             _Leader(),
             supervisor,
-            services=(SiteServices(options.services, LogAlone().tell), RecordingService()),
+            services=site_services(options.services, LogAlone().tell),
         ),
         load_templates(options.templates),
         config_directory=options.config_dir.absolute() if options.config_dir else None,

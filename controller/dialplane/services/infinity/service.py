@@ -85,8 +85,8 @@ class InfinityService:
         self.desk = LeaseDesk(store, site, told=self._told, denied=self._denied)
         self._provider = Provider()
         self._prober = Prober(self._provider.probe, tell=self._tell_of, changed=self._say)
-        self.calling = Dialer(self.desk, self._provider, known=self._known, answered=self._answered)
-        self.campaigns = Campaigns(store, site, self.calling)
+        self.dialer = Dialer(self.desk, self._provider, known=self._known, answered=self._answered)
+        self.campaigns = Campaigns(store, site, self.dialer)
 
     # --- the site loop
 
@@ -101,7 +101,7 @@ class InfinityService:
             self._pools.want(wanted(self._tenants, view.snapshot) if there else Wanted())
         for gone in self._last_errors.keys() - there:
             del self._last_errors[gone]
-        self.calling.forget(there)
+        self.dialer.forget(there)
         self._prober.want([tenant for tenant in self._tenants.values() if tenant.serves])
         self.campaigns.observe(view, self._tenants)
         self._said = self._sayings()
@@ -126,7 +126,7 @@ class InfinityService:
                     tasks.create_task(self.campaigns.run(changed), name="campaigns")
                     tasks.create_task(self._shortage.run(), name="shortage")
             finally:
-                await self.calling.close()  # while the desk still writes down what becomes of calls
+                await self.dialer.close()  # while the desk still writes down what becomes of calls
                 desk.cancel()
                 await self._provider.close()
                 metrics.EXTENSIONS.clear()
@@ -158,7 +158,7 @@ class InfinityService:
 
     def _told(self, call: Call) -> None:
         self._hub.told(call)
-        self.calling.told(call)
+        self.dialer.told(call)
         self._pools.happened()
         self.campaigns.told(call)
         if call.state == "released":
@@ -171,7 +171,7 @@ class InfinityService:
 
     def _answered(self, tenant: Tenant, answer: Answer) -> None:
         self._prober.called(tenant, answers=answer.kind in {"accepted", "refused"})
-        if not answer.seconds and self.calling.breaker(tenant.name).open:
+        if not answer.seconds and self.dialer.breaker(tenant.name).open:
             return  # it was not asked, for it failed before: why it did is the better word
         error = None if answer.kind == "accepted" else answer.detail[:ERROR_MOST]
         if error != self._last_errors.get(tenant.name, ""):

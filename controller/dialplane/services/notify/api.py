@@ -1,13 +1,16 @@
 """`/notifications`: what was told to Notifiers, and what could not be."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from dialplane.api import models
 from dialplane.api.dependencies import PLAIN, Before, Limit, Site
+from dialplane.api.models import cursor
+from dialplane.api.mount import Mount
 from dialplane.api.problems import Refusal, described
+from dialplane.services.notify import api_models as models
 from dialplane.services.notify.tables import deliveries
 
 router = APIRouter(prefix="/notifications", tags=["notifications"])
@@ -27,9 +30,7 @@ async def listed(
 ) -> models.NotificationPage:
     """A page of what was told to Notifiers, is to be told, or was given up."""
     page = await api.store.call(deliveries.page, api.site, limit=limit, before=before, notifier=notifier, state=state)
-    return models.NotificationPage(
-        items=[models.notification(found) for found in page.items], next=models.cursor(page.next)
-    )
+    return models.NotificationPage(items=[models.notification(found) for found in page.items], next=cursor(page.next))
 
 
 @router.post(
@@ -46,5 +47,10 @@ async def resend(
     found = await api.store.call(deliveries.resend, api.site, id, now=api.now())
     if found is None:
         raise Refusal(HTTPStatus.NOT_FOUND, f"there is no notification {id}")
-    api.wake_notifier()
+    api.wake_outbox()
     return models.notification(found)
+
+
+def mounts() -> Sequence[Mount]:
+    """Return every path of `/notifications`."""
+    return (Mount(router, area="notifications"),)

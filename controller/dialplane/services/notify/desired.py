@@ -1,7 +1,8 @@
 """PURE but for Apprise's reading of a URL: what each Notifier is to tell, and why one cannot."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from pydantic import SecretStr
@@ -70,6 +71,12 @@ def desired_notifiers(view: SiteView, before: Mapping[str, DesiredNotifier]) -> 
                 _duty(name, resource.uid, spec, url) if accepted else DesiredNotifier(name, *asked[:3], accepted=False)
             )
     return found
+
+
+def faults(view: SiteView, _: datetime) -> Iterator[tuple[Key, Problem]]:
+    """Yield what keeps Notifiers from being served though the plan accepts them."""
+    notifiers = desired_notifiers(view, {}).values()
+    return ((notifier.key, notifier.problem) for notifier in notifiers if notifier.problem is not None)
 
 
 def _duty(name: str, uid: str, spec: NotifierSpec, url: SecretStr) -> DesiredNotifier:

@@ -1,19 +1,24 @@
 """`/sms`: messages received and to send."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Header, Path, Query, Response
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
 
-from dialplane.api import models
-from dialplane.api.dependencies import PLAIN, PREFIX, Api, Before, Caller, Limit, Site
-from dialplane.api.moments import Since
+from dialplane.api.dependencies import PLAIN, PREFIX, Api, Before, Caller, Limit, Site, serving
+from dialplane.api.models import cursor
+from dialplane.api.mount import Mount
 from dialplane.api.problems import Refusal, described
+from dialplane.api.query import Since
 from dialplane.asterisk.errors import LineRefused
 from dialplane.resources.sms_message import Phase, SmsMessageSpec
+from dialplane.services.sms import api_models as models
 from dialplane.services.sms.inbox import told
+from dialplane.services.sms.outbox import enqueue
+from dialplane.services.sms.service import SmsService
 from dialplane.services.sms.tables import inbox, outgoing, outgoing_parts
 from dialplane.services.sms.tables.inbox import Filter
 from dialplane.services.sms.tables.outgoing import NewOutgoing, Outgoing
@@ -26,6 +31,8 @@ _NOT_AGAIN: Final = {
 }
 
 router = APIRouter(prefix="/sms", tags=["sms"])
+
+Sms = Annotated[SmsService, Depends(serving("sms"))]
 
 Id = Annotated[str, Path(pattern="^(in|out)-[0-9a-f]{32}$", description="Of a message, `in-…` or `out-…`.")]
 Dongle = Annotated[str | None, Query(max_length=63, pattern=PLAIN, description="Only those of this Dongle.")]
@@ -43,12 +50,13 @@ async def received(
 ) -> models.ReceivedPage:
     """A page of the inbox. Messages that arrive meanwhile change nothing about the pages after it."""
     page = await api.store.call(inbox.page, api.site, Filter(dongle, sender, since), limit=limit, before=before)
-    return models.ReceivedPage(items=[models.received(found) for found in page.messages], next=models.cursor(page.next))
+    return models.ReceivedPage(items=[models.received(found) for found in page.messages], next=cursor(page.next))
 
 
 @router.get("/outgoing", summary="Messages to send, the newest first", responses=described())
 async def to_send(
     api: Site,
+    sms: Sms,
     before: Before,
     limit: Limit = 50,
     dongle: Dongle = None,
@@ -61,16 +69,16 @@ async def to_send(
         outgoing.page, api.site, limit=limit, before=before, dongle=dongle, recipient=to, phase=phase, since=since
     )
     return models.SentPage(
-        items=[models.sent(found, api.waits(found)) for found in page.messages], next=models.cursor(page.next)
+        items=[models.sent(found, sms.waits(found)) for found in page.messages], next=cursor(page.next)
     )
 
 
 @router.get("/{id}", summary="One message", responses=described(HTTPStatus.NOT_FOUND))
-async def one(api: Site, id: Id) -> models.Received | models.Sent:  # noqa: A002 -- the path's name for it
+async def one(api: Site, sms: Sms, id: Id) -> models.Received | models.Sent:  # noqa: A002 -- the path's name for it
     """A message received, or one to send with its parts."""
     if id.startswith(inbox.PREFIX):
         return models.received(await _received(api, id))
-    return await _with_parts(api, await _outgoing(api, id))
+    return await _with_parts(api, sms, await _outgoing(api, id))
 
 
 @router.post(
@@ -84,6 +92,7 @@ async def one(api: Site, id: Id) -> models.Received | models.Sent:  # noqa: A002
 )
 async def send(
     api: Site,
+    sms: Sms,
     caller: Caller,
     response: Response,
     asked: Annotated[SmsMessageSpec, Body(examples=[_EXAMPLE])],
@@ -101,7 +110,7 @@ async def send(
     The body is the `spec` of a SmsMessage, without `ttlSecondsAfterFinished`. Without an `Idempotency-Key`, a request
     that is repeated sends twice.
     """
-    _check(api, asked)
+    _check(sms, asked)
     new = NewOutgoing(
         site=api.site,
         source="api",
@@ -113,7 +122,7 @@ async def send(
         validity=timedelta(minutes=asked.validity_minutes),
         delivery_report=asked.delivery_report,
     )
-    return await _enqueue(api, new, response)
+    return await _enqueue(api, sms, new, response)
 
 
 @router.post(
@@ -122,16 +131,16 @@ async def send(
     summary="Send a message again",
     responses=described(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def resend(api: Site, id: Id, response: Response) -> models.Received | models.Sent:  # noqa: A002 -- as above
+async def resend(api: Site, sms: Sms, id: Id, response: Response) -> models.Received | models.Sent:  # noqa: A002 -- as above
     """A message received goes to the Notifiers again; one that failed or expired goes out again, as a new message.
 
     Resending one that may have been sent would send it twice: 409 says so. Repeated, it sends no third.
     """
     if id.startswith(inbox.PREFIX):
         message = await _received(api, id)
-        again = told(message, api.forward_to(message.dongle), resent=True)
+        again = told(message, sms.forward_to(message.dongle), resent=True)
         await api.store.call(events.record, [again])
-        api.wake_notifier()
+        api.wake_outbox()
         return models.received(message)
     failed = await _outgoing(api, id)
     if failed.phase not in RESENDABLE:
@@ -148,12 +157,12 @@ async def resend(api: Site, id: Id, response: Response) -> models.Received | mod
         validity=timedelta(minutes=failed.validity_minutes),
         delivery_report=failed.delivery_report,
     )
-    return await _enqueue(api, new, response)
+    return await _enqueue(api, sms, new, response)
 
 
-async def _enqueue(api: Api, new: NewOutgoing, response: Response) -> models.Sent:
+async def _enqueue(api: Api, sms: SmsService, new: NewOutgoing, response: Response) -> models.Sent:
     try:
-        made = await api.store.call(api.enqueue, new, now=api.now())
+        made = await api.store.call(enqueue, new, now=api.now())
     except LineRefused as error:
         raise _invalid("text", str(error)) from None
     kept = made.message
@@ -161,9 +170,9 @@ async def _enqueue(api: Api, new: NewOutgoing, response: Response) -> models.Sen
         if _asked_of(kept) != _asked_of(new):
             raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "this Idempotency-Key was used for another message")
         response.status_code = HTTPStatus.OK
-    api.wake_sender()
+    sms.wake()
     response.headers["Location"] = f"{PREFIX}/sms/{kept.id}"
-    return await _with_parts(api, kept)
+    return await _with_parts(api, sms, kept)
 
 
 def _asked_of(message: NewOutgoing | Outgoing) -> tuple[Any, ...]:
@@ -175,13 +184,13 @@ def _asked_of(message: NewOutgoing | Outgoing) -> tuple[Any, ...]:
     return (message.recipient, message.text, message.delivery_report, *where)
 
 
-def _check(api: Api, asked: SmsMessageSpec) -> None:
+def _check(sms: SmsService, asked: SmsMessageSpec) -> None:
     if "ttl_seconds_after_finished" in asked.model_fields_set:
         raise _invalid("ttlSecondsAfterFinished", "is of a SmsMessage only: leave it out")
-    dongles = api.dongles()
+    dongles = sms.dongles
     if asked.dongle is not None and asked.dongle not in dongles:
         raise _invalid("dongle", f"there is no Dongle {asked.dongle} in service: {_listed(dongles)}")
-    groups = {group for group in dongles.values() if group}
+    groups = {spec.group for spec in dongles.values() if spec.group}
     if asked.dongle_group is not None and asked.dongle_group not in groups:
         raise _invalid("dongleGroup", f"no Dongle is of the group {asked.dongle_group}: {_listed(groups)}")
 
@@ -208,5 +217,10 @@ async def _outgoing(api: Api, message_id: str) -> Outgoing:
     return found
 
 
-async def _with_parts(api: Api, message: Outgoing) -> models.Sent:
-    return models.sent(message, api.waits(message), await api.store.call(outgoing_parts.parts_of, message.id))
+async def _with_parts(api: Api, sms: SmsService, message: Outgoing) -> models.Sent:
+    return models.sent(message, sms.waits(message), await api.store.call(outgoing_parts.parts_of, message.id))
+
+
+def mounts() -> Sequence[Mount]:
+    """Return every path of `/sms`."""
+    return (Mount(router, area="sms", bodies={"/sms": SmsMessageSpec}),)

@@ -79,7 +79,8 @@ class SmsService:
         self._happened = happened
         self._view: SiteView | None = None
         self._seen = asyncio.Event()
-        self._dongles: Mapping[str, DongleSpec] = {}
+        self.dongles: Mapping[str, DongleSpec] = {}
+        """Those that may send, by name."""
         self._counts: Mapping[str, Mapping[str, int]] | None = None
         self._mending: dict[str, asyncio.Task[None]] = {}
         self._changed: Callable[[], None] = lambda: None
@@ -106,19 +107,19 @@ class SmsService:
             took=self._departures.took,
             doubted=self._modems.again.set,
         )
-        self._inbox = InboxReader(store, site, self._forward_to, retention, stored=happened)
+        self._inbox = InboxReader(store, site, self.forward_to, retention, stored=happened)
         self._reports = ReportReader(store, self._became)
 
     def observe(self, view: SiteView) -> None:
         """See `Service`."""
         self._view = view
-        self._dongles = {
+        self.dongles = {
             resource.key.name: spec
             for resource, spec in view.snapshot.of(DongleSpec)
             if resource.key in view.accepted and spec.enabled
         }
-        self._sender.dongles = self._dongles
-        self._modems.want({spec.driver for spec in self._dongles.values()})
+        self._sender.dongles = self.dongles
+        self._modems.want({spec.driver for spec in self.dongles.values()})
         self._queue.observe(view)
         self._seen.set()
 
@@ -128,7 +129,7 @@ class SmsService:
     def reports(self) -> Mapping[Key, ServiceReport]:
         """See `Service`."""
         found = self._queue.reports()
-        for name, spec in self._dongles.items():
+        for name, spec in self.dongles.items():
             fields: dict[str, Any] = modems.fields(self._modems.told.get(name))
             fields["sms"] = self._counts.get(name, counts.NONE) if self._counts is not None else Kept.KEPT
             found[Key("Dongle", name)] = ServiceReport((modems.online(spec, name, self._modems.fleet),), fields)
@@ -136,7 +137,7 @@ class SmsService:
 
     def waits(self, message: Outgoing) -> str:
         """What a message that is queued waits for; empty of any other."""
-        return why_waiting(message, self._dongles, self._modems.fleet)
+        return why_waiting(message, self.dongles, self._modems.fleet)
 
     def wake(self) -> None:
         """Somebody else in this process has put a message into the queue."""
@@ -162,8 +163,9 @@ class SmsService:
         if message.phase in counts.FAILED or message.finished_at is not None:
             self._happened()
 
-    def _forward_to(self, dongle: str) -> tuple[str, ...]:
-        spec = self._dongles.get(dongle)
+    def forward_to(self, dongle: str) -> tuple[str, ...]:
+        """Return the Notifiers (`sms.forwardTo`) of a Dongle, by its name; none for one that is no more."""
+        spec = self.dongles.get(dongle)
         return spec.sms.forward_to if spec else ()
 
     async def _follow_address(self) -> None:
@@ -234,7 +236,7 @@ class SmsService:
             return ()
         return tuple(
             Ready(name, spec)
-            for name, spec in self._dongles.items()
+            for name, spec in self.dongles.items()
             if (modem := fleet.modems.get(name)) is not None and modem.driver == spec.driver and modem.fault is None
             if name not in self._mending
         )
@@ -245,13 +247,13 @@ class SmsService:
         self._departures.note(fleet)
         online = len(self._ready())
         metrics.MODEMS.labels("online").set(online)
-        metrics.MODEMS.labels("offline").set(len(self._dongles) - online)
+        metrics.MODEMS.labels("offline").set(len(self.dongles) - online)
         now = asyncio.get_running_loop().time()
-        for name, remedy in self._watchdog.due(self._dongles, fleet.modems, now).items():
+        for name, remedy in self._watchdog.due(self.dongles, fleet.modems, now).items():
             if name in self._mending or not self._leads():
                 continue
             metrics.REMEDIES.labels(remedy).inc()
-            mending = asyncio.create_task(self._watchdog.mend(ami, name, self._dongles[name], remedy))
+            mending = asyncio.create_task(self._watchdog.mend(ami, name, self.dongles[name], remedy))
             self._mending[name] = mending
             mending.add_done_callback(partial(self._mended, name))
 

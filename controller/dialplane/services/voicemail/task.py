@@ -75,14 +75,6 @@ def task_of(view: SiteView) -> Task | None:
     )
 
 
-def mailed(view: SiteView) -> list[Key]:
-    """The extensions whose messages are to be mailed; none where the site names no mail server."""
-    pbxs = [spec for resource, spec in view.snapshot.of(AsteriskSpec) if resource.key in view.accepted]
-    if not pbxs or pbxs[0].voicemail.mail is None:
-        return []
-    return [r.key for r, spec in view.snapshot.of(ExtensionSpec) if spec.mails_to and r.key in view.accepted]
-
-
 def _zone(name: str) -> tzinfo:
     """That zone; UTC where this machine has no tz database."""
     try:

@@ -5,41 +5,42 @@ call or an extension whose tenant the caller may not know, there is none (404): 
 """
 
 from http import HTTPStatus
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, Literal, NoReturn
 
 from fastapi import Depends, Query
 
-from dialplane.api.dependencies import Api, Site, authenticated
+from dialplane.api.dependencies import Api, authenticated, serving
 from dialplane.api.problems import Refusal
-from dialplane.api.scopes import Right
 from dialplane.api.tokens import Holder
 from dialplane.resources.fields import ObjectName
-from dialplane.services.infinity.api.port import Infinity
+from dialplane.services.infinity.service import InfinityService
 from dialplane.services.infinity.tables import call_records, pools
 from dialplane.services.infinity.tables.calls import Call
 from dialplane.services.infinity.tenant import Tenant
 
+Right = Literal["read", "call", "manage"]
+
+AREA: Final = "infinity"
 _DOES: Final[dict[Right, str]] = {"read": "read", "call": "place calls of", "manage": "manage"}
 
 
-def port(api: Api) -> Infinity:
-    """The service; raises a Refusal where this process has none."""
-    if api.infinity is None:
-        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "no outbound calls are placed here", Retry_After="30")
-    return api.infinity
+def may(holder: Holder, right: Right, tenant: str) -> bool:
+    """Return whether the token may do this with the tenant, there or not."""
+    return holder.scopes.allows(AREA, right, tenant)
 
 
-def _served(api: Site) -> Infinity:
-    return port(api)
+def reach(holder: Holder, right: Right) -> frozenset[str] | None:
+    """Return the tenants with which the token may do this; None is all."""
+    return holder.scopes.reach(AREA, right)
 
 
 def permit(holder: Holder, right: Right, tenant: str) -> None:
     """Raise a Refusal (403) unless the token may do this with the tenant, there or not."""
-    if not holder.scopes.of_tenant(right, tenant):
+    if not may(holder, right, tenant):
         raise Refusal(HTTPStatus.FORBIDDEN, f"this token may not {_DOES[right]} the tenant {tenant}")
 
 
-def tenant_of(infinity: Infinity, name: str) -> Tenant:
+def tenant_of(infinity: InfinityService, name: str) -> Tenant:
     """A tenant that the caller may know of; raises a Refusal (404)."""
     found = infinity.tenants().get(name)
     if found is None:
@@ -50,7 +51,7 @@ def tenant_of(infinity: Infinity, name: str) -> Tenant:
 async def call_of(api: Api, holder: Holder, call_id: str) -> Call:
     """A call that the caller may know of; raises a Refusal (404)."""
     found = await api.store.call(call_records.get, api.site, call_id)
-    if found is None or not holder.scopes.of_tenant("read", found.tenant):
+    if found is None or not may(holder, "read", found.tenant):
         _unknown("call", call_id)
     return found
 
@@ -58,7 +59,7 @@ async def call_of(api: Api, holder: Holder, call_id: str) -> Call:
 async def extension_of(api: Api, holder: Holder, number: str, right: Right) -> pools.Extension:
     """An extension that the caller may do this with; raises a Refusal (404, 403)."""
     found = await api.store.call(pools.extension, api.site, number)
-    if found is None or not holder.scopes.of_tenant("read", found.tenant):
+    if found is None or not may(holder, "read", found.tenant):
         _unknown("extension", number)
     permit(holder, right, found.tenant)
     return found
@@ -78,6 +79,6 @@ def _asked(
 
 
 Held = Annotated[Holder, Depends(authenticated)]
-Served = Annotated[Infinity, Depends(_served)]
+Served = Annotated[InfinityService, Depends(serving(AREA))]
 OfTenant = Annotated[str | None, Depends(_asked)]
 """The tenant that a list is narrowed to, which the caller may read."""

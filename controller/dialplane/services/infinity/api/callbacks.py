@@ -13,7 +13,7 @@ from dialplane.api.models import cursor
 from dialplane.api.problems import Refusal, described
 from dialplane.services.infinity import call_record, callback, metrics
 from dialplane.services.infinity.api import models
-from dialplane.services.infinity.api.access import Held, OfTenant, Served
+from dialplane.services.infinity.api.access import Held, OfTenant, Served, reach
 from dialplane.services.infinity.call_record import Malformed, Told
 from dialplane.services.infinity.callback import CallbackRefused, NothingProven
 from dialplane.services.infinity.tables import call_records, unmatched_callbacks
@@ -93,8 +93,8 @@ async def told(
     except CallbackRefused as refused:
         metrics.CALLBACKS.labels("refused").inc()
         if isinstance(refused, NothingProven):
-            door: Admission = request.app.state.door
-            door.guessed(request.scope)  # first, so that who guesses on fills no log
+            admission: Admission = request.app.state.admission
+            admission.guessed(request.scope)  # first, so that who guesses on fills no log
         log.warning("callback refused", reason=str(refused), address=address)
         raise Refusal(refused.status, str(refused)) from None
     except Malformed as malformed:
@@ -128,6 +128,6 @@ async def _aside(api: Api, tenants: tuple[Tenant, ...], said: Told, body: bytes,
 @router.get("/callbacks/aside", summary="Callbacks that belong to no call, the newest first", responses=described())
 async def aside(api: Site, holder: Held, before: Before, tenant: OfTenant, limit: Limit = 50) -> models.AsidePage:
     """A page of what the platform told of calls that nobody here placed; the newest 1,000 of each tenant are kept."""
-    tenants = holder.scopes.reach("read") if tenant is None else frozenset({tenant})
+    tenants = reach(holder, "read") if tenant is None else frozenset({tenant})
     page = await api.store.call(unmatched_callbacks.page, api.site, limit=limit, before=before, tenants=tenants)
     return models.AsidePage(items=[models.Aside.model_validate(found) for found in page.asides], next=cursor(page.next))

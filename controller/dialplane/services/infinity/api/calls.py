@@ -8,17 +8,17 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from starlette.types import Receive
 
-from dialplane.api.at_once import ConcurrencyLimit
 from dialplane.api.dependencies import PREFIX, Limit, Site
-from dialplane.api.limits import CALL_SECONDS
-from dialplane.api.moments import Since, Until
-from dialplane.api.problems import CallProblem, Refusal, described
+from dialplane.api.problems import Refusal, described
+from dialplane.api.query import Since, Until
 from dialplane.resources.campaign import AgentId, CaseId
 from dialplane.resources.fields import CallerNumber, ObjectName
 from dialplane.services.infinity.api import models
-from dialplane.services.infinity.api.access import Held, OfTenant, Served, call_of, permit, tenant_of
-from dialplane.services.infinity.api.port import Infinity
+from dialplane.services.infinity.api.access import Held, OfTenant, Served, call_of, may, permit, reach, tenant_of
+from dialplane.services.infinity.api.limits import CALL_SECONDS, PLACING
+from dialplane.services.infinity.api.problem import CallProblem
 from dialplane.services.infinity.dialer import Asked, Placed
+from dialplane.services.infinity.service import InfinityService
 from dialplane.services.infinity.tables import call_records
 from dialplane.services.infinity.tables.call_records import Filter
 from dialplane.services.infinity.tables.calls import Call, CallState, Outcome
@@ -32,11 +32,6 @@ CallId = Annotated[str, Path(pattern=_ID, description="Of a call, `call-…`.")]
 
 SOON: Final = "1"
 """Seconds after which an extension may be free again."""
-PLACING_EACH: Final = 250
-"""Calls that one token may be placing at a time, those that wait for an extension among them."""
-PLACING: Final = 350
-"""Of all of them. With the event streams fewer than `http_server.CONNECTIONS`: platforms must get their word in, or no
-extension that is waited for would ever be free."""
 
 
 @router.post(
@@ -95,7 +90,7 @@ async def make_call(
     earlier = await api.store.call(call_records.of_request, api.site, holder.name, key) if key else None
     if earlier is None:
         _check(tenant, asked)
-        placing: ConcurrencyLimit = request.app.state.placing
+        placing = PLACING.of(request.app)
         placing.check(holder.name)
         with placing.one(holder.name):
             placed = await _place(request.receive, infinity, tenant, wanted, asked.wait_seconds)
@@ -117,9 +112,11 @@ def _check(tenant: Tenant, asked: models.MakeCall) -> None:
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", errors)
 
 
-async def _place(receive: Receive, infinity: Infinity, tenant: Tenant, wanted: Asked, wait_seconds: float) -> Placed:
+async def _place(
+    receive: Receive, infinity: InfinityService, tenant: Tenant, wanted: Asked, wait_seconds: float
+) -> Placed:
     """Place a call for as long as its caller is there: for one who is gone nobody is to be rung."""
-    placing = asyncio.ensure_future(infinity.calling.make_call(tenant, wanted, wait_seconds=wait_seconds))
+    placing = asyncio.ensure_future(infinity.dialer.make_call(tenant, wanted, wait_seconds=wait_seconds))
     leaving = asyncio.ensure_future(_gone(receive))
     try:
         await asyncio.wait({placing, leaving}, timeout=CALL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
@@ -211,7 +208,7 @@ async def records(
 ) -> models.CallPage:
     """A page of the calls of the tenants that the token may read, those that go on among them."""
     only = Filter(
-        tenants=holder.scopes.reach("read"),
+        tenants=reach(holder, "read"),
         tenant=tenant,
         agent=agent,
         case_id=case,
@@ -224,7 +221,7 @@ async def records(
     )
     # An id and no running number: that would tell each tenant how many calls the others have.
     last = None if cursor is None else await api.store.call(call_records.get, api.site, cursor)
-    if cursor is not None and (last is None or not holder.scopes.of_tenant("read", last.tenant)):
+    if cursor is not None and (last is None or not may(holder, "read", last.tenant)):
         return models.CallPage(items=[], next=None)  # forgotten meanwhile, and so is what was before it
     before = last.seq if last else None
     page = await api.store.call(call_records.page, api.site, only, limit=limit, before=before)

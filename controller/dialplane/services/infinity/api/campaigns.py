@@ -11,11 +11,11 @@ from dialplane.api.problems import Refusal, described
 from dialplane.api.tokens import Holder
 from dialplane.resources.fields import ObjectName
 from dialplane.services.infinity.api import models
-from dialplane.services.infinity.api.access import Held, OfTenant, Served, permit
-from dialplane.services.infinity.api.port import Infinity
+from dialplane.services.infinity.api.access import Held, OfTenant, Served, may, permit
 from dialplane.services.infinity.campaign.bad_list import BadListError
 from dialplane.services.infinity.campaign.campaigns import NoSuchCampaignError, NotUploadedError
 from dialplane.services.infinity.campaign.progress import Progress
+from dialplane.services.infinity.service import InfinityService
 from dialplane.services.infinity.tables.destinations import DestinationState
 
 router = APIRouter(prefix="/campaigns")
@@ -44,7 +44,7 @@ async def listed(infinity: Served, holder: Held, tenant: OfTenant) -> models.Cam
         items=[
             models.campaign(found)
             for found in await infinity.campaigns.all_progress()
-            if holder.scopes.of_tenant("read", found.tenant) and tenant in {None, found.tenant}
+            if may(holder, "read", found.tenant) and tenant in {None, found.tenant}
         ]
     )
 
@@ -102,10 +102,10 @@ async def upload(request: Request, infinity: Served, holder: Held, name: Name) -
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "the list cannot be read", errors) from None
 
 
-async def _known(infinity: Infinity, holder: Holder, name: str) -> Progress:
+async def _known(infinity: InfinityService, holder: Holder, name: str) -> Progress:
     """A campaign that the caller may know of; raises a Refusal (404)."""
     found = await infinity.campaigns.progress(name)
-    if found is None or not holder.scopes.of_tenant("read", found.tenant):
+    if found is None or not may(holder, "read", found.tenant):
         raise _unknown(name)
     return found
 

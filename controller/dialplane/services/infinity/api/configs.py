@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from dialplane.api.problems import described
 from dialplane.resources.fields import ObjectName
 from dialplane.services.infinity.api import models
-from dialplane.services.infinity.api.access import Held, Served, permit, tenant_of
+from dialplane.services.infinity.api.access import Held, Served, may, permit, tenant_of
 
 router = APIRouter(prefix="/configs")
 
@@ -18,7 +18,7 @@ Name = Annotated[ObjectName, Path(description="Of an InfinityTenant.")]
 @router.get("", summary="Tenants by name", responses=described())
 async def listed(infinity: Served, holder: Held) -> models.ConfigList:
     """The InfinityTenants that the token may read, as their manifests are now; they are changed there."""
-    found = [tenant for name, tenant in sorted(infinity.tenants().items()) if holder.scopes.of_tenant("read", name)]
+    found = [tenant for name, tenant in sorted(infinity.tenants().items()) if may(holder, "read", name)]
     return models.ConfigList(items=[models.config(tenant) for tenant in found])
 
 

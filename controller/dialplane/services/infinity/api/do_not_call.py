@@ -16,8 +16,8 @@ from dialplane.api.tokens import Holder
 from dialplane.resources.fields import ObjectName
 from dialplane.resources.numbering import normalise
 from dialplane.services.infinity.api import models
-from dialplane.services.infinity.api.access import Held, OfTenant, Served, permit
-from dialplane.services.infinity.api.port import Infinity
+from dialplane.services.infinity.api.access import Held, OfTenant, Served, permit, reach
+from dialplane.services.infinity.service import InfinityService
 from dialplane.services.infinity.tables import do_not_call
 from dialplane.services.infinity.tables.do_not_call import WHOLE_SITE, By
 
@@ -127,12 +127,12 @@ def _may_change(holder: Holder, tenant: str | None) -> None:
     """Raise a Refusal (403) unless the token may change the list of the tenant, or of the whole site."""
     if tenant is not None:
         permit(holder, "manage", tenant)
-    elif holder.scopes.reach("manage") is not None:
+    elif reach(holder, "manage") is not None:
         text = "this token may not change the list of the whole site: name a tenant, or use one with infinity:manage:*"
         raise Refusal(HTTPStatus.FORBIDDEN, text)
 
 
-def _known(infinity: Infinity, tenant: str | None, number: str, field: str) -> str:
+def _known(infinity: InfinityService, tenant: str | None, number: str, field: str) -> str:
     """The number as it is kept; raises a Refusal (422)."""
     found = normalise(number, infinity.numbering(tenant))
     if found is None:
@@ -146,7 +146,7 @@ def _known(infinity: Infinity, tenant: str | None, number: str, field: str) -> s
 
 def _reach(holder: Holder, tenant: str | None) -> frozenset[str] | None:
     """The tenants whose entries are shown, `WHOLE_SITE` among them where the token is one for every tenant."""
-    reach = holder.scopes.reach("read")
+    readable = reach(holder, "read")
     if tenant is None:
-        return reach
-    return frozenset({tenant, WHOLE_SITE}) if reach is None else frozenset({tenant})
+        return readable
+    return frozenset({tenant, WHOLE_SITE}) if readable is None else frozenset({tenant})

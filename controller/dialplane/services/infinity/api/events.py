@@ -12,12 +12,12 @@ from starlette.types import Receive, Scope, Send
 
 from dialplane.api.at_once import ConcurrencyLimit
 from dialplane.api.dependencies import Api, Site
-from dialplane.api.limits import STREAM_SECONDS
 from dialplane.api.problems import described
 from dialplane.services.infinity.api import models
 from dialplane.services.infinity.api.access import Held, Served, call_of
 from dialplane.services.infinity.api.calls import CallId
-from dialplane.services.infinity.api.port import Infinity
+from dialplane.services.infinity.api.limits import STREAM_SECONDS, STREAMS
+from dialplane.services.infinity.service import InfinityService
 from dialplane.services.infinity.tables import call_records
 from dialplane.services.infinity.tables.calls import Call, CallState
 from dialplane.store import StoreUnavailable
@@ -28,10 +28,6 @@ LOOK_SECONDS: Final = 1.0
 """Between two looks into the store, for what another process does."""
 HEARTBEAT_SECONDS: Final = 15
 """Between two comments that keep the line open."""
-STREAMS_EACH: Final = 50
-"""Streams of one token at a time."""
-STREAMS: Final = 200
-"""Of all of them."""
 
 _RANK: Final[dict[CallState, int]] = {"reserved": 0, "dialing": 1, "active": 2, "released": 3}
 
@@ -91,12 +87,12 @@ async def events(
     seen = next((rank for state, rank in _RANK.items() if state == last), -1)
     if seen >= _RANK["released"]:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    streams: ConcurrencyLimit = request.app.state.streams
+    streams = STREAMS.of(request.app)
     streams.check(holder.name)
     return _Stream(_life(api, infinity, call.id, seen), streams, holder.name)
 
 
-async def _life(api: Api, infinity: Infinity, call_id: str, seen: int) -> AsyncIterator[ServerSentEvent]:
+async def _life(api: Api, infinity: InfinityService, call_id: str, seen: int) -> AsyncIterator[ServerSentEvent]:
     end = time.monotonic() + STREAM_SECONDS
     with infinity.follow(call_id) as changes:
         call = await _look(api, call_id)  # after `follow`, so that nothing is missed

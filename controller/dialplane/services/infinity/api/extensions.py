@@ -10,8 +10,8 @@ from dialplane.api.dependencies import Limit, Site
 from dialplane.api.problems import Refusal, described
 from dialplane.resources.campaign import AgentId
 from dialplane.services.infinity.api import models
-from dialplane.services.infinity.api.access import Held, OfTenant, Served, extension_of
-from dialplane.services.infinity.api.port import Infinity
+from dialplane.services.infinity.api.access import Held, OfTenant, Served, extension_of, may, reach
+from dialplane.services.infinity.service import InfinityService
 from dialplane.services.infinity.tables import call_records, pools
 from dialplane.services.infinity.tables.leases import Change
 
@@ -51,7 +51,7 @@ async def listed(
         pools.extensions,
         api.site,
         tenant=tenant,
-        tenants=holder.scopes.reach("read"),
+        tenants=reach(holder, "read"),
         state=state,
         limit=limit + 1,
         after=cursor,
@@ -72,7 +72,7 @@ async def statistics(api: Site, infinity: Served, holder: Held, tenant: OfTenant
         items=[
             models.statistics(name, standing, known[name].spec.max_concurrent_calls if name in known else None)
             for name, standing in sorted(standings.items())
-            if holder.scopes.of_tenant("read", name) and tenant in {None, name}
+            if may(holder, "read", name) and tenant in {None, name}
         ]
     )
 
@@ -105,7 +105,7 @@ async def force_release(
 
     Only calls of tenants that the token may manage. Those that were released are given back.
     """
-    manages = holder.scopes.reach("manage")
+    manages = reach(holder, "manage")
     tenants = manages if tenant is None else frozenset({tenant}) if manages is None else manages & {tenant}
     if tenants is not None and not tenants:
         raise Refusal(HTTPStatus.FORBIDDEN, "this token manages no such tenant")
@@ -127,7 +127,7 @@ async def release(api: Site, infinity: Served, holder: Held, number: Number) -> 
     return models.Extension.model_validate(found)
 
 
-async def _release(infinity: Infinity, call: str, token: str) -> models.Call | None:
+async def _release(infinity: InfinityService, call: str, token: str) -> models.Call | None:
     """By the call's id: an extension that has another call by now keeps that."""
     changed = await infinity.desk.change(
         Change(call, "released", outcome="Released", reason=f"released by hand, with the token {token}")

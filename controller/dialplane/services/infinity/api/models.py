@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from dialplane.api.limits import WAIT_SECONDS
 from dialplane.resources.campaign import AgentId, CaseId, Phase
 from dialplane.resources.fields import CallerNumber, ObjectName
+from dialplane.services.infinity.api.limits import WAIT_SECONDS
 from dialplane.services.infinity.campaign.progress import Progress
 from dialplane.services.infinity.tables import calls, destinations, do_not_call, pools
 from dialplane.services.infinity.tenant import Tenant

@@ -1,0 +1,43 @@
+"""How a service hangs its paths into the API."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from dialplane.api.limits import Allowance
+from dialplane.api.problems import Problem
+
+if TYPE_CHECKING:
+    from dialplane.api.dependencies import Api
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPath:
+    """A path for somebody who has no token and proves who it is in another way, in the body of the request."""
+
+    path: str
+    """Below `PREFIX`."""
+    expects: Callable[["Api", str | None], bool]
+    """Whether a request from this address may be read at all."""
+    refusal: str
+    """What anybody else is answered, with 403."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Paths of one service."""
+
+    router: APIRouter
+    area: str = ""
+    """The scope that a token needs for all of them; empty: the paths look at the token themselves."""
+    open: OpenPath | None = None
+    """The router serves this path alone, and asks for no token."""
+    bodies: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    """Models of bodies, by path below `PREFIX`: what is wrong in them is said as it is said of a manifest."""
+    allowances: Sequence[tuple[str, str, Allowance]] = ()
+    """Method, path below `PREFIX` and allowance of requests that may take other than what is usual."""
+    problems: Sequence[type[Problem]] = ()
+    """Problems with members of the service's own, for OpenAPI."""
