@@ -17,8 +17,8 @@ from dialplane.resources.problem import Problem
 from dialplane.resources.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from dialplane.asterisk.ami import AmiAddress
     from dialplane.api.mount import Mount
+    from dialplane.asterisk.ami import AmiAddress
     from dialplane.store import Store
 
 
