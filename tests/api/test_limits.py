@@ -94,7 +94,9 @@ async def test_a_websocket_is_refused_before_the_application_sees_it() -> None:
 
     request = Request("GET", "/ws")
     request.scope["type"] = "websocket"
-    await Limited(app, lambda _: None, ConcurrencyLimit(1, 1, "uploads"))(request.scope, request.receive, request.send)
+    await Limited(app, lambda _: None, ALLOWANCES, ConcurrencyLimit(1, 1, "uploads"))(
+        request.scope, request.receive, request.send
+    )
     assert request.sent == [{"type": "websocket.close"}]
     assert reached == []
 
