@@ -22,7 +22,7 @@ from dialplane.api.problems import Refusal
 from dialplane.api.rates import Rate
 from dialplane.api.socket_server import listen_for_sockets, serve_sockets
 from dialplane.api.tokens import matches
-from dialplane.api.websockets import Socket, SocketApplication, SocketClosed, SocketEndpoint, SocketLimits
+from dialplane.api.websockets import ABORT, Socket, SocketApplication, SocketClosed, SocketEndpoint, SocketLimits
 
 TOKEN = "cabin-token-0123456789"
 UNKNOWN = "nobody-has-this-token-9876"
@@ -365,12 +365,23 @@ def stalled(running: Gateway) -> socket.socket:
     return peer
 
 
-async def test_a_peer_that_does_not_read_is_cut_off() -> None:
+def transport_of(served: Socket[Device]) -> asyncio.Transport:
+    transport: asyncio.Transport = served.scope["state"][ABORT].__self__
+    return transport
+
+
+def is_gone(transport: asyncio.Transport) -> bool:
+    return bool(transport.get_extra_info("socket").fileno() == -1)
+
+
+async def test_a_peer_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = asyncio.Event()
     sent = 0
+    transports = []
 
     async def push(served: Socket[Device]) -> None:
         nonlocal sent
+        transports.append(transport_of(served))
         try:
             while True:
                 await served.send(b"x" * 4096)
@@ -379,11 +390,13 @@ async def test_a_peer_that_does_not_read_is_cut_off() -> None:
             ended.set()
             raise
 
+    monkeypatch.setattr(socket_server, "LOST_SECONDS", 60)  # not by the kernel
     async with gateway(push, replace(LIMITS, send_seconds=0.3)) as running:
         with stalled(running):
             async with asyncio.timeout(20):
                 await ended.wait()
-            await until(lambda: running.app.open == 0)
+            await until(lambda: is_gone(transports[0]))
+            assert running.app.open == 0
     assert sent < 512 * 1024
 
 
@@ -452,17 +465,29 @@ async def test_a_stop_closes_with_1001_within_a_second(caplog: pytest.LogCapture
             await served.receive()
         await asyncio.sleep(3600)
 
+    left = []
+
+    async def leave_a_little(served: Socket[Device]) -> None:
+        transport = transport_of(served)
+        while not transport.get_write_buffer_size():
+            await served.send(b"x" * 4096)
+        left.append(transport)
+        await served.receive()
+
+    endless = replace(LIMITS, send_seconds=3600)
     app = SocketApplication(
         [
             SocketEndpoint("/ws", admit, hang, LIMITS),
-            SocketEndpoint("/push", admit, push, replace(LIMITS, send_seconds=3600)),
+            SocketEndpoint("/push", admit, push, endless),
+            SocketEndpoint("/little", admit, leave_a_little, endless),
         ]
     )
     running = Gateway(app, listen_for_sockets("127.0.0.1:0"))
     peer = await running.opened()
-    unread = await running.raw(f"/push?token={TOKEN}")
-    unread.reader._transport.pause_reading()  # type: ignore[attr-defined]
-    await until(lambda: app.open == 2)
+    unread = [await running.raw(f"{path}?token={TOKEN}") for path in ("/push", "/little")]
+    for each in unread:
+        each.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    await until(lambda: app.open == 3 and len(left) == 1)
     loop = asyncio.get_running_loop()
     begun = loop.time()
     running.task.cancel()
@@ -472,8 +497,10 @@ async def test_a_stop_closes_with_1001_within_a_second(caplog: pytest.LogCapture
     await peer.wait_closed()
     assert peer.close_code == 1001
     assert app.open == 0
+    assert is_gone(left[0])
     assert caplog.records == []
-    unread.writer.close()
+    for each in unread:
+        each.writer.close()
 
 
 async def test_no_token_is_logged_or_left_in_the_scope(caplog: pytest.LogCaptureFixture) -> None:
