@@ -19,6 +19,7 @@ from tests.groups import put_together
 from tests.parts import needs_parts
 
 STORE_TESTS = Path(__file__).parent / "store"
+LONGEST_ID = 120
 
 
 def pytest_configure() -> None:
@@ -57,6 +58,11 @@ def store(store_url: str) -> Iterator[Store]:
     opened = Store.open(store_url)
     yield opened
     opened.close()
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long text by its length: ids go between processes and into every report, and one was 16 MiB."""
+    return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > LONGEST_ID else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pytest import FixtureDef  # noqa: PT013 -- the type's only public place
 
 SERVERS = {"server": "kube", "postgres": "postgres"}
-"""One for the session: fixture to group."""
+"""One for a whole folder or the session: fixture to group."""
 
 
 def put_together(items: list[pytest.Item]) -> None:
@@ -22,7 +22,7 @@ def put_together(items: list[pytest.Item]) -> None:
 def _group_of(item: pytest.Item) -> str | None:
     definitions: dict[str, list[FixtureDef[object]]] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 -- pytest's
     for fixture, group in SERVERS.items():
-        if any(each.scope == "session" for each in definitions.get(fixture, ())):
+        if any(each.scope in {"package", "session"} for each in definitions.get(fixture, ())):
             return group
     ours = [each for name in item.fixturenames for each in definitions.get(name, ()) if each.baseid.startswith("tests")]
     return item.module.__name__ if any(each.scope == "module" for each in ours) else None

@@ -1,4 +1,4 @@
-"""A real API server for the whole session, a namespace of its own for each test, and an operator in it."""
+"""A real API server for all of these tests, a namespace of its own for each test, and an operator in it."""
 
 import asyncio
 import itertools
@@ -138,7 +138,7 @@ class Site:
         return answer.body
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server() -> Iterator[ApiServer]:
     with ApiServer([OPERATOR, LIMITED]) as running:
         for kind in KINDS:

@@ -37,7 +37,7 @@ async def pbx(world: Pbx) -> AsyncIterator[Pbx]:
     await world.quiet()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api_server() -> Iterator[Callable[[], ApiServer]]:
     """The API server with our kinds, started when first asked for: one door works without."""
     running: list[ApiServer] = []
