@@ -1,7 +1,8 @@
 """Kinds as a person types them at the command line."""
 
 from dialplane.cli.errors import Unusable
-from dialplane.resources.kinds import KINDS, Kind, find_kind
+from dialplane.resources.kind import Kind
+from dialplane.resources.kinds import KINDS, find_kind
 
 
 def kind_named(word: str) -> Kind:

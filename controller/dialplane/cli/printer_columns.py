@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from dialplane.resources.key import Key
-from dialplane.resources.kinds import Column, Kind
+from dialplane.resources.kind import Column, Kind
 from dialplane.standalone.status_file import Entry
 
 CELL: Final = 80

@@ -26,6 +26,7 @@ from dialplane.resources.fields import (
     TlsSecretRef,
     UsernamePasswordRef,
 )
+from dialplane.resources.kind import AGE, READY, WHY, Column, Kind
 from dialplane.resources.numbering import Numbering
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
@@ -308,3 +309,24 @@ class AsteriskStatus(Status):
     """The restart that was asked for last."""
     config_revision: Annotated[str, Field(max_length=64)] | None = None
     """The revision of all rendered files that Asterisk was last proven to run as a whole."""
+
+
+KIND: Final = Kind(
+    name="Asterisk",
+    plural="asterisks",
+    singular="asterisk",
+    short_names=("pbx",),
+    spec=AsteriskSpec,
+    status=AsteriskStatus,
+    columns=(
+        Column("State", ".status.state"),
+        Column("Version", ".status.version"),
+        Column("Channels", ".status.activeChannels", "integer"),
+        Column("Registrations", ".status.registrations", "integer"),
+        READY,
+        AGE,
+        *WHY,
+    ),
+    description="The site's PBX: how to reach it, and what holds for the whole site. One per namespace.",
+    rendered=True,
+)

@@ -1,6 +1,6 @@
 """Campaign: a list of people to call, one after the other, over a tenant's pool."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -8,6 +8,7 @@ from dialplane.resources.base import Part, Spec
 from dialplane.resources.config_map_ref import ConfigMapKeyRef
 from dialplane.resources.do_not_call import DoNotCall
 from dialplane.resources.fields import DISTINCT, CallerNumber, HolidayDate, ObjectName, Timestamp, TimeZone
+from dialplane.resources.kind import AGE, READY, WHY, Column, Kind
 from dialplane.resources.rule import Rule, exactly_one
 from dialplane.resources.schedule import OpenHours
 from dialplane.resources.status import Status
@@ -131,3 +132,29 @@ class CampaignStatus(Status):
     """When it goes on, where it waits for a window or an attempt."""
     completed_at: Timestamp | None = None
     """When nobody was left."""
+
+
+KIND: Final = Kind(
+    name="Campaign",
+    plural="campaigns",
+    singular="campaign",
+    short_names=("campaign",),
+    spec=CampaignSpec,
+    status=CampaignStatus,
+    columns=(
+        Column("Tenant", ".spec.tenant"),
+        Column("Phase", ".status.phase"),
+        Column("Dialed", ".status.dialed", "integer"),
+        Column("Answered", ".status.answered", "integer"),
+        Column("Failed", ".status.failed", "integer"),
+        Column("Remaining", ".status.remaining", "integer"),
+        Column("Calls", ".status.activeCalls", "integer"),
+        READY,
+        AGE,
+        Column("Next", ".status.nextCallAt", wide=True),
+        *WHY,
+    ),
+    description="A list of people to call over a tenant's pool, within calling windows, each a few times at most.",
+    service="infinity",
+    watched=True,
+)

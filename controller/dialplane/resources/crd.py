@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from dialplane.resources.fields import OBJECT_NAME
-from dialplane.resources.kinds import KINDS, Column, Kind
+from dialplane.resources.kind import Column, Kind
+from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import GROUP, VERSION
 from dialplane.resources.schema import Schema, described, plain
 

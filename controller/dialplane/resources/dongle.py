@@ -1,12 +1,13 @@
 """Dongle: a GSM modem, for calls and text messages."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from dialplane.resources.base import Part, Spec
 from dialplane.resources.destination import Destination
 from dialplane.resources.fields import DISTINCT, Language, ObjectName
+from dialplane.resources.kind import AGE, READY, WHY, Column, Kind, condition_column
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
 from dialplane.resources.text import NotThisError, Text
@@ -141,3 +142,33 @@ class DongleStatus(Status):
     """What the driver has yet to do."""
     sms: DongleSmsStatus | None = None
     """Text messages."""
+
+
+KIND: Final = Kind(
+    name="Dongle",
+    plural="dongles",
+    singular="dongle",
+    short_names=("dongle",),
+    spec=DongleSpec,
+    status=DongleStatus,
+    columns=(
+        Column("State", ".status.state"),
+        Column("Provider", ".status.provider"),
+        Column("Number", ".status.number", wide=True),
+        Column("Signal", ".status.signalDbm", "integer"),
+        Column("Queue", ".status.tasksQueued", "integer"),
+        Column("Received", ".status.sms.received", "integer"),
+        Column("Sent", ".status.sms.sent", "integer"),
+        Column("Failed", ".status.sms.failed", "integer"),
+        condition_column("Online", "Online"),
+        READY,
+        AGE,
+        Column("IMEI", ".status.imei", wide=True),
+        Column("IMSI", ".status.imsi", wide=True),
+        *WHY,
+    ),
+    description="A GSM modem: calls and text messages of a SIM card.",
+    rendered=True,
+    service="sms",
+    kept=("sms",),
+)

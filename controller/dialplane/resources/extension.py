@@ -21,6 +21,7 @@ from dialplane.resources.fields import (
     SecretKeyRef,
     UsernamePasswordRef,
 )
+from dialplane.resources.kind import AGE, READY, WHY, Column, Kind, condition_column
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
 from dialplane.resources.text import Text
@@ -198,3 +199,23 @@ class ExtensionStatus(Status):
 
     contacts: Annotated[tuple[ContactStatus, ...], Field(max_length=16)] = ()
     """The phones that are registered now."""
+
+
+KIND: Final = Kind(
+    name="Extension",
+    plural="extensions",
+    singular="extension",
+    short_names=("exten",),
+    spec=ExtensionSpec,
+    status=ExtensionStatus,
+    columns=(
+        Column("Number", ".spec.number"),
+        Column("Display", ".spec.displayName"),
+        condition_column("Registered", "Registered"),
+        READY,
+        AGE,
+        *WHY,
+    ),
+    description="A phone, a softphone or a browser with a number of its own.",
+    rendered=True,
+)

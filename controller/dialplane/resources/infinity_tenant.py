@@ -1,12 +1,13 @@
 """InfinityTenant: outbound calls of one customer of the Infinity platform, on extensions of a pool."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from dialplane.resources.base import Part, Spec
 from dialplane.resources.do_not_call import DoNotCall
 from dialplane.resources.fields import DISTINCT, CallerNumber, HttpUrl, Networks, SecretKeyRef
+from dialplane.resources.kind import AGE, READY, WHY, Column, Kind, condition_column
 from dialplane.resources.numbering import Numbering
 from dialplane.resources.pool_numbers import PoolNumbers
 from dialplane.resources.rule import Rule
@@ -140,3 +141,30 @@ class InfinityTenantStatus(Status):
     """Calls that hold an extension."""
     last_error: Annotated[str, Field(max_length=512)] | None = None
     """Why the platform refused or failed last; empty again once it took a call."""
+
+
+KIND: Final = Kind(
+    name="InfinityTenant",
+    plural="infinitytenants",
+    singular="infinitytenant",
+    short_names=("itenant",),
+    spec=InfinityTenantSpec,
+    status=InfinityTenantStatus,
+    columns=(
+        Column("Tenant", ".spec.tenantId"),
+        Column("Calls", ".status.activeCalls", "integer"),
+        Column("Available", ".status.pool.available", "integer"),
+        Column("In-Use", ".status.pool.inUse", "integer"),
+        Column("Total", ".status.pool.total", "integer"),
+        Column("Draining", ".status.pool.draining", "integer", wide=True),
+        Column("Offline", ".status.pool.offline", "integer", wide=True),
+        condition_column("Reachable", "Reachable"),
+        READY,
+        AGE,
+        Column("Error", ".status.lastError", wide=True),
+        *WHY,
+    ),
+    description="Outbound calls over the Infinity platform, each on an extension that is leased from a pool.",
+    service="infinity",
+    watched=True,
+)

@@ -1,11 +1,12 @@
 """Notifier: where people are told of what happens."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from dialplane.resources.base import Part, Spec
 from dialplane.resources.fields import DISTINCT, ObjectName, SecretKeyRef, Timestamp
+from dialplane.resources.kind import AGE, READY, WHY, Column, Kind
 from dialplane.resources.status import Status
 from dialplane.resources.text import Text
 
@@ -75,3 +76,25 @@ class NotifierStatus(Status):
     """When the service last took one."""
     last_error: Annotated[str, Field(max_length=512)] | None = None
     """Why the last one failed that did; empty again once one went through."""
+
+
+KIND: Final = Kind(
+    name="Notifier",
+    plural="notifiers",
+    singular="notifier",
+    short_names=("notifier",),
+    spec=NotifierSpec,
+    status=NotifierStatus,
+    columns=(
+        Column("Delivered", ".status.delivered", "integer"),
+        Column("Failed", ".status.failed", "integer"),
+        Column("Pending", ".status.pending", "integer"),
+        Column("Last", ".status.lastDeliveredAt", "date"),
+        READY,
+        AGE,
+        Column("Error", ".status.lastError", wide=True),
+        *WHY,
+    ),
+    description="Where people are told of messages, modems and trunks: e-mail, chat, phone or a webhook.",
+    service="notify",
+)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dialplane.resources.diagnosis import nearest
-from dialplane.resources.kinds import KINDS, Kind, find_kind
+from dialplane.resources.kind import Kind
+from dialplane.resources.kinds import KINDS, find_kind
 from dialplane.resources.manifest import API_VERSION
 from dialplane.resources.schema import Schema, described
 

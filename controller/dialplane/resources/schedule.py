@@ -1,12 +1,13 @@
 """Schedule: where inbound calls go by the time of day."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
 from dialplane.resources.base import Part, Spec
 from dialplane.resources.destination import Destination
 from dialplane.resources.fields import DISTINCT, ClockTime, ClosingTime, HolidayDate, TimeZone, Weekday
+from dialplane.resources.kind import AGE, READY, WHY, Kind
 from dialplane.resources.rule import Rule
 from dialplane.resources.status import Status
 
@@ -51,3 +52,16 @@ class ScheduleSpec(Spec):
 
 class ScheduleStatus(Status):
     """Whether the schedule is in the running dialplan: see its conditions."""
+
+
+KIND: Final = Kind(
+    name="Schedule",
+    plural="schedules",
+    singular="schedule",
+    short_names=("sched",),
+    spec=ScheduleSpec,
+    status=ScheduleStatus,
+    columns=(READY, AGE, *WHY),
+    description="Opening hours that send inbound calls one way or the other.",
+    rendered=True,
+)

@@ -1,6 +1,6 @@
 """SipTrunk: a line to a carrier or to another PBX."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,7 @@ from dialplane.resources.fields import (
     Timestamp,
     UsernamePasswordRef,
 )
+from dialplane.resources.kind import AGE, READY, WHY, Column, Kind, condition_column
 from dialplane.resources.numbering import CountryCode, NationalPrefix
 from dialplane.resources.rule import Rule
 from dialplane.resources.secret_ref import AuthoritySecretRef
@@ -264,3 +265,23 @@ class SipTrunkStatus(Status):
     """The outbound registration; only where the trunk registers."""
     contact: TrunkContactStatus | None = None
     """Whether the carrier answers."""
+
+
+KIND: Final = Kind(
+    name="SipTrunk",
+    plural="siptrunks",
+    singular="siptrunk",
+    short_names=("siptrunk",),
+    spec=SipTrunkSpec,
+    status=SipTrunkStatus,
+    columns=(
+        Column("Host", ".spec.host"),
+        condition_column("Registered", "Registered"),
+        condition_column("Reachable", "Reachable"),
+        READY,
+        AGE,
+        *WHY,
+    ),
+    description="A line to a carrier or to another PBX, with the routes in and out.",
+    rendered=True,
+)

@@ -1,11 +1,12 @@
 """SmsMessage: one text message to send."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from dialplane.resources.base import Part, Spec
 from dialplane.resources.fields import CallerNumber, ObjectName, Timestamp
+from dialplane.resources.kind import AGE, WHY, Column, Kind
 from dialplane.resources.rule import Rule, exactly_one
 from dialplane.resources.status import Status
 from dialplane.resources.text import Text
@@ -73,3 +74,26 @@ class SmsMessageStatus(Status):
     """When it was over."""
     error: Annotated[str, Field(max_length=512)] | None = None
     """What went wrong."""
+
+
+KIND: Final = Kind(
+    name="SmsMessage",
+    plural="smsmessages",
+    singular="smsmessage",
+    short_names=("sms",),
+    spec=SmsMessageSpec,
+    status=SmsMessageStatus,
+    columns=(
+        Column("To", ".spec.to"),
+        Column("Phase", ".status.phase"),
+        Column("Dongle", ".status.dongle"),
+        Column("Attempts", ".status.attempts", "integer"),
+        Column("Sent", ".status.sentAt", "date"),
+        Column("Delivered", ".status.deliveredAt", "date"),
+        AGE,
+        Column("Error", ".status.error", wide=True),
+        *WHY,
+    ),
+    description="A text message to send, once. Not for Git: a sync tool would send an old one again.",
+    service="sms",
+)

@@ -14,7 +14,8 @@ from dialplane.cli.output import Format, emit, say, show_table, warn
 from dialplane.cli.printer_columns import colours, headings, row
 from dialplane.cli.state import StateDir, state_directory
 from dialplane.resources.key import Key
-from dialplane.resources.kinds import KINDS, Kind
+from dialplane.resources.kind import Kind
+from dialplane.resources.kinds import KINDS
 from dialplane.standalone.status_file import FILE_NAME, Entry, Statuses, StatusUnreadable, read_statuses
 
 WATCH_SECONDS: Final = 1.0
