@@ -24,8 +24,8 @@ PARTS = (
 """The modules that start parts. What plays a peer in Python (an agent, a modem, a platform) is none."""
 FIXTURES = {"api_server", "asterisk", "crd_server", "installation", "output", "postgres", "postgres_url", "server"}
 
-COMMANDS = ("tests.system.",)
-"""The tests that start parts by commands, such as `python -m testbed up`."""
+COMMANDS = ("tests.bench.test_bench", "tests.system.")
+"""The tests that start parts by commands, such as `python -m testbed up` and `python -m bench run`."""
 
 
 def needs_parts(item: pytest.Item) -> bool:
