@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from dialplane.api import server
 from dialplane.api.application import application
-from dialplane.api.at_once import ConcurrencyLimit
+from dialplane.api.concurrency import ConcurrencyLimit
 from dialplane.api.limits import UPLOADS_EACH
-from dialplane.api.rates import Rate
+from dialplane.api.rate_limit import Rate
 from dialplane.services.infinity.api import events
 from dialplane.services.infinity.api.limits import PLACING, STREAMS
 from dialplane.services.infinity.tables import leases

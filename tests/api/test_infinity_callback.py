@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from dialplane.api.rates import Rate
+from dialplane.api.rate_limit import Rate
 from dialplane.services.infinity.tables import pools, unmatched_callbacks
 from dialplane.services.infinity.tables.calls import Call
 from dialplane.store import Store

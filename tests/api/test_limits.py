@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from dialplane.api import limits
-from dialplane.api.at_once import ConcurrencyLimit
+from dialplane.api.concurrency import ConcurrencyLimit
 from dialplane.api.dependencies import PREFIX
 from dialplane.api.limits import BODY, SECONDS, UPLOAD, Allowance, Allowances, Limited
 from dialplane.api.problems import Refusal

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dialplane.api.application import schema
-from dialplane.api.rates import Rate
+from dialplane.api.rate_limit import Rate
 from dialplane.services.infinity.api import events
 from dialplane.store import Store
 from testbed.infinity.account import Account

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from dialplane.api import server, socket_server
 from dialplane.api.problems import Refusal
-from dialplane.api.rates import Rate
+from dialplane.api.rate_limit import Rate
 from dialplane.api.socket_server import listen_for_sockets, serve_sockets
 from dialplane.api.tokens import matches
 from dialplane.api.websockets import ABORT, Socket, SocketApplication, SocketClosed, SocketEndpoint, SocketLimits

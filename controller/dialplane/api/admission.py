@@ -10,7 +10,7 @@ from dialplane.api.dependencies import HEALTH, PREFIX, Api
 from dialplane.api.limits import Allowances
 from dialplane.api.mount import OpenPath
 from dialplane.api.problems import Refusal
-from dialplane.api.rates import RateLimit, neighbourhood
+from dialplane.api.rate_limit import RateLimit, neighbourhood
 
 
 class Admission:

@@ -11,7 +11,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from dialplane.api import models, problems, server
 from dialplane.api.admission import Admission
-from dialplane.api.at_once import ConcurrencyLimit
+from dialplane.api.concurrency import ConcurrencyLimit
 from dialplane.api.dependencies import HEALTH, PREFIX, Api, Site, authenticated, needs
 from dialplane.api.limits import UPLOADS, UPLOADS_EACH, Allowances, Limited
 from dialplane.store import Store, StoreError

@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from dialplane.api.mount import Mount
 from dialplane.api.problems import Refusal
-from dialplane.api.rates import GUESSES, USUAL, Rate
+from dialplane.api.rate_limit import GUESSES, USUAL, Rate
 from dialplane.api.tokens import Holder, Tokens
 from dialplane.store import Store
 

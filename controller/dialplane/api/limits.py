@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dialplane.api.at_once import ConcurrencyLimit
+from dialplane.api.concurrency import ConcurrencyLimit
 from dialplane.api.problems import Refusal, problem
 from dialplane.api.tokens import Holder
 

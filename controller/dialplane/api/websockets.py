@@ -21,9 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from websockets.frames import CloseCode
 
-from dialplane.api.at_once import ConcurrencyLimit
+from dialplane.api.concurrency import ConcurrencyLimit
 from dialplane.api.problems import Refusal, problem
-from dialplane.api.rates import GUESSES, Rate, RateLimit, neighbourhood
+from dialplane.api.rate_limit import GUESSES, Rate, RateLimit, neighbourhood
 
 TOKEN: Final = "token"  # noqa: S105 -- the name of a parameter
 """The query parameter for those who cannot send the header `Authorization: Bearer TOKEN`."""

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
-from dialplane.api.at_once import ConcurrencyLimit
+from dialplane.api.concurrency import ConcurrencyLimit
 from dialplane.api.dependencies import Api, Site
 from dialplane.api.problems import described
 from dialplane.services.infinity.api import models

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from dialplane.api.at_once import Concurrency
+from dialplane.api.concurrency import Concurrency
 from dialplane.api.limits import SECONDS, UPLOAD, Allowance
 
 WAIT_SECONDS: Final = 60
