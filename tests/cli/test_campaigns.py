@@ -35,7 +35,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Comm
 async def spring(served: Commands) -> AsyncIterator[Told]:
     """In place of the real campaigns: half of it is done, until a test tells more."""
     port = served.world.port
-    told = Told(served.world.store, SITE, port.calling)
+    told = Told(served.world.store, SITE, port.dialer)
     told.looks = [HALF]
     real, port.campaigns = port.campaigns, told
     yield told

@@ -73,7 +73,7 @@ class Rig:
         self.calls += 1
         fields = {"agent": "ada", "callback_number": "8001", "destination": "+15550111", "case_id": None}
         fields |= {"custom": {}, "caller_number": None, "token": "test", "request_key": f"call-{self.calls}"}
-        return await self.service.calling.make_call(self.service.tenants()["acme"], Asked(**fields | more))
+        return await self.service.dialer.make_call(self.service.tenants()["acme"], Asked(**fields | more))
 
     async def taken(self) -> Call:
         placed = await self.call()
