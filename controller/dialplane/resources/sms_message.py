@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from dialplane.resources.base import Part, Spec
 from dialplane.resources.fields import CallerNumber, ObjectName, Timestamp
@@ -19,6 +19,8 @@ Phase = Literal["Queued", "Sent", "Delivered", "Failed", "Expired", "Unknown"]
 
 class SmsMessageSpec(Spec):
     """One text message; it never changes."""
+
+    model_config = ConfigDict(defer_build=False)  # the API takes it as a body, and FastAPI looks into it
 
     rules: ClassVar[tuple[Rule, ...]] = (exactly_one("sms-one-way", "dongle", "dongleGroup"),)
 

@@ -30,8 +30,6 @@ _NOT_AGAIN: Final = {
     "Unknown": "its outcome is unknown: it may have arrived",
 }
 
-SmsMessageSpec.model_rebuild()  # models of kinds are built at their first use, and FastAPI looks into this one
-
 router = APIRouter(prefix="/sms", tags=["sms"])
 
 Sms = Annotated[SmsService, Depends(serving("sms"))]
