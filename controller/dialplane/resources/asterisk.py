@@ -5,6 +5,8 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from dialplane.resources.base import Part, Spec
+from dialplane.resources.conditions import Truth
+from dialplane.resources.event_type import EventType, Severity
 from dialplane.resources.fields import (
     DISTINCT,
     AbsolutePath,
@@ -329,4 +331,20 @@ KIND: Final = Kind(
     ),
     description="The site's PBX: how to reach it, and what holds for the whole site. One per namespace.",
     rendered=True,
+    events=(
+        EventType(
+            name="asterisk.down",
+            title="Asterisk {name} is down",
+            severity=Severity.FAILURE,
+            after=Truth.FALSE,
+            state="Error",
+        ),
+        EventType(
+            name="asterisk.up",
+            title="Asterisk {name} is up again",
+            severity=Severity.SUCCESS,
+            after=Truth.TRUE,
+            state="Normal",
+        ),
+    ),
 )

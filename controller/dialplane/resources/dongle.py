@@ -5,7 +5,9 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from dialplane.resources.base import Part, Spec
+from dialplane.resources.conditions import ConditionType, Truth
 from dialplane.resources.destination import Destination
+from dialplane.resources.event_type import EventType, Severity
 from dialplane.resources.fields import DISTINCT, Language, ObjectName
 from dialplane.resources.kind import AGE, READY, WHY, Column, Kind, condition_column
 from dialplane.resources.rule import Rule
@@ -171,4 +173,21 @@ KIND: Final = Kind(
     rendered=True,
     service="sms",
     kept=("sms",),
+    events=(
+        EventType(
+            name="dongle.offline",
+            title="Dongle {name} is offline",
+            severity=Severity.WARNING,
+            after=Truth.FALSE,
+            condition=ConditionType.ONLINE,
+        ),
+        EventType(
+            name="dongle.online",
+            title="Dongle {name} is online again",
+            severity=Severity.SUCCESS,
+            after=Truth.TRUE,
+            condition=ConditionType.ONLINE,
+        ),
+        EventType(name="sms.received", title="SMS from {sender}", folded=False),
+    ),
 )

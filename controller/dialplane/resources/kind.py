@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from dialplane.resources.base import Spec
 from dialplane.resources.clean import cleaned, foreign
 from dialplane.resources.diagnosis import diagnose
+from dialplane.resources.event_type import EventType
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.schema import Schema, schema_of
 from dialplane.resources.status import Status
@@ -48,6 +49,8 @@ class Kind:
     """Status fields of a rendered kind that its service found out."""
     watched: bool = False
     """A site has few of these, and people watch their numbers: calls that are going on."""
+    events: tuple[EventType, ...] = ()
+    """What can happen to its resources that a Notifier may be asked to tell."""
 
     @property
     def kept_fields(self) -> tuple[str, ...]:

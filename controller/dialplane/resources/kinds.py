@@ -15,6 +15,7 @@ from dialplane.resources import (
     sip_trunk,
     sms_message,
 )
+from dialplane.resources.event_type import EventType
 from dialplane.resources.kind import Kind
 
 _ALL: Final[tuple[Kind, ...]] = (
@@ -45,3 +46,9 @@ def find_kind(word: str) -> Kind | None:
         (k for k in KINDS.values() if wanted in (k.name.lower(), k.plural, k.singular, *k.short_names)),
         None,
     )
+
+
+def event_types() -> Mapping[str, EventType]:
+    """Return what can happen to resources of any kind, by name and in the order of the names."""
+    events = (event for kind in KINDS.values() for event in kind.events)
+    return {event.name: event for event in sorted(events, key=lambda event: event.name)}

@@ -1,8 +1,9 @@
 """Notifier: where people are told of what happens."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from dialplane.resources.base import Part, Spec
 from dialplane.resources.fields import DISTINCT, ObjectName, SecretKeyRef, Timestamp
@@ -10,16 +11,18 @@ from dialplane.resources.kind import AGE, READY, WHY, Column, Kind
 from dialplane.resources.status import Status
 from dialplane.resources.text import Text
 
-EventType = Literal[
-    "sms.received",
-    "sms.failed",
-    "trunk.registered",
-    "trunk.unregistered",
-    "dongle.offline",
-    "dongle.online",
-    "asterisk.down",
-    "asterisk.up",
-]
+
+class _EventNames:
+    """Makes a text one of the names of all event types: those that the kinds have by the time it is first checked."""
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        from dialplane.resources.kinds import event_types  # noqa: PLC0415 -- the kinds import this module
+
+        return core_schema.literal_schema(list(event_types()))
+
+
+EventName = Annotated[str, _EventNames()]
+"""The name of a type of event, such as `sms.received`."""
 
 Sender = Annotated[
     str,
@@ -48,7 +51,7 @@ class NotifierSpec(Spec):
     """Tell. `false` tells nothing, and nothing is kept for later."""
     url_secret_ref: SecretKeyRef
     """An Apprise URL, such as `mailto://…`, `tgram://…`, `json://…`, `bark://…`: see Apprise's list of services."""
-    events: Annotated[tuple[EventType, ...], Field(max_length=16), DISTINCT] = ()
+    events: Annotated[tuple[EventName, ...], Field(max_length=16), DISTINCT] = ()
     """What to tell of. A Dongle's `sms.forwardTo` adds its messages."""
     filter: NotifierFilter = NotifierFilter()
     """Which of them, those of `sms.forwardTo` included."""

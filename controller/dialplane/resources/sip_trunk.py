@@ -5,7 +5,9 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from dialplane.resources.base import Part, Spec
+from dialplane.resources.conditions import ConditionType, Truth
 from dialplane.resources.destination import Destination
+from dialplane.resources.event_type import EventType, Severity
 from dialplane.resources.fields import (
     DISTINCT,
     CallerNumber,
@@ -284,4 +286,20 @@ KIND: Final = Kind(
     ),
     description="A line to a carrier or to another PBX, with the routes in and out.",
     rendered=True,
+    events=(
+        EventType(
+            name="trunk.registered",
+            title="Trunk {name} is registered again",
+            severity=Severity.SUCCESS,
+            after=Truth.TRUE,
+            condition=ConditionType.REGISTERED,
+        ),
+        EventType(
+            name="trunk.unregistered",
+            title="Trunk {name} is not registered",
+            severity=Severity.WARNING,
+            after=Truth.FALSE,
+            condition=ConditionType.REGISTERED,
+        ),
+    ),
 )

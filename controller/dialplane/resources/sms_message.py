@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import ConfigDict, Field
 
 from dialplane.resources.base import Part, Spec
+from dialplane.resources.event_type import EventType, Severity
 from dialplane.resources.fields import CallerNumber, ObjectName, Timestamp
 from dialplane.resources.kind import AGE, WHY, Column, Kind
 from dialplane.resources.rule import Rule, exactly_one
@@ -98,4 +99,5 @@ KIND: Final = Kind(
     ),
     description="A text message to send, once. Not for Git: a sync tool would send an old one again.",
     service="sms",
+    events=(EventType(name="sms.failed", title="SMS to {to} failed", severity=Severity.WARNING, folded=False),),
 )

@@ -32,7 +32,7 @@ class NewEvent:
 
     site: str
     type: str
-    """Such as `sms.received`: one of `EventType` in `resources.notifier`."""
+    """Such as `sms.received`: the name of an `EventType` in `resources.kinds`."""
     subject_kind: str
     subject_name: str
     at: datetime

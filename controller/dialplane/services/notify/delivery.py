@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 from apprise import NotifyType
 
+from dialplane.resources.kinds import event_types
 from dialplane.resources.moment import timestamp
 from dialplane.services.notify import metrics
 from dialplane.services.notify.desired import DesiredNotifier
@@ -35,16 +36,6 @@ PARALLEL: Final = 4
 SPARE: Final = 3
 LOOK_EVERY: Final = 30.0
 STORE_RETRY: Final = 1.0
-
-_LEVELS: Final = {
-    "sms.failed": NotifyType.WARNING,
-    "trunk.unregistered": NotifyType.WARNING,
-    "dongle.offline": NotifyType.WARNING,
-    "asterisk.down": NotifyType.FAILURE,
-    "trunk.registered": NotifyType.SUCCESS,
-    "dongle.online": NotifyType.SUCCESS,
-    "asterisk.up": NotifyType.SUCCESS,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +213,8 @@ def _values(told: Told) -> dict[str, object]:
 
 
 def _send(duty: DesiredNotifier, told: Told) -> str:
-    level = _LEVELS.get(told.event.type, NotifyType.INFO)
+    found = event_types().get(told.event.type)
+    level = NotifyType(found.severity) if found else NotifyType.INFO
     try:
         words = duty.wording.words(_values(told))
         return Target(duty.url.get_secret_value()).send(words, told.delivery.id, level)

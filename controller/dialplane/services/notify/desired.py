@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 from pydantic import SecretStr
 
 from dialplane.resources.key import Key
+from dialplane.resources.kinds import event_types
 from dialplane.resources.notifier import NotifierSpec
 from dialplane.resources.problem import Problem, Reason
 from dialplane.services.contract import SiteView
@@ -15,9 +15,6 @@ from dialplane.services.notify.tables.folding import NewDelivery
 from dialplane.services.notify.target import BadTargetError, Target
 from dialplane.services.notify.wording import BadTemplateError, MessageTemplate
 from dialplane.store.events import Event
-
-NEVER_FOLDED: Final = frozenset({"sms.received", "sms.failed"})
-"""Each of these has contents of its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +46,9 @@ class DesiredNotifier:
         forwarded = self.name in (event.data.get("notifiers") or ())
         if not (forwarded or event.type in self.spec.events) or not _passes(self.spec, event):
             return None
-        fold = 0 if event.type in NEVER_FOLDED else self.spec.fold_seconds
-        return NewDelivery(self.name, self.uid, fold)
+        known = event_types().get(event.type)
+        fold = known is None or known.folded
+        return NewDelivery(self.name, self.uid, self.spec.fold_seconds if fold else 0)
 
 
 def desired_notifiers(view: SiteView, before: Mapping[str, DesiredNotifier]) -> dict[str, DesiredNotifier]:
@@ -93,13 +91,13 @@ def _duty(name: str, uid: str, spec: NotifierSpec, url: SecretStr) -> DesiredNot
 
 def _passes(spec: NotifierSpec, event: Event) -> bool:
     only = spec.filter
-    match event.type.partition(".")[0]:
-        case "trunk":
+    match event.subject_kind:
+        case "SipTrunk":
             return not only.trunks or event.subject_name in only.trunks
-        case "dongle" | "sms":
+        case "Dongle" | "SmsMessage":
             dongle = event.data.get("dongle") or (event.subject_name if event.subject_kind == "Dongle" else None)
             if only.dongles and dongle not in only.dongles:
                 return False
-            return event.type != "sms.received" or not only.senders or event.data.get("sender") in only.senders
+            return "sender" not in event.data or not only.senders or event.data["sender"] in only.senders
         case _:
             return True

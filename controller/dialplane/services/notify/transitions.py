@@ -1,26 +1,15 @@
 """PURE: what happened, from what is reported now and what was known before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
+from dialplane.resources.event_type import EventType
 from dialplane.resources.key import Key
+from dialplane.resources.kinds import KINDS
 from dialplane.services.notify.tables.known_states import KnownState
 from dialplane.store.events import NewEvent
-
-_JUDGED_BY: Final = {"SipTrunk": ConditionType.REGISTERED, "Dongle": ConditionType.ONLINE}
-_WORDS: Final[Mapping[tuple[str, str], str]] = {
-    ("SipTrunk", Truth.TRUE): "trunk.registered",
-    ("SipTrunk", Truth.FALSE): "trunk.unregistered",
-    ("Dongle", Truth.TRUE): "dongle.online",
-    ("Dongle", Truth.FALSE): "dongle.offline",
-    ("Asterisk", Truth.TRUE): "asterisk.up",
-    ("Asterisk", Truth.FALSE): "asterisk.down",
-}
-_OF_ASTERISK: Final = {"Normal": Truth.TRUE, "Error": Truth.FALSE}
-"""Restarting is what was asked for, and Unknown is nothing to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +34,9 @@ class Learned:
 
 
 def seen(reports: Mapping[Key, Report]) -> dict[Key, Seen]:
-    """What the reports say of trunks, modems and Asterisk."""
-    return {key: _seen(report) for key, report in reports.items() if key.kind in _JUDGED_BY or key.kind == "Asterisk"}
+    """Return what the reports say of resources of the kinds that have events by a condition or a state."""
+    events = {kind.name: [event for event in kind.events if event.after is not None] for kind in KINDS.values()}
+    return {key: _seen(report, of_kind) for key, report in reports.items() if (of_kind := events.get(key.kind))}
 
 
 def learned(site: str, known: Mapping[str, str], now_seen: Mapping[Key, Seen], at: datetime) -> Learned:
@@ -62,17 +52,20 @@ def learned(site: str, known: Mapping[str, str], now_seen: Mapping[Key, Seen], a
         states.append(KnownState(str(key), str(found.state), at))
         if before is not None:
             said = {name: value for name, value in (("reason", found.reason), ("message", found.message)) if value}
-            told.append(NewEvent(site, _WORDS[key.kind, found.state], key.kind, key.name, at, said))
+            happened = (event.name for event in KINDS[key.kind].events if event.after == found.state)
+            told += [NewEvent(site, name, key.kind, key.name, at, said) for name in happened]
     gone = known.keys() - {str(key) for key in now_seen}
     return Learned(tuple(states), tuple(told), frozenset(gone))
 
 
-def _seen(report: Report) -> Seen:
-    if report.key.kind == "Asterisk":
-        state = _OF_ASTERISK.get(str(report.fields.get("state")), Truth.UNKNOWN)
-        return _with_why(state, report.condition(ConditionType.READY))
-    condition = report.condition(_JUDGED_BY[report.key.kind])
-    return _with_why(condition.status if condition else Truth.UNKNOWN, condition)
+def _seen(report: Report, events: Sequence[EventType]) -> Seen:
+    judged_by = next((event.condition for event in events if event.condition), None)
+    if judged_by is not None:
+        condition = report.condition(judged_by)
+        return _with_why(condition.status if condition else Truth.UNKNOWN, condition)
+    state = report.fields.get("state")
+    after = next((event.after for event in events if event.state == state), None)
+    return _with_why(after or Truth.UNKNOWN, report.condition(ConditionType.READY))
 
 
 def _with_why(state: Truth, condition: Condition | None) -> Seen:

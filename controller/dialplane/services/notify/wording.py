@@ -15,6 +15,8 @@ from urllib.parse import quote
 from jinja2 import Template, TemplateError, Undefined, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
+from dialplane.resources.kinds import event_types
+
 LIMIT: Final = 16_384
 """Characters of a text; a title may have `TITLE_LIMIT`."""
 TITLE_LIMIT: Final = 200
@@ -31,17 +33,6 @@ NAMES: Final = frozenset(
     }
 )
 """What a template may name. What an event does not bring is empty."""
-
-_TITLES: Final[Mapping[str, str]] = {
-    "sms.received": "SMS from {sender}",
-    "sms.failed": "SMS to {to} failed",
-    "trunk.registered": "Trunk {name} is registered again",
-    "trunk.unregistered": "Trunk {name} is not registered",
-    "dongle.online": "Dongle {name} is online again",
-    "dongle.offline": "Dongle {name} is offline",
-    "asterisk.up": "Asterisk {name} is up again",
-    "asterisk.down": "Asterisk {name} is down",
-}
 
 
 class BadTemplateError(ValueError):
@@ -103,7 +94,8 @@ def shortened(text: str, limit: int) -> str:
 
 
 def _default_title(values: Mapping[str, Any]) -> str:
-    title = _TITLES.get(str(values.get("event")), "{event}").format_map(_Blank(values))
+    known = event_types().get(str(values.get("event")))
+    title = (known.title if known else "{event}").format_map(_Blank(values))
     return f"{title} ({values['count']} times)" if values.get("count", 1) != 1 else title
 
 
