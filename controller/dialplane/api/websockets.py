@@ -24,6 +24,7 @@ from websockets.frames import CloseCode
 from dialplane.api.concurrency import ConcurrencyLimit
 from dialplane.api.problems import Refusal, problem
 from dialplane.api.rate_limit import GUESSES, Rate, RateLimit, neighbourhood
+from dialplane.logs import log_unexpected
 
 TOKEN: Final = "token"  # noqa: S105 -- the name of a parameter
 """The query parameter for those who cannot send the header `Authorization: Bearer TOKEN`."""
@@ -267,7 +268,7 @@ class _Gate:
             await self.endpoint.serve(socket)
         except Exception as error:  # noqa: BLE001 -- uvicorn would drop the connection without a close frame
             if not _closed(error):
-                _LOG.error("a WebSocket failed", path=self.endpoint.path, exc_info=error)
+                log_unexpected("a WebSocket failed", error, path=self.endpoint.path)
             code = CloseCode.INTERNAL_ERROR
         await socket.close(code)
 

@@ -14,6 +14,7 @@ from typing import Final, ParamSpec
 
 import structlog
 
+from dialplane.logs import log_unexpected
 from dialplane.services.infinity.tables import leases
 from dialplane.services.infinity.tables.calls import Call, NewCall, new_id
 from dialplane.services.infinity.tables.leases import Change, Denied, Leased, Request, Settled
@@ -287,8 +288,8 @@ class LeaseDesk:
     def _hear(listener: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             listener(*args, **kwargs)
-        except Exception:
-            log.exception("nobody could be told of a call")
+        except Exception as error:  # noqa: BLE001 -- the desk goes on, whatever a listener makes of it
+            log_unexpected("nobody could be told of a call", error)
 
     async def _close(self) -> None:
         """Write what callers who are gone left, once; turn the others away."""

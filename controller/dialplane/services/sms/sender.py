@@ -28,6 +28,7 @@ from dialplane.asterisk.errors import (
 )
 from dialplane.asterisk.modem import ShortMessage, maybe_taken, not_now, send, words
 from dialplane.asterisk.sms_text import escape
+from dialplane.logs import log_unexpected
 from dialplane.resources.dongle import DongleSpec
 from dialplane.services.sms import metrics
 from dialplane.services.sms.tables import outgoing_parts
@@ -141,7 +142,7 @@ class Sender:
     def _done(self, name: str, task: "asyncio.Task[None]") -> None:
         del self._busy[name]
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a message was left", dongle=name, exc_info=error)
+            log_unexpected("a message was left", error, dongle=name)
 
     async def _serve(self, link: AsteriskLink, ami: Ami, ready: Ready) -> None:
         """Send one part, if there is one."""

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from dialplane.logs import log_unexpected
 from dialplane.resources.campaign import CampaignAgent
 from dialplane.services.infinity.campaign import pacing
 from dialplane.services.infinity.campaign.backoff import TenantBackoff
@@ -294,8 +295,10 @@ class Runner:
         self._asking.pop(key, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             # The claim stays: a later round finds out whether there is a call.
-            unforeseen = None if isinstance(error, StoreError) else error
-            log.warning("a campaign's call was not placed", uid=key[0], error=str(error), exc_info=unforeseen)
+            if isinstance(error, StoreError):
+                log.warning("a campaign's call was not placed", uid=key[0], error=str(error))
+            else:
+                log_unexpected("a campaign's call was not placed", error, uid=key[0])
         self._changed()
 
     async def _call(self, duty: DesiredCampaign, claimed: Claimed, agent: CampaignAgent) -> None:
