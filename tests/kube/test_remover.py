@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dialplane.kube.addresses import MESSAGES
+from dialplane.kube.addresses import custom
 from dialplane.kube.api import Connection, KubeApi
 from dialplane.kube.lease import Alone
 from dialplane.kube.remover import Remover
@@ -21,7 +21,7 @@ GRANT = [{"apiGroups": ["dialplane.io"], "resources": ["smsmessages"], "verbs": 
 async def remover(site: Site) -> AsyncIterator[Remover]:
     connection = Connection(kubeconfig=str(site.server.kubeconfig(LIMITED, namespace=site.namespace)))
     async with KubeApi(await connection.configuration()) as api:
-        yield Remover(api, site.namespace, {"SmsMessage": MESSAGES}, Alone(), time.monotonic)
+        yield Remover(api, site.namespace, {"SmsMessage": custom("SmsMessage", "smsmessages")}, Alone(), time.monotonic)
 
 
 def names(site: Site) -> list[str]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from dialplane.kube.addresses import EVENTS, LEASES, MESSAGES, REFERRED_TO, Address
+from dialplane.kube.addresses import EVENTS, LEASES, REFERRED_TO, Address, custom
 from dialplane.kube.api import Api
 from dialplane.kube.errors import ApiError, ForbiddenError, RightMissingError, UnavailableError
+from dialplane.resources.kinds import KINDS
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +56,12 @@ def needed(addresses: Iterable[Address], *, lease: str) -> tuple[Right, ...]:
     return tuple(rights)
 
 
-WANTED = (Right("create", EVENTS), Right("patch", EVENTS), Right("delete", MESSAGES))
-"""Without these the operator works, but tells less, or leaves text messages that are over."""
+WANTED = (
+    Right("create", EVENTS),
+    Right("patch", EVENTS),
+    *(Right("delete", custom(kind.name, kind.plural)) for kind in KINDS.values() if kind.expires),
+)
+"""Without these the operator works, but tells less, or leaves resources that are over, such as text messages."""
 
 
 class Rights:

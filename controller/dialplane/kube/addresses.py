@@ -50,7 +50,6 @@ CONFIG_MAPS = Address(CONFIG_MAP, "", "v1", "configmaps", metadata_only=True)
 REFERRED_TO = (SECRETS, CONFIG_MAPS)
 PODS = Address("Pod", "", "v1", "pods")
 EVENTS = Address("Event", "", "v1", "events")
-MESSAGES = Address("SmsMessage", GROUP, VERSION, "smsmessages")
 LEASES = Address("Lease", "coordination.k8s.io", "v1", "leases")
 
 

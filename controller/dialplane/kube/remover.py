@@ -1,4 +1,4 @@
-"""Deletes resources whose time is over: text messages, a while after they were sent. Of no other kind may it."""
+"""Deletes resources whose time is over, of the kinds that expire: text messages, a while after they were sent."""
 
 import asyncio
 from collections.abc import Callable, Mapping

@@ -194,7 +194,7 @@ def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
 
 
 def _pbx(site: Site) -> Pbx:
-    main = site.credentials(site.asterisk_key, site.asterisk.ami)
+    main = site.account(site.asterisk_key, site.asterisk.ami.credentials_secret_ref)
     calls = site.account(site.asterisk_key, site.asterisk.ami.calls_credentials_secret_ref)
     return Pbx(
         site.asterisk_key,

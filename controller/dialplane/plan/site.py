@@ -9,8 +9,9 @@ from pydantic import SecretStr
 from dialplane.plan.identification import Identification
 from dialplane.plan.plan import Secrets
 from dialplane.resources.asterisk import AsteriskSpec
+from dialplane.resources.base import GeneratedAccount
 from dialplane.resources.dongle import DongleSpec
-from dialplane.resources.extension import ExtensionSpec, generated_secret
+from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.secret_ref import UsernamePasswordRef
@@ -28,6 +29,9 @@ class HasCredentials(Protocol):
     @property
     def credentials_secret_ref(self) -> _NamesSecret | None:
         """The Secret with the keys `username` and `password`."""
+
+    def generated_account(self, name: str) -> GeneratedAccount | None:
+        """Return the account that takes its place, of the resource called `name`; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +82,5 @@ def credentials_secret(owner: Key, spec: HasCredentials) -> str | None:
     """The name of the Secret that holds the credentials: as referred to, or the one the controller makes."""
     if spec.credentials_secret_ref is not None:
         return spec.credentials_secret_ref.name
-    return generated_secret(owner.name) if getattr(spec, "generate_credentials", False) else None
+    account = spec.generated_account(owner.name)
+    return account.secret if account else None

@@ -34,8 +34,9 @@ from dialplane.reconcile.services import Services
 from dialplane.reconcile.serving import Serving
 from dialplane.reconcile.settings import AmiDefaults, Ports, Timing
 from dialplane.reconcile.watch import Notify
+from dialplane.resources.base import Spec
 from dialplane.resources.conditions import Report
-from dialplane.resources.extension import ExtensionSpec, generated_secret
+from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.snapshot import Snapshot
@@ -358,9 +359,9 @@ class SiteLoop:
             raise NotLeading("another process leads")
 
     async def _generate_credentials(self, snapshot: Snapshot) -> None:
-        for resource, spec in snapshot.of(ExtensionSpec):
-            name = generated_secret(resource.key.name)
-            if spec.generate_credentials and name not in snapshot.secrets:
+        for resource, spec in snapshot.of(Spec):
+            account = spec.generated_account(resource.key.name)
+            if account and account.secret not in snapshot.secrets:
                 self._permit()
-                values = {"username": spec.number, "password": secrets.token_urlsafe(18)}
-                await self._ports.credentials.create(name, values, resource.key)
+                values = {"username": account.username, "password": secrets.token_urlsafe(18)}
+                await self._ports.credentials.create(account.secret, values, resource.key)

@@ -1,5 +1,6 @@
 """What every part of a manifest has in common."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
@@ -61,5 +62,20 @@ class Part(BaseModel):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class GeneratedAccount:
+    """A user name and a random password that the controller makes itself, because a manifest asks for it."""
+
+    field: str
+    """The field that asks for it, such as `spec.generateCredentials`."""
+    secret: str
+    """The name of the Secret, with the keys `username` and `password`."""
+    username: str
+
+
 class Spec(Part):
     """The `spec` of a kind."""
+
+    def generated_account(self, name: str) -> GeneratedAccount | None:  # noqa: ARG002 -- most kinds have none
+        """Return the account to make for the resource called `name`; None where its manifest asks for none."""
+        return None

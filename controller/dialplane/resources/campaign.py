@@ -1,6 +1,7 @@
 """Campaign: a list of people to call, one after the other, over a tenant's pool."""
 
-from typing import Annotated, ClassVar, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -134,6 +135,11 @@ class CampaignStatus(Status):
     """When nobody was left."""
 
 
+def _begun(status: Mapping[str, Any]) -> bool:
+    """Return whether somebody was called."""
+    return bool(status.get("dialed") != 0)
+
+
 KIND: Final = Kind(
     name="Campaign",
     plural="campaigns",
@@ -157,4 +163,5 @@ KIND: Final = Kind(
     description="A list of people to call over a tenant's pool, within calling windows, each a few times at most.",
     service="infinity",
     watched=True,
+    begun=_begun,
 )

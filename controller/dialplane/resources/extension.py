@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from dialplane.resources.base import Part, Spec
+from dialplane.resources.base import GeneratedAccount, Part, Spec
 from dialplane.resources.fields import (
     DISTINCT,
     CallerNumber,
@@ -173,6 +173,12 @@ class ExtensionSpec(Spec):
     def mails_to(self) -> str | None:
         """Where messages are mailed; None where they are not."""
         return self.voicemail.email if self.voicemail is not None and self.voicemail.enabled else None
+
+    def generated_account(self, name: str) -> GeneratedAccount | None:
+        """See `Spec.generated_account`."""
+        if not self.generate_credentials:
+            return None
+        return GeneratedAccount("spec.generateCredentials", generated_secret(name), self.number)
 
     @property
     def has_mailbox(self) -> bool:

@@ -1,6 +1,7 @@
 """What a kind of resource is: its models, its columns, who looks after it, and what can happen to it."""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +28,10 @@ class Column:
     """Only with `-o wide`."""
 
 
+def _never(_status: Mapping[str, Any]) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of resource."""
@@ -51,6 +56,10 @@ class Kind:
     """A site has few of these, and people watch their numbers: calls that are going on."""
     events: tuple[EventType, ...] = ()
     """What can happen to its resources that a Notifier may be asked to tell."""
+    begun: Callable[[Mapping[str, Any]], bool] = _never
+    """Whether a resource with this status was under way when it was read: its service must not begin it again."""
+    expires: bool = False
+    """Its resources have an end, after which the controller deletes them where Kubernetes keeps them."""
 
     @property
     def kept_fields(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dialplane.resources.problem import Problem, Reason
 
 if TYPE_CHECKING:
     from dialplane.resources.base import Spec
+    from dialplane.resources.kind import Kind
 
 GROUP = "dialplane.io"
 VERSION = "v1alpha1"
@@ -58,19 +59,13 @@ def parse(manifest: Mapping[str, Any]) -> Resource:
         uid=metadata.get("uid", ""),
         generation=metadata.get("generation", 1),
         created=metadata.get("creationTimestamp") or "",
-        begun=_begun(manifest.get("status")),
+        begun=_begun(kind, manifest.get("status")),
     )
 
 
-def _begun(status: Any) -> str:
-    if not isinstance(status, Mapping):
-        return ""
-    phase = status.get("phase")
-    if not isinstance(phase, str) or (phase == "Queued" and not status.get("dongle")):
-        return ""
-    if status.get("dialed") == 0:  # a Campaign that called nobody yet
-        return ""
-    return phase
+def _begun(kind: "Kind", status: Any) -> str:
+    phase = status.get("phase") if isinstance(status, Mapping) else None
+    return phase if isinstance(phase, str) and kind.begun(status) else ""
 
 
 def _around_spec(manifest: Mapping[str, Any]) -> Iterator[Problem]:

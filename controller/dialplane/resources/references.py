@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from dialplane.resources.base import Spec
 from dialplane.resources.config_map_ref import ConfigMapKeyRef
-from dialplane.resources.extension import ExtensionSpec, generated_secret
 from dialplane.resources.secret_ref import SecretRef, UsernamePasswordRef
 
 R = TypeVar("R", bound=BaseModel)
@@ -26,9 +25,8 @@ def secret_refs(spec: Spec, name: str = "") -> Iterator[tuple[str, str, tuple[st
     """
     for path, reference in _walk(spec, "spec", SecretRef):
         yield path, reference.name, reference.keys
-    if name and isinstance(spec, ExtensionSpec) and spec.generate_credentials:
-        keys = UsernamePasswordRef(name=generated_secret(name)).keys
-        yield "spec.generateCredentials", generated_secret(name), keys
+    if name and (account := spec.generated_account(name)):
+        yield account.field, account.secret, UsernamePasswordRef(name=account.secret).keys
 
 
 def config_map_refs(spec: Spec) -> Iterator[tuple[str, str, str]]:

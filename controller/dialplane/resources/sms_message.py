@@ -1,6 +1,7 @@
 """SmsMessage: one text message to send."""
 
-from typing import Annotated, ClassVar, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -79,6 +80,11 @@ class SmsMessageStatus(Status):
     """What went wrong."""
 
 
+def _begun(status: Mapping[str, Any]) -> bool:
+    """Return whether a Dongle may have it: one that is queued and has none was not sent."""
+    return status.get("phase") != "Queued" or bool(status.get("dongle"))
+
+
 KIND: Final = Kind(
     name="SmsMessage",
     plural="smsmessages",
@@ -100,4 +106,6 @@ KIND: Final = Kind(
     description="A text message to send, once. Not for Git: a sync tool would send an old one again.",
     service="sms",
     events=(EventType(name="sms.failed", title="SMS to {to} failed", severity=Severity.WARNING, folded=False),),
+    begun=_begun,
+    expires=True,
 )
