@@ -66,8 +66,9 @@ lint: setup ## ruff, mypy strict, import contracts
 format: setup ## let ruff lay the code out
 	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
 
-crds: setup ## write crds/ from the models
+crds: setup ## write crds/ and the kinds in the chart's Role from the models
 	@$(PY) -m dialplane.cli crds -o crds
+	@$(PY) -m dialplane.resources.chart_kinds charts/dialplane/templates/_kinds.tpl
 
 docs: setup ## write the reference in docs/kinds from the models
 	@$(PY) -m dialplane.cli docs -o docs/kinds

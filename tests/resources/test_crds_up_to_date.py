@@ -8,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from dialplane.resources.base import Part
+from dialplane.resources.chart_kinds import chart_kinds
 from dialplane.resources.crd import crd, crds
 from dialplane.resources.crd_files import crd_files
 from dialplane.resources.kinds import KINDS
@@ -15,6 +16,16 @@ from dialplane.resources.schema import SchemaError, schema_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "crds"
+
+
+def test_the_kinds_in_the_role_of_the_chart_are_not_stale() -> None:
+    on_disk = (ROOT / "charts/dialplane/templates/_kinds.tpl").read_text(encoding="utf-8")
+    assert on_disk == chart_kinds(), "run `make crds`"
+    assert [line for line in on_disk.splitlines() if "smsmessages" in line] == [
+        "- smsmessages",
+        "- smsmessages/status",
+        "smsmessages",
+    ]
 
 
 def test_crds_are_not_stale() -> None:

@@ -1,0 +1,28 @@
+{{/* Made from the kinds by `make crds`; do not edit. */}}
+{{- define "dialplane.kinds" -}}
+- asterisks
+- campaigns
+- dongles
+- extensions
+- infinitytenants
+- notifiers
+- schedules
+- siptrunks
+- smsmessages
+{{- end -}}
+
+{{- define "dialplane.kindStatuses" -}}
+- asterisks/status
+- campaigns/status
+- dongles/status
+- extensions/status
+- infinitytenants/status
+- notifiers/status
+- schedules/status
+- siptrunks/status
+- smsmessages/status
+{{- end -}}
+
+{{- define "dialplane.expiringKinds" -}}
+smsmessages
+{{- end -}}
