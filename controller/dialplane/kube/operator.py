@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import structlog
 
-from dialplane.api import server
+from dialplane.api import probes, server
 from dialplane.kube import metrics, web
 from dialplane.kube.access import REFUSED_FOR, WANTED, Right, Rights, needed
 from dialplane.kube.addresses import Address, custom
@@ -184,7 +184,7 @@ class Operator:
         """
         parts: list[Coroutine[Any, Any, None]] = [self._work(), self._failure()]
         if self._options.listen:
-            app = web.application(self.unready, self._refresh)
+            app = probes.application("Dialplane operator", self.unready, self._refresh)
             parts.append(server.serve(app, web.listen(self._options.listen)))
         try:
             await run_until(stop, *parts)
