@@ -34,7 +34,7 @@ def mounts(services: Sequence[ServiceDefinition] = SERVICES) -> "tuple[Mount, ..
 
 def tables(services: Sequence[ServiceDefinition] = SERVICES) -> "sa.MetaData":
     """Return every table of the store, in one metadata: what the migrations lead to."""
-    from dialplane.store import events  # noqa: F401, PLC0415 -- defines the outbox; needs the extra `services`
+    from dialplane.store import events, site_views  # noqa: F401, PLC0415 -- of all services; need the extra `services`
     from dialplane.store.columns import METADATA  # noqa: PLC0415 -- likewise
 
     for service in services:

@@ -75,6 +75,11 @@ class Store:
         """The engine, for tests."""
         return self._engine
 
+    def libpq_arguments(self) -> dict[str, Any]:
+        """What psycopg needs for a connection of its own to this PostgreSQL; the password is among it."""
+        _, arguments = self._engine.dialect.create_connect_args(self._engine.url)
+        return {**arguments, **_libpq(self._engine.url)}
+
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction that may write: committed at the end, rolled back by an exception.
@@ -146,27 +151,31 @@ def _parsed(url: str) -> sa.URL:
 def _engine(url: sa.URL) -> sa.Engine:
     pool: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": LOCK_WITHIN}
     if not url.drivername.startswith("sqlite"):
-        limits = {
-            "statement_timeout": STATEMENT_WITHIN,
-            "lock_timeout": LOCK_WITHIN,
-            "idle_in_transaction_session_timeout": STATEMENT_WITHIN,
-        }
-        arguments = {
-            "connect_timeout": CONNECT_WITHIN,
-            "options": " ".join(f"-c {name}={seconds}s" for name, seconds in limits.items()),
-            "application_name": "dialplane",
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 1000 * STATEMENT_WITHIN,
-        }
-        given = {name: value for name, value in arguments.items() if name not in url.query}
         # The pool looks at a connection before it lends it: a database that was restarted costs no caller an error.
-        return sa.create_engine(url, connect_args=given, pool_pre_ping=True, hide_parameters=True, **pool)
+        return sa.create_engine(url, connect_args=_libpq(url), pool_pre_ping=True, hide_parameters=True, **pool)
     engine = sa.create_engine(url, connect_args={"timeout": LOCK_WITHIN}, hide_parameters=True, **pool)
     sa.event.listen(engine, "connect", _set_up_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _libpq(url: sa.URL) -> dict[str, Any]:
+    """The limits of a connection to PostgreSQL, where the URL says nothing else."""
+    limits = {
+        "statement_timeout": STATEMENT_WITHIN,
+        "lock_timeout": LOCK_WITHIN,
+        "idle_in_transaction_session_timeout": STATEMENT_WITHIN,
+    }
+    arguments = {
+        "connect_timeout": CONNECT_WITHIN,
+        "options": " ".join(f"-c {name}={seconds}s" for name, seconds in limits.items()),
+        "application_name": "dialplane",
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 1000 * STATEMENT_WITHIN,
+    }
+    return {name: value for name, value in arguments.items() if name not in url.query}
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
