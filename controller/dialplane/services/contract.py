@@ -7,6 +7,7 @@ out about its own resources, and hears what is reported of all. It knows neither
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dialplane.api.scopes import ScopeRule
@@ -86,6 +87,85 @@ class Service(Protocol):
         """Serve until cancelled; call `changed` when `reports` has something new."""
 
 
+class Role(StrEnum):
+    """What a process does for a site."""
+
+    OPERATOR = "operator"
+    """The leader: it plans, reloads and reports, and runs each service's own half."""
+    GATEWAY = "gateway"
+    """One of several replicas that devices and programs connect to."""
+    BOT = "bot"
+    """One of several replicas for the media and the dialogue of calls."""
+
+
+class Replica(Protocol):
+    """A service's half in one of several processes: it knows the store, not Asterisk's AMI, not Kubernetes.
+
+    It goes on with the last view while there is no leader, or no database.
+    """
+
+    def observe(self, desired: Any) -> None:
+        """Work on this view, a JSON value, from now on; the first one may come late. Never waits.
+
+        Where it raises, this is logged, and the Replica goes on with what it has.
+        """
+
+    async def run(self) -> None:
+        """Serve until cancelled. After an error another Replica is made, which observes the last view first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaContext:
+    """What a Replica is started with."""
+
+    store: "Store"
+    site: str
+    """The namespace."""
+    replica: str
+    """The id of this process among the replicas of the site; another one after each start."""
+    report: Callable[[str, Any], None]
+    """Reports the state of a subject to the leader: a JSON value of up to 4 KB; None when it has none any more. Only
+    what is coarse belongs here: each change is a write to the database. Never waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """A subject's state as one replica reported it."""
+
+    replica: str
+    state: Any
+    """JSON."""
+    at: datetime
+    """When the database was given it, by its own clock."""
+
+
+class Replicas(Protocol):
+    """A service's replicas, as its leader sees them."""
+
+    def publish(self, desired: Any) -> None:
+        """Have all replicas work on this view, a JSON value, from now on. The same one again costs nothing.
+
+        It is not to be changed afterwards. Secrets do not belong in it, but hashes of tokens may.
+        """
+
+    def states(self) -> Mapping[str, Sequence[ReplicaState]]:
+        """Return what the living replicas report of each subject, the newest first.
+
+        When it changes, the site loop asks for `Service.reports`.
+        """
+
+
+class NoReplicas:
+    """The replicas of a service that has none."""
+
+    def publish(self, desired: Any) -> None:
+        """See `Replicas.publish`."""
+
+    def states(self) -> Mapping[str, Sequence[ReplicaState]]:
+        """See `Replicas.states`."""
+        return {}
+
+
 class Outbox:
     """Tells those who deliver events that the store has a new one (`store.events`)."""
 
@@ -112,6 +192,8 @@ class Context:
     notice: Callable[[Key, str, str], None]
     """Makes an Event: of which resource, the reason, the message."""
     outbox: Outbox = field(default_factory=Outbox)
+    replicas: Replicas = field(default_factory=NoReplicas)
+    """The service's halves in the other roles."""
 
 
 def _no_mounts() -> "Sequence[Mount]":
@@ -143,6 +225,8 @@ class ServiceDefinition:
     """Makes the service for one term of leadership; it needs the store."""
     start_without_store: Callable[[], Service] | None = None
     """Makes one that needs no store, and so serves every site from the start."""
+    replicas: Mapping[Role, Callable[[ReplicaContext], Replica]] = field(default_factory=dict)
+    """Makes its half in a role that runs in several processes."""
     preload: Callable[[], None] = _nothing
     """Imports what takes long; runs in a thread before the first `start`."""
     asked: Callable[[SiteView], Iterable[tuple[Key, ConditionType]]] = _none_asked

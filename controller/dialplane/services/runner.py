@@ -7,7 +7,7 @@ import asyncio
 import gc
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
@@ -20,11 +20,21 @@ from dialplane.resources.conditions import Condition, ConditionType, Report, Tru
 from dialplane.resources.key import Key
 from dialplane.resources.kinds import is_rendered
 from dialplane.resources.problem import Reason
-from dialplane.services.contract import Context, Notice, Outbox, Service, ServiceDefinition, ServiceReport, SiteView
+from dialplane.services.contract import (
+    Context,
+    Notice,
+    Outbox,
+    Role,
+    Service,
+    ServiceDefinition,
+    ServiceReport,
+    SiteView,
+)
 from dialplane.services.registry import SERVICES, mounts, scopes
 
 if TYPE_CHECKING:
-    pass
+    from dialplane.services.replica_link import ReplicaLink
+    from dialplane.store.hints import Hints
 
 log = structlog.get_logger("dialplane.services")
 
@@ -43,6 +53,8 @@ class ServiceOptions:
     """Networks whose `X-Forwarded-For` the API believes."""
     announce: Callable[[socket], None] = lambda _: None
     """Called with the API's socket once it listens."""
+    roles: tuple[Role, ...] = ()
+    """Whose replicas run in this process too."""
 
 
 def site_services(
@@ -74,6 +86,7 @@ class SiteServices:
         self._options = options
         self._tell = tell
         self._definitions = tuple(service for service in services if service.start is not None)
+        self._replicated = tuple(service for service in services if service.replicas)
         self._view: SiteView | None = None
         self._seen = asyncio.Event()
         self._services: Mapping[str, Service] = {}
@@ -132,7 +145,13 @@ class SiteServices:
         try:
             log.info("store opened", store=str(store))
             context = Context(store, view.snapshot.namespace, self._notice, Outbox())
-            self._services = {each.name: each.start(context) for each in self._definitions if each.start is not None}
+            hints = self._hints(context)
+            links = {} if hints is None else self._links(context, hints)
+            self._services = {
+                each.name: each.start(replace(context, replicas=links.get(each.name, context.replicas)))
+                for each in self._definitions
+                if each.start is not None
+            }
             for service in self._services.values():
                 service.observe(view)
             self._trouble = ""
@@ -140,10 +159,37 @@ class SiteServices:
             async with asyncio.TaskGroup() as tasks:
                 for name, service in self._services.items():
                     tasks.create_task(service.run(changed), name=name)
+                for name, link in links.items():
+                    tasks.create_task(link.run(changed), name=f"replicas of {name}")
+                if hints is not None:
+                    tasks.create_task(hints.run(), name="hints")
+                    tasks.create_task(self._run_replicas(context, hints), name="replicas")
                 if self._options.listen:
                     tasks.create_task(self._listen(context), name="API")
         finally:
             await asyncio.to_thread(store.close)
+
+    def _hints(self, context: Context) -> "Hints | None":
+        if not self._replicated:
+            return None
+        from dialplane.store.hints import Hints  # noqa: PLC0415 -- as above
+
+        return Hints(context.store, context.site)
+
+    def _links(self, context: Context, hints: "Hints") -> "dict[str, ReplicaLink]":
+        from dialplane.services.replica_link import ReplicaLink  # noqa: PLC0415 -- as above
+
+        names = (service.name for service in self._replicated if service.start is not None)
+        return {name: ReplicaLink(context.store, hints, context.site, name, self._leads) for name in names}
+
+    def _leads(self) -> bool:
+        return self._view is not None and self._view.leads()
+
+    async def _run_replicas(self, context: Context, hints: "Hints") -> None:
+        if self._options.roles:
+            from dialplane.services.replica_runner import run_replicas  # noqa: PLC0415 -- as above
+
+            await run_replicas(context.store, hints, context.site, self._options.roles, self._replicated)
 
     async def _listen(self, context: Context) -> None:
         """Serve the API; an address that is taken is tried again, the services go on meanwhile."""

@@ -1,0 +1,236 @@
+"""Runs the replicas of one or more roles in this process, for one site.
+
+Whatever fails is tried again: a service that fails is started again while the others go on, and without the database
+all go on with the last view.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import structlog
+
+from dialplane.logs import log_unexpected
+from dialplane.services.contract import Replica, ReplicaContext, Role, ServiceDefinition
+from dialplane.store import Store, StoreError, site_views
+from dialplane.store.hints import Channel, Hints
+from dialplane.tasks import Backoff, keep_running, run_together
+
+log = structlog.get_logger(__name__)
+
+BACKOFF: Final = Backoff(1, 60)
+"""Before a replica that failed is started again."""
+STORE_BACKOFF: Final = Backoff(0.5, 5)
+HEALTHY_AFTER: Final = 60.0
+STATE_BYTES: Final = 4096
+SUBJECT_LENGTH: Final = 253
+SUBJECTS: Final = 50_000
+"""States that one process reports; more are not reported."""
+BATCH: Final = 1000
+"""States in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a replica writes, in seconds."""
+
+    lease: float = 15.0
+    """The states of a replica that does not renew its lease for so long are dropped."""
+    renew: float = 5.0
+    gather: float = 0.1
+    """States that change within this time are written together."""
+
+
+PACE: Final = Pace()
+
+
+def replica_id() -> str:
+    """Return an id for this process: the name of the host, and chance."""
+    return f"{socket.gethostname()[:100]}-{uuid4().hex[:8]}"
+
+
+async def run_replicas(
+    store: Store,
+    hints: Hints,
+    site: str,
+    roles: Iterable[Role],
+    services: Sequence[ServiceDefinition],
+    *,
+    followed: Callable[[], None] = lambda: None,
+) -> None:
+    """Run the halves of these services in these roles until cancelled; then leave the site.
+
+    Args:
+        store: the database.
+        hints: those of the site; the caller runs them.
+        site: the namespace.
+        roles: of this process.
+        services: those that there are.
+        followed: called after each look at the views that the database answered.
+    """
+    replica = replica_id()
+    reports = _Reports(store, hints, site, replica, PACE)
+    hosts = [
+        _Host(service.name, role, make, ReplicaContext(store, site, replica, reports.of(service.name)))
+        for role in roles
+        for service in services
+        if (make := service.replicas.get(role)) is not None
+    ]
+    views = _Views(store, hints, site, hosts, followed)
+    log.info("replicas run", replica=replica, services=[host.name for host in hosts])
+    try:
+        await run_together(views.run(), reports.run(), *(host.run() for host in hosts))
+    finally:
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(0.3):
+                await store.call(site_views.leave, site, replica)
+
+
+class _Host:
+    """One service's replica, kept running."""
+
+    def __init__(
+        self, service: str, role: Role, make: Callable[[ReplicaContext], Replica], context: ReplicaContext
+    ) -> None:
+        self.service = service
+        self.name = f"{service} ({role})"
+        self._make = make
+        self._context = context
+        self._replica: Replica | None = None
+        self._view: tuple[Any] | None = None
+
+    def observe(self, desired: Any) -> None:
+        self._view = (desired,)
+        if self._replica is not None:
+            try:
+                self._replica.observe(desired)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the others go on
+                log_unexpected(f"{self.name} failed", error)
+
+    async def run(self) -> None:
+        def note(error: Exception, _: float) -> None:
+            log_unexpected(f"{self.name} failed", error)
+
+        await keep_running(self._serve, errors=Exception, backoff=BACKOFF, on_error=note, healthy_after=HEALTHY_AFTER)
+
+    async def _serve(self) -> None:
+        replica = self._make(self._context)
+        try:
+            if self._view is not None:
+                replica.observe(*self._view)
+            self._replica = replica
+            await replica.run()
+        finally:
+            self._replica = None
+        raise RuntimeError("a replica does not end by itself")
+
+
+class _Views:
+    """Follows the views of the services of this process."""
+
+    def __init__(
+        self, store: Store, hints: Hints, site: str, hosts: Sequence[_Host], followed: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._hints = hints
+        self._site = site
+        self._hosts = hosts
+        self._followed = followed
+        self._hint = hints.subscribe(Channel.VIEWS)
+        self._revisions = {host.service: 0 for host in hosts}
+
+    async def run(self) -> None:
+        def note(error: StoreError, wait: float) -> None:
+            log.warning("views not followed", reason=str(error), retry_seconds=wait)
+
+        await keep_running(self._follow, errors=StoreError, backoff=STORE_BACKOFF, on_error=note, healthy_after=30)
+
+    async def _follow(self) -> None:
+        while True:
+            self._hint.clear()
+            for view in await self._store.call(site_views.changed_views, self._site, dict(self._revisions)):
+                self._revisions[view.service] = view.revision
+                for host in self._hosts:
+                    if host.service == view.service:
+                        host.observe(view.body)
+                log.info("view followed", service=view.service, revision=view.revision)
+            self._followed()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._hints.poll_seconds):
+                    await self._hint.wait()
+
+
+class _Reports:
+    """The states of this process, written together; renews its lease."""
+
+    def __init__(self, store: Store, hints: Hints, site: str, replica: str, pace: Pace) -> None:
+        self._store = store
+        self._hints = hints
+        self._site = site
+        self._replica = replica
+        self._pace = pace
+        self._lease = timedelta(seconds=pace.lease)
+        self._states: dict[tuple[str, str], Any] = {}
+        self._changed: dict[tuple[str, str], Any] = {}
+        self._wake = asyncio.Event()
+        self._full = False
+
+    def of(self, service: str) -> Callable[[str, Any], None]:
+        """Return `ReplicaContext.report` of a service."""
+
+        def report(subject: str, state: Any) -> None:
+            if not subject or len(subject) > SUBJECT_LENGTH:
+                raise ValueError(f"a subject has 1 to {SUBJECT_LENGTH} characters, not {len(subject)}")
+            text = json.dumps(state)
+            if len(text) > STATE_BYTES:
+                raise ValueError(f"the state of {subject} has more than {STATE_BYTES} bytes")
+            self._note((service, subject), json.loads(text))  # a copy: the service may change its own
+
+        return report
+
+    def _note(self, key: tuple[str, str], state: Any) -> None:
+        if self._states.get(key) == state:
+            return
+        if state is None:
+            del self._states[key]
+        elif key not in self._states and len(self._states) >= SUBJECTS:
+            if not self._full:
+                log.error("states not reported", reason=f"there are more than {SUBJECTS}")
+            self._full = True
+            return
+        else:
+            self._states[key] = state
+        self._changed[key] = state
+        self._wake.set()
+
+    async def run(self) -> None:
+        def note(error: StoreError, wait: float) -> None:
+            log.warning("states not reported", reason=str(error), retry_seconds=wait)
+
+        await keep_running(self._write, errors=StoreError, backoff=STORE_BACKOFF, on_error=note, healthy_after=30)
+
+    async def _write(self) -> None:
+        while True:
+            batch = {key: self._changed[key] for key in list(self._changed)[:BATCH]}
+            arguments = (self._site, self._replica, self._lease)
+            if not await self._store.call(site_views.report, *arguments, batch):  # the first time, or expired
+                await self._store.call(site_views.join, *arguments)
+                self._changed = dict(self._states)
+                continue
+            self._changed = {
+                key: state for key, state in self._changed.items() if key not in batch or state is not batch[key]
+            }
+            if batch:
+                await self._hints.send(Channel.STATES)
+            if not self._changed:
+                self._wake.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pace.renew):
+                        await self._wake.wait()
+                await asyncio.sleep(self._pace.gather)
