@@ -18,6 +18,8 @@ SUMMARIES: Final = {
     "explain": "Explain a kind or one of its fields, as kubectl explain does, without a cluster.",
     "run": "Make Asterisk run the manifests, verify it, and go on watching.",
     "operator": "Run as the operator of one namespace; the Helm chart does this.",
+    "gateway": "Run one of several replicas that devices and programs connect to.",
+    "bot": "Run one of several replicas for the media and the dialogue of calls.",
     "get": "Show resources and what the running Asterisk makes of them; written by `dialplane run`.",
     "bootstrap": "Write the base files that Asterisk 22 needs to boot and to read what Dialplane renders.",
     "doctor": "Check the wiring: AMI, rights, version, modules, includes, recordings, ARI, clock, ports, folder, "

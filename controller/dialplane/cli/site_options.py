@@ -11,16 +11,6 @@ from pydantic import SecretStr
 from dialplane.cli.errors import Unusable
 from dialplane.reconcile.site import AmiDefaults
 
-StoreUrlFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--store-url-file",
-        metavar="FILE",
-        help="Holds the URL of the database of messages, notifications and calls, such as postgresql://user:password@host/db."
-        " [default: $DIALPLANE_STORE_URL, else a SQLite file]",
-        show_default=False,
-    ),
-]
 ApiTokens = Annotated[
     Path | None,
     typer.Option(
@@ -51,20 +41,6 @@ def proxies(given: list[str] | None) -> tuple[str, ...]:
         return tuple(str(ip_network(text)) for text in given or ())
     except ValueError as error:
         raise Unusable(f"--trusted-proxy: {error}") from None
-
-
-def store_url(file: Path | None, default: Path) -> SecretStr:
-    """The database's URL: from a file, else from the environment, else a SQLite file at `default`.
-
-    Raises:
-        Unusable: the file cannot be read.
-    """
-    if file is None:
-        return SecretStr(os.environ.get("DIALPLANE_STORE_URL") or f"sqlite:///{default.absolute()}")
-    try:
-        return SecretStr(file.read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unusable(f"cannot read {file}: {error}") from None
 
 
 def ami_defaults() -> AmiDefaults:

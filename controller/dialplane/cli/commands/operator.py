@@ -8,8 +8,9 @@ import typer
 from dialplane.cli.errors import Unusable
 from dialplane.cli.extras import missing_extra
 from dialplane.cli.inputs import TemplatesDir, load_templates
-from dialplane.cli.site_options import ApiTokens, StoreUrlFile, TrustedProxies, ami_defaults, proxies, store_url
+from dialplane.cli.site_options import ApiTokens, TrustedProxies, ami_defaults, proxies
 from dialplane.cli.state import STORE, state_directory
+from dialplane.cli.store_options import StoreUrlFile, store_url
 from dialplane.reconcile.config_dir import OWN
 from dialplane.reconcile.site import SiteLoop
 from dialplane.services.runner import ServiceOptions, site_services

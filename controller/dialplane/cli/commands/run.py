@@ -21,14 +21,16 @@ from dialplane.cli.inputs import SecretsDir, TemplatesDir, load_templates
 from dialplane.cli.live_table import show_live, view
 from dialplane.cli.once_verdict import Standing, Verdict, judge
 from dialplane.cli.output import console, say
-from dialplane.cli.site_options import ApiTokens, StoreUrlFile, TrustedProxies, ami_defaults, proxies, store_url
+from dialplane.cli.site_options import ApiTokens, TrustedProxies, ami_defaults, proxies
 from dialplane.cli.softphone_hint import served
 from dialplane.cli.state import API_TOKENS, STORE, StateDir, announce_api, only_one, state_directory
+from dialplane.cli.store_options import StoreUrlFile, store_url
 from dialplane.logs import configure_logs
 from dialplane.reconcile.settings import LogAlone
 from dialplane.reconcile.site import Ports, SiteLoop
 from dialplane.resources.conditions import Condition
 from dialplane.resources.key import Key
+from dialplane.services.contract import Role
 from dialplane.services.runner import ServiceOptions, site_services
 from dialplane.standalone.credentials import CredentialsFolder
 from dialplane.standalone.last_good import SourceState
@@ -310,7 +312,7 @@ def _services(
         announce_api(state, sock)
 
     url = store_url(url_file, state / STORE)
-    return ServiceOptions(url, listen, tokens or state / API_TOKENS, trusted, announce)
+    return ServiceOptions(url, listen, tokens or state / API_TOKENS, trusted, announce, roles=(Role.GATEWAY, Role.BOT))
 
 
 def _serve_metrics(address: str) -> None:

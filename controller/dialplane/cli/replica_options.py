@@ -1,0 +1,54 @@
+"""The options of `dialplane gateway` and `dialplane bot`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from dialplane.cli.errors import Unusable
+from dialplane.cli.store_options import store_url
+from dialplane.services import registry
+from dialplane.services.contract import Role, ServiceDefinition
+
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", envvar="DIALPLANE_NAMESPACE", help="The namespace that is the site.")
+]
+MetricsAddress = Annotated[
+    str,
+    typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve /metrics, /healthz and /readyz there; '' not."),
+]
+LogLevel = Annotated[str, typer.Option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaOptions:
+    """What the command line says, checked."""
+
+    role: Role
+    services: tuple[ServiceDefinition, ...]
+    """Those that run in this role."""
+    site: str
+    store: SecretStr
+    """The database's URL."""
+    metrics_address: str
+    log_level: str
+
+
+def replica_options(
+    role: Role, namespace: str, store_url_file: Path | None, metrics_address: str, log_level: str
+) -> ReplicaOptions:
+    """Check the options.
+
+    Raises:
+        Unusable: with what is wrong.
+    """
+    services = tuple(service for service in registry.SERVICES if role in service.replicas)
+    if not services:
+        raise Unusable(f"no service runs in the role {role} in this version: there is nothing to start")
+    if not namespace:
+        raise Unusable("say which namespace is the site: --namespace, or DIALPLANE_NAMESPACE")
+    if log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise Unusable(f"--log-level {log_level}: it must be DEBUG, INFO, WARNING or ERROR")
+    return ReplicaOptions(role, services, namespace, store_url(store_url_file), metrics_address, log_level)

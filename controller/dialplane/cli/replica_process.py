@@ -1,0 +1,87 @@
+"""The process of `dialplane gateway` and `dialplane bot`: it imports neither Kubernetes' client nor Asterisk's."""
+
+import asyncio
+import gc
+import os
+import signal
+import threading
+from typing import Final
+
+import structlog
+
+from dialplane.cli.errors import Unusable
+from dialplane.cli.extras import missing_extra
+from dialplane.cli.replica_options import ReplicaOptions
+from dialplane.logs import configure_logs
+from dialplane.tasks import Backoff, retry, run_together, run_until
+
+try:
+    from dialplane.api import probes, server
+    from dialplane.services.replica_runner import run_replicas
+    from dialplane.store import Store, StoreError, StoreUnavailable
+    from dialplane.store.hints import Hints
+except ImportError as _error:
+    raise missing_extra(_error, "services") from None
+
+log = structlog.get_logger("dialplane.replica")
+
+BACKOFF: Final = Backoff(0.5, 10, least=0.5)
+STOP_WITHIN: Final = 0.9
+"""Seconds from a signal to the end of the process: threads that wait for a database that hangs are left behind."""
+
+
+def run_replica_process(options: ReplicaOptions) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        Unusable: the database can never be used, or the address of the metrics is taken.
+    """
+    configure_logs(options.log_level)
+    gc.freeze()  # what was imported stays
+    try:
+        asyncio.run(_main(options))
+    except StoreError as error:
+        raise Unusable(str(error)) from None
+    except server.CannotListen as error:
+        raise Unusable(f"{error}; set another one with --metrics-address") from None
+    log.info("stopped", role=options.role)
+
+
+async def _main(options: ReplicaOptions) -> None:
+    stop = asyncio.Event()
+
+    def end() -> None:
+        stop.set()
+        limit = threading.Timer(STOP_WITHIN, os._exit, [0])
+        limit.daemon = True
+        limit.start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    log.info("starting", role=options.role, site=options.site)
+    ready = asyncio.Event()
+    parts = [_replicas(options, ready)]
+    if options.metrics_address:
+        unready = ["the database has not answered yet"]
+        app = probes.application(f"Dialplane {options.role}", lambda: [] if ready.is_set() else unready)
+        parts.append(server.serve(app, server.listen(options.metrics_address)))
+    await run_until(stop, *parts)
+
+
+async def _replicas(options: ReplicaOptions, ready: asyncio.Event) -> None:
+    """Open the database, waiting until it answers, and run the services' halves."""
+
+    async def open_store() -> Store:
+        return await asyncio.to_thread(Store.open, options.store.get_secret_value())
+
+    def note(error: StoreUnavailable, wait: float) -> None:
+        log.warning("database unavailable", reason=str(error), retry_seconds=round(wait, 1))
+
+    store = await retry(open_store, errors=StoreUnavailable, backoff=BACKOFF, on_error=note)
+    log.info("store opened", store=str(store))
+    try:
+        hints = Hints(store, options.site)
+        replicas = run_replicas(store, hints, options.site, [options.role], options.services, followed=ready.set)
+        await run_together(hints.run(), replicas)
+    finally:
+        await asyncio.to_thread(store.close)
