@@ -228,7 +228,11 @@ TABLE = (
         'a.yaml:8: Extension/alice: spec.displayName: "a\\u202e\\u009bb" is not a name of 1 to 64 characters, without line '
         "breaks or other control characters",
     ),
-    Bad("list as key", _one("? [a]\n: b\n"), "a.yaml:1: a key must be a word, not a list, mapping or alias"),
+    Bad(
+        "list as key",
+        _one("? [a]\n: b\n"),
+        "a.yaml:1: a key must be a word, not a list, mapping or alias; a template ({{ … }}) must be rendered first",
+    ),
     Bad(
         "key twice",
         _phone("metadata:", "metadata:\n  namespace: one\n  namespace: two"),

@@ -85,6 +85,11 @@ def test_hostile_text_is_refused_quickly(text: str) -> None:
         ("a:\n  b: 1\n c: 2\n", 3, "the indentation does not fit the lines above: align it"),
         ("- a\nb: c\n", 2, "the indentation does not fit the lines above: align it"),
         ("a: b\nc\nd: e\n", 3, "a key without ':' after it: add it"),
+        (
+            "a: b\n<<<<<<< HEAD\nc: 1\n=======\nc: 2\n>>>>>>> x\n",
+            2,
+            "a merge that nobody resolved: keep one side, without the lines of < = >",
+        ),
         ("a: b\nc: d: e\n", 2, "a ':' where none may be: check the indentation, or quote text"),
     ],
 )

@@ -216,7 +216,9 @@ class _Composer:
 
     def _key(self, event: Event, path: str, line: int) -> str:
         if not isinstance(event, ScalarEvent):
-            raise BrokenYaml(line, "a key must be a word, not a list, mapping or alias")
+            raise BrokenYaml(
+                line, "a key must be a word, not a list, mapping or alias; a template ({{ … }}) must be rendered first"
+            )
         if event.tag is not None and event.tag not in TAGS:
             raise BrokenYaml(line, f"the tag {_shown(event.tag)} is not read: remove it")
         self._count(1, line)
@@ -264,7 +266,14 @@ _CURES: Final = {
 """libyaml's words, and what to do about it."""
 
 
+_CONFLICT: Final = re.compile(r"^(?:<{7} |>{7} |={7}$)", re.MULTILINE)
+"""The lines that Git leaves in a file."""
+
+
 def _explained(error: MarkedYAMLError, text: str) -> BrokenYaml:
+    if unresolved := _CONFLICT.search(text):
+        line = text.count("\n", 0, unresolved.start()) + 1
+        return BrokenYaml(line, "broken YAML: a merge that nobody resolved: keep one side, without the lines of < = >")
     problem = " ".join(str(error.problem or error.context or "").split())
     mark: Mark | None = error.problem_mark or error.context_mark
     at = text[mark.index : mark.index + 1] if mark else ""
