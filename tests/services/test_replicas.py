@@ -175,6 +175,8 @@ def test_one_process_runs_all_roles_and_a_half_that_fails_is_started_again(tmp_p
         running = asyncio.create_task(leader.services.run(lambda: None))
         before = await eventually(lambda: numbers(leader))
         leader.want(["hall", "crash"])
+        await eventually(leader.seen, holds=lambda seen: seen == {})  # nobody reports them now
+        leader.want(["hall"])
         await eventually(lambda: numbers(leader), holds=lambda now: now.get("hall", before["hall"]) > before["hall"])
         running.cancel()
         await asyncio.wait([running])

@@ -15,6 +15,16 @@ from dialplane.services.contract import Role, ServiceDefinition
 Namespace = Annotated[
     str, typer.Option("--namespace", "-n", envvar="DIALPLANE_NAMESPACE", help="The namespace that is the site.")
 ]
+LeaderStore = Annotated[
+    Path | None,
+    typer.Option(
+        "--store-url-file",
+        metavar="FILE",
+        help="Holds the URL of the leader's database, such as postgresql://user:password@host/db."
+        " [default: $DIALPLANE_STORE_URL]",
+        show_default=False,
+    ),
+]
 MetricsAddress = Annotated[
     str,
     typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve /metrics, /healthz and /readyz there; '' not."),

@@ -111,7 +111,11 @@ class Replica(Protocol):
         """
 
     async def run(self) -> None:
-        """Serve until cancelled. After an error another Replica is made, which observes the last view first."""
+        """Serve until cancelled.
+
+        After an error all states of this service that the process has reported are removed, and another Replica is
+        made, which observes the last view first.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ async def run_replicas(
     replica = replica_id()
     reports = _Reports(store, hints, site, replica, PACE)
     hosts = [
-        _Host(service.name, role, make, ReplicaContext(store, site, replica, reports.of(service.name)))
+        _Host(role, service.name, make, ReplicaContext(store, site, replica, reports.of(service.name)), reports)
         for role in roles
         for service in services
         if (make := service.replicas.get(role)) is not None
@@ -96,9 +96,15 @@ class _Host:
     """One service's replica, kept running."""
 
     def __init__(
-        self, service: str, role: Role, make: Callable[[ReplicaContext], Replica], context: ReplicaContext
+        self,
+        role: Role,
+        service: str,
+        make: Callable[[ReplicaContext], Replica],
+        context: ReplicaContext,
+        reports: "_Reports",
     ) -> None:
         self.service = service
+        self._reports = reports
         self.name = f"{service} ({role})"
         self._make = make
         self._context = context
@@ -128,6 +134,7 @@ class _Host:
             await replica.run()
         finally:
             self._replica = None
+            self._reports.forget(self.service)  # the next one reports what is so then
         raise RuntimeError("a replica does not end by itself")
 
 
@@ -193,6 +200,11 @@ class _Reports:
             self._note((service, subject), json.loads(text))  # a copy: the service may change its own
 
         return report
+
+    def forget(self, service: str) -> None:
+        """Remove all states of a service."""
+        for key in [key for key in self._states if key[0] == service]:
+            self._note(key, None)
 
     def _note(self, key: tuple[str, str], state: Any) -> None:
         if self._states.get(key) == state:

@@ -2,14 +2,13 @@
 
 import typer
 
-from dialplane.cli.replica_options import LogLevel, MetricsAddress, Namespace, replica_options
-from dialplane.cli.store_options import StoreUrlFile
+from dialplane.cli.replica_options import LeaderStore, LogLevel, MetricsAddress, Namespace, replica_options
 from dialplane.services.contract import Role
 
 
 def gateway(
     namespace: Namespace = "",
-    store_url_file: StoreUrlFile = None,
+    store_url_file: LeaderStore = None,
     metrics_address: MetricsAddress = "0.0.0.0:8080",
     log_level: LogLevel = "INFO",
 ) -> None:
