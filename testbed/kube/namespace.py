@@ -4,6 +4,7 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import aiohttp
@@ -24,10 +25,17 @@ class ApiRefusedError(RuntimeError):
 
 def chart_rules() -> list[dict[str, Any]]:
     """The rules of the chart's Role, with the release named `dialplane`."""
-    text = (_ROOT / "charts/dialplane/templates/rbac.yaml").read_text()
-    role = next(part for part in text.split("\n---\n") if "\nkind: Role\n" in part)
-    named = re.sub(r"\{\{-? *include \"dialplane\.name\" \. *\}\}", "dialplane", role)
-    plain = re.sub(r"\{\{.*?\}\}", "", named)
+    templates = _ROOT / "charts/dialplane/templates"
+    role = next(part for part in (templates / "rbac.yaml").read_text().split("\n---\n") if "\nkind: Role\n" in part)
+    kinds = (templates / "_kinds.tpl").read_text()
+    named = {"dialplane.name": "dialplane", **dict(re.findall(r'define "(.+?)" -\}\}\n(.*?)\n\{\{', kinds, re.DOTALL))}
+
+    def included(include: re.Match[str]) -> str:
+        text = named.get(include["name"], "")
+        return f"\n{indent(text, ' ' * int(include['by']))}" if include["by"] else text
+
+    plain = re.sub(r'\{\{-? *include "(?P<name>.+?)" \.(?: \| nindent (?P<by>\d+))? *\}\}', included, role)
+    plain = re.sub(r"\{\{.*?\}\}", "", plain)
     return [dict(rule) for rule in yaml.safe_load(plain)["rules"]]
 
 

@@ -189,7 +189,7 @@ import asyncio, os, sys
 from pydantic import SecretStr
 from dialplane.asterisk import database
 from dialplane.asterisk.ami import Ami, AmiAddress
-from dialplane.sms.inbox import InboxReader
+from dialplane.services.sms.inbox import InboxReader
 from dialplane.store import Store
 
 url, port, name, after = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
