@@ -1,4 +1,4 @@
-"""What only passes in the second try fails the run and is printed last; parts are built beside the tests that need none."""
+"""What only passes in the second try is printed last; parts are built beside the tests that need none."""
 
 import os
 import signal
@@ -83,7 +83,7 @@ def test_a_run_without_failures_passes(tmp_path: Path) -> None:
     assert "1 passed" in lines[-1]
 
 
-def test_what_only_passes_in_the_second_try_is_printed_last_and_fails_the_run(tmp_path: Path) -> None:
+def test_what_only_passes_in_the_second_try_is_printed_last(tmp_path: Path) -> None:
     code, lines = run(tmp_path, GOOD + FLAKY + BROKEN, "-n", "1", "--dist", "loadgroup")
     assert code == 1
     assert lines[-4:] == [
@@ -92,6 +92,12 @@ def test_what_only_passes_in_the_second_try_is_printed_last_and_fails_the_run(tm
         "test: passed only in the second try, which is a bug to be mended too:",
         "  test_it.py::test_flaky[a@b]",
     ]
+
+
+def test_what_passes_in_the_second_try_fails_no_run_alone(tmp_path: Path) -> None:
+    code, lines = run(tmp_path, GOOD + FLAKY)
+    assert code == 0
+    assert lines[-1] == "  test_it.py::test_flaky[a@b]"
 
 
 def test_many_failures_are_not_tried_again(tmp_path: Path) -> None:
