@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from dialplane import tasks
-from dialplane.tasks import Backoff, keep_running, retry, run_for_each, run_together, run_until
+from dialplane.tasks import Backoff, keep_running, retry, run_for_each, run_together, run_until, wait_at_most
 
 
 class AwayError(Exception):
@@ -311,5 +311,22 @@ def test_the_first_error_of_an_item_ends_the_others() -> None:
         with pytest.raises(AwayError):
             await run_for_each(work, range(100), at_most=3)
         assert begun == [0, 1, 2]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("at_most", "set_after", "ends_after"), [(5.0, None, 5.0), (5.0, 2.0, 2.0), (None, 90.0, 90.0)]
+)
+def test_an_event_is_waited_for_so_long_at_most(
+    at_most: float | None, set_after: float | None, ends_after: float
+) -> None:
+    async def main() -> None:
+        loop, event = asyncio.get_running_loop(), asyncio.Event()
+        if set_after is not None:
+            loop.call_later(set_after, event.set)
+        started = loop.time()
+        await wait_at_most(event, at_most)
+        assert loop.time() - started == pytest.approx(ends_after)
 
     run(main())

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import Any, NoReturn, TypeVar
@@ -113,6 +114,13 @@ async def keep_running(
             failures = 1
             wait = backoff.wait_after(failures)
         await asyncio.sleep(wait)
+
+
+async def wait_at_most(event: asyncio.Event, seconds: float | None) -> None:
+    """Wait until `event` is set, for so many seconds at most; None for as long as it takes."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def run_together(*parts: Coroutine[Any, Any, None]) -> None:

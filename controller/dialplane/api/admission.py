@@ -14,7 +14,7 @@ from dialplane.api.rate_limit import RateLimit, neighbourhood
 
 
 class Admission:
-    """Lets in who shows a token, and not too often; and those whom an `OpenPath` expects."""
+    """Admits a request that shows a token, unless there were too many, and one that an `OpenPath` expects."""
 
     def __init__(self, api: Api, allowances: Allowances) -> None:
         """Serve `api`; `allowances` say which requests need a right before their body is read."""

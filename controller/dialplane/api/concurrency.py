@@ -53,7 +53,7 @@ class Concurrency:
     name: str
     """Its own in the application."""
     each: int
-    """Of one token."""
+    """How many of them one token may have."""
     total: int
     what: str
     """Completes the sentence `too many …`."""

@@ -26,9 +26,9 @@ once stays below: their heads follow at once."""
 BACKLOG: Final = 1024
 """Connections that wait to be accepted."""
 HEAD_BYTES: Final = 8 * 1024
-"""Of the head of an upgrade."""
+"""How long the head of an upgrade may be."""
 HEAD_FIELDS: Final = 64
-"""Of the head of an upgrade."""
+"""How many fields the head of an upgrade may have."""
 FRAGMENTS: Final = 1024
 """Frames of one message: empty ones count nothing towards its size."""
 BUFFER: Final = 64 * 1024

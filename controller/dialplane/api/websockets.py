@@ -45,7 +45,7 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the token, or of the device that has it: sockets are counted by it."""
+        """The name of the token, or of the device that has it: sockets are counted by it."""
 
 
 H = TypeVar("H", bound=Named)

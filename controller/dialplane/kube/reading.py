@@ -6,7 +6,6 @@ consistently. Only `list` is used, never `get`, so that the rights stay `list, w
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,7 @@ from dialplane.kube.errors import (
 )
 from dialplane.kube.inventory import CONFIG_MAP, SECRET, Inventory, line_of
 from dialplane.kube.shelf import Line, Suspicion, is_older
+from dialplane.tasks import wait_at_most
 
 log = structlog.get_logger(__name__)
 JSON = Any
@@ -134,9 +134,7 @@ class Reader:
                 log.warning("list_unavailable", error=str(error))
                 self._due = 0.0
                 await asyncio.sleep(1.0)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, self._due - loop.time())):
-                    await self._wanted.wait()
+            await wait_at_most(self._wanted, max(0.0, self._due - loop.time()))
             self._wanted.clear()
 
     def look(self) -> None:

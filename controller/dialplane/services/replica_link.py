@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -12,7 +11,7 @@ from dialplane.services.contract import ReplicaState
 from dialplane.store import Store, StoreError, site_views
 from dialplane.store.hints import Channel, Hints
 from dialplane.store.site_views import Publication, State
-from dialplane.tasks import Backoff, keep_running, run_together
+from dialplane.tasks import Backoff, keep_running, run_together, wait_at_most
 
 log = structlog.get_logger(__name__)
 
@@ -96,9 +95,7 @@ class ReplicaLink:
                     self._states = states
                     changed()
             await asyncio.sleep(READ_GAP)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._hints.poll_seconds):
-                    await self._hint.wait()
+            await wait_at_most(self._hint, self._hints.poll_seconds)
 
 
 def _by_subject(reported: Mapping[str, tuple[State, ...]]) -> Mapping[str, Sequence[ReplicaState]]:

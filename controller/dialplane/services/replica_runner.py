@@ -20,7 +20,7 @@ from dialplane.logs import log_unexpected
 from dialplane.services.contract import Replica, ReplicaContext, Role, ServiceDefinition
 from dialplane.store import Store, StoreError, site_views
 from dialplane.store.hints import Channel, Hints
-from dialplane.tasks import Backoff, keep_running, run_together
+from dialplane.tasks import Backoff, keep_running, run_together, wait_at_most
 
 log = structlog.get_logger(__name__)
 
@@ -168,9 +168,7 @@ class _Views:
                         host.observe(view.body)
                 log.info("view followed", service=view.service, revision=view.revision)
             self._followed()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._hints.poll_seconds):
-                    await self._hint.wait()
+            await wait_at_most(self._hint, self._hints.poll_seconds)
 
 
 class _Reports:
@@ -242,7 +240,5 @@ class _Reports:
                 await self._hints.send(Channel.STATES)
             if not self._changed:
                 self._wake.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._pace.renew):
-                        await self._wake.wait()
+                await wait_at_most(self._wake, self._pace.renew)
                 await asyncio.sleep(self._pace.gather)

@@ -27,7 +27,7 @@ from dialplane.services.notify.tables.deliveries import Told
 from dialplane.services.notify.target import BadTargetError, Target
 from dialplane.services.notify.wording import BadTemplateError
 from dialplane.store import Store, StoreError
-from dialplane.tasks import Backoff
+from dialplane.tasks import Backoff, wait_at_most
 
 log = structlog.get_logger(__name__)
 
@@ -92,9 +92,7 @@ class DeliveryWorker:
                     wait = await self._start_due(attempts)
                 except StoreError:  # the service says so; here it is only tried again
                     wait = STORE_RETRY
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await self._wake.wait()
+                await wait_at_most(self._wake, wait)
 
     async def _start_due(self, attempts: asyncio.TaskGroup) -> float:
         """Start what may be started now; seconds until there may be more."""

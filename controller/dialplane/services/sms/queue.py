@@ -1,7 +1,6 @@
 """The SmsMessages of a site and their messages in the store: put in once, followed, cleared away."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -19,6 +18,7 @@ from dialplane.services.sms.outbox import created, enqueue, of_resource
 from dialplane.services.sms.tables import outgoing, outgoing_parts
 from dialplane.services.sms.tables.outgoing import NewOutgoing, Outgoing
 from dialplane.store import Store, StoreError
+from dialplane.tasks import wait_at_most
 
 log = structlog.get_logger(__name__)
 
@@ -143,9 +143,7 @@ class Queue:
             if fault is not None:
                 await asyncio.sleep(TICK_SECONDS)
                 continue
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TICK_SECONDS):
-                    await self._news.wait()
+            await wait_at_most(self._news, TICK_SECONDS)
 
     async def _work(self) -> None:
         now = datetime.now(UTC)

@@ -6,7 +6,6 @@ modem takes it is nobody's choice: each takes the eldest that it may, as soon as
 """
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ from dialplane.services.sms.tables.outgoing import Outgoing
 from dialplane.services.sms.tables.outgoing_parts import Claim
 from dialplane.services.sms.token_bucket import Pace
 from dialplane.store import Store, StoreError, StoreUnavailable
-from dialplane.tasks import Backoff, retry
+from dialplane.tasks import Backoff, retry, wait_at_most
 
 log = structlog.get_logger(__name__)
 
@@ -113,9 +112,7 @@ class Sender:
             while True:
                 self._wake.clear()
                 soon = self._begin(link, link.state.ami) if isinstance(link.state, Up) else LOOK_SECONDS
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(soon):
-                        await self._wake.wait()
+                await wait_at_most(self._wake, soon)
         finally:
             self._stopping = True
             if under_way := set(self._busy.values()):

@@ -28,7 +28,7 @@ from dialplane.services.voicemail.patience import Patience
 from dialplane.services.voicemail.spool import Message, UnreadableError, present, scan
 from dialplane.services.voicemail.task import Box, Task, task_of
 from dialplane.store import Store, StoreError
-from dialplane.tasks import Backoff
+from dialplane.tasks import Backoff, wait_at_most
 
 log = structlog.get_logger(__name__)
 
@@ -145,9 +145,7 @@ class VoicemailService:
                     while self._task is task:
                         await self._look(task, main, calls)
                         self._say()
-                        with suppress(TimeoutError):
-                            async with asyncio.timeout(self._timing.look):
-                                await self._new.wait()
+                        await wait_at_most(self._new, self._timing.look)
         finally:
             metrics.WAITING.set(0)
 

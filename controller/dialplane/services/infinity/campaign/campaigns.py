@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -33,7 +32,7 @@ from dialplane.services.infinity.tables.destinations import (
 from dialplane.services.infinity.tables.do_not_call import Standing
 from dialplane.services.infinity.tenant import Tenant
 from dialplane.store import Store, StoreError
-from dialplane.tasks import Backoff, retry
+from dialplane.tasks import Backoff, retry, wait_at_most
 
 __all__ = ["BadListError", "Campaigns", "NoSuchCampaignError", "NotUploadedError", "Timing"]
 
@@ -141,9 +140,7 @@ class Campaigns:
                 rest = await retry(self._round, errors=StoreError, backoff=BACKOFF, on_error=self._note_outage)
                 self._trouble = ""
                 self._say()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(rest):
-                        await self._wake.wait()
+                await wait_at_most(self._wake, rest)
                 await asyncio.sleep(self._timing.pause)
         finally:
             await self._runner.close()
