@@ -25,6 +25,9 @@ InternationalPrefix = Annotated[
 ]
 """What is dialled before a country code."""
 
+EMERGENCY_NUMBERS: Final = ("112", "911", "999", "000", "110", "113", "115", "118", "119", "190", "191", "193", "997")
+"""The numbers that people dial in an emergency, somewhere in the world."""
+
 INTERNATIONAL: Final = "00"
 """The international prefix of most countries: no national number begins so, wherever it is written."""
 NATIONAL: Final = "0"

@@ -13,11 +13,10 @@ from dialplane.plan.dialplan.patterns import matches, precedence, same_digits
 from dialplane.plan.draft import Draft, Finding
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
+from dialplane.resources.numbering import EMERGENCY_NUMBERS
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.sip_trunk import OutboundRoute, SipTrunkSpec
 
-EMERGENCY_NUMBERS: Final = ("112", "911", "999", "000", "110", "113", "115", "118", "119", "190", "191", "193", "997")
-"""What people dial in an emergency, somewhere in the world."""
 _LONGEST_PREFIX: Final = 3
 
 

@@ -101,7 +101,7 @@ class Ingredients:
                     raise BadListError([BadLine(0, "", "nobody is on the list: add a line for each, below the header")])
                 return found
         for index, each in enumerate(self.inline):
-            if message := destination_list.bad_number(each.number, self.numbering):
+            if message := destination_list.bad_destination(each.number, self.numbering):
                 raise BadListError([BadLine(0, "", message)], 0, f"spec.destinations.inline[{index}].number")
         return tuple(NewDestination(each.number, each.case_id) for each in self.inline)
 

@@ -13,12 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from dialplane.resources.campaign import CaseId
 from dialplane.resources.fields import CallerNumber
-from dialplane.resources.numbering import Numbering, compact, normalise
+from dialplane.resources.numbering import EMERGENCY_NUMBERS, Numbering, compact, normalise
 from dialplane.services.infinity.campaign.bad_list import BadLine, BadListError
 from dialplane.services.infinity.campaign.spreadsheet import rows, value, word
 from dialplane.services.infinity.tables.destinations import NewDestination
 
-__all__ = ["BadLine", "BadListError", "bad_number", "destinations", "numbers"]
+__all__ = ["BadLine", "BadListError", "bad_destination", "bad_number", "destinations", "numbers"]
 
 LINES: Final = 200_000
 """Destinations at most."""
@@ -184,13 +184,23 @@ def _wrong(header: _Header, line: int, cells: Sequence[str], numbering: Numberin
         return
     for name, cell in zip(header.names, cells, strict=True):
         if name == _NUMBER_FIELD:
-            message = bad_number(value(cell), numbering)
+            message = bad_destination(value(cell), numbering)
         elif name == _CASE_FIELD:
             message = _refused(_CASE, case) if (case := value(cell)) else None
         else:
             message = _bad_value(cell)
         if message is not None:
             yield BadLine(line, name, message)
+
+
+def bad_destination(cell: str, numbering: Numbering | None) -> str | None:
+    """Return what is wrong with a number that shall be called, and the cure; None where nothing is.
+
+    With a `numbering` no emergency number is a number at all; without one, an extension may not look like one.
+    """
+    if numbering is None and compact(cell) in EMERGENCY_NUMBERS:
+        return "an emergency number: a campaign calls none; take the line out"
+    return bad_number(cell, numbering)
 
 
 def bad_number(cell: str, numbering: Numbering | None) -> str | None:

@@ -73,9 +73,13 @@ def rows(text: str, wanted: str) -> Iterator[tuple[int, list[str]]]:
                 yield begins, values
             begins = reader.line_num + 1 + skipped
     except csv.Error as error:
-        raise BadListError(
-            [BadLine(begins, "", f"{error}: quotes enclose a whole value, and a quote in it is two")]
-        ) from None
+        too_long = csv.field_size_limit()
+        cure = (
+            f"a value has {too_long} characters at most: look for a quote that is never closed"
+            if str(too_long) in str(error)
+            else f"{error}: quotes enclose a whole value, and a quote in it is two"
+        )
+        raise BadListError([BadLine(begins, "", cure)]) from None
 
 
 def value(cell: str) -> str:
