@@ -25,6 +25,7 @@ from typing import Self
 from testbed import cache, debian
 from testbed.ami import AmiClient
 from testbed.bootstrap import Account, Directories, Settings, render
+from testbed.documentation import brief
 from testbed.ports import LOOPBACK, PortLease, lease
 from testbed.process import Child
 
@@ -335,7 +336,9 @@ class AsteriskInstance:
         sounds = data / "sounds"
         sounds.mkdir(exist_ok=True)
         installed = self.installation.data
-        wanted = {data / name: installed / name for name in ("documentation", "rest-api", "moh")}
+        wanted = {data / name: installed / name for name in ("rest-api", "moh")}
+        if (installed / "documentation").is_dir():
+            wanted[data / "documentation"] = brief(installed / "documentation")
         languages = {path.name: path for path in (installed / "sounds").glob("*") if path.is_dir()}
         # Debian's alternative `en` is made by a maintainer script, which an unpacked tree never ran.
         english = languages.get("en") or next(
