@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-QUIET = ("kubernetes", "aiohttp", "asyncio", "uvicorn", "urllib3")
+QUIET = ("kopf", "kubernetes", "aiohttp", "asyncio", "uvicorn", "urllib3")
 """Libraries that set up logging of their own."""
 
 log = structlog.get_logger(__name__)

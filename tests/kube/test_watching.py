@@ -1,4 +1,7 @@
-"""Watches that end, break, fall silent or are told that their version is forgotten: what they go on from."""
+"""The watch of Secrets and ConfigMaps: streams that end, break, fall silent or are forgotten, and what it goes on from.
+
+The same is asked of kopf's watches in `test_kopf_session`.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -11,7 +14,6 @@ from kubernetes.aio import client
 
 from dialplane.kube import watching
 from dialplane.kube.access import Rights
-from dialplane.kube.addresses import custom
 from dialplane.kube.api import KubeApi
 from dialplane.kube.errors import (
     ApiError,
@@ -30,14 +32,13 @@ from dialplane.resources.key import Key
 from dialplane.tasks import Backoff
 from testbed.ports import LOOPBACK
 from tests.kube.conftest import OPERATOR, Proxy, Site
-from tests.kube.world import EXTENSION, KINDS, Server, new_inventory
+from tests.kube.world import Server, new_inventory
 
-ANN = Key(EXTENSION, "ann")
 Event = tuple[str, dict[str, Any]]
 
 
 class Bench:
-    """Watches of a miniature namespace. `scripts` are the streams of the extensions, one after the other.
+    """Watches of a miniature namespace. `scripts` are the streams of the Secrets, one after the other.
 
     Each is a list of events that ends with the stream, or with an error in it; then the watch stays open.
     """
@@ -51,19 +52,18 @@ class Bench:
         self.version = 500
         self.allowed = True
         self.inventory = new_inventory()
-        addresses = [custom(kind, kind.lower() + "s") for kind in KINDS]
-        reader = Reader(self, self.inventory, addresses, lambda: None, Rights(self, "site"))
-        self.watch_all = Watch(self, "site", reader, addresses, self.inventory.event)
+        reader = Reader(self, self.inventory, (), lambda: None, Rights(self, "site"))
+        self.watch_all = Watch(self, "site", reader, self.inventory.event)
 
     async def request(self, method: str, path: str, **_: Any) -> Any:
         if method == "POST":
             return {"status": {"allowed": self.allowed}}
         self.lists.append(path)
-        kind = next((k for k in (*KINDS, CONFIG_MAP) if path.endswith(k.lower() + "s")), SECRET)
+        kind = SECRET if path.endswith("secrets") else CONFIG_MAP
         return {"metadata": {"resourceVersion": str(self.version)}, "items": list(self.server.of(kind).values())}
 
     async def watch(self, path: str, *, query: Mapping[str, str], **_: Any) -> AsyncGenerator[Event, None]:
-        if path.endswith("extensions"):
+        if path.endswith("secrets"):
             self.since.append(query["resourceVersion"])
             if self.scripts:
                 for each in self.scripts.pop(0):
@@ -74,8 +74,11 @@ class Bench:
         await asyncio.Event().wait()
 
     @property
-    def lists_of_extensions(self) -> int:
-        return sum(path.endswith("extensions") for path in self.lists)
+    def lists_of_secrets(self) -> int:
+        return sum(path.endswith("secrets") for path in self.lists)
+
+    def holds(self, name: str) -> bool:
+        return self.inventory._secrets.shelf.get(name) is not None
 
     async def run(self, until: Callable[[], object] = lambda: False) -> None:
         """Watch until the condition holds, or whatever ends the watch."""
@@ -99,13 +102,13 @@ async def test_a_watch_begins_where_the_list_ended_and_goes_on_from_the_last_wor
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server = Server()
-    ann = server.put(EXTENSION, "ann")
+    ann = server.put(SECRET, "ann")
     ann["metadata"]["resourceVersion"] = "510"
     bench = Bench(monkeypatch, [("ADDED", ann)], [bookmark(520)])
     await bench.run(lambda: len(bench.since) == 3)
     assert bench.since == ["500", "510", "520"]
-    assert bench.lists_of_extensions == 1
-    assert bench.inventory.held(ANN) is not None
+    assert bench.lists_of_secrets == 1
+    assert bench.holds("ann")
 
 
 async def test_a_broken_watch_goes_on_without_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +116,7 @@ async def test_a_broken_watch_goes_on_without_a_list(monkeypatch: pytest.MonkeyP
     bench = Bench(monkeypatch, [bookmark(510), broken], [broken], [UnavailableError(503, "starting")])
     await bench.run(lambda: len(bench.since) == 4)
     assert bench.since == ["500", "510", "510", "510"]
-    assert bench.lists_of_extensions == 1
+    assert bench.lists_of_secrets == 1
 
 
 @pytest.mark.parametrize("error", [GoneError(410, "too old"), NotFoundError(404, "no"), api_error(504, "too large")])
@@ -121,11 +124,11 @@ async def test_a_version_that_the_server_does_not_have_is_replaced_by_a_list(
     monkeypatch: pytest.MonkeyPatch, error: ApiError
 ) -> None:
     bench = Bench(monkeypatch, [error])
-    bench.server.put(EXTENSION, "ann")
-    await bench.run(lambda: bench.inventory.held(ANN))
-    bench.server.delete(EXTENSION, "ann")
+    bench.server.put(SECRET, "ann")
+    await bench.run(lambda: bench.holds("ann"))
+    bench.server.delete(SECRET, "ann")
     bench.version, bench.scripts = 600, [[error]]
-    await bench.run(lambda: bench.inventory.held(ANN) is None)
+    await bench.run(lambda: not bench.holds("ann"))
     assert bench.since[-1] == "600"
 
 
@@ -141,7 +144,7 @@ async def test_a_server_whose_history_went_back_ends_the_process(monkeypatch: py
 async def test_a_watch_that_is_refused_ends_the_process_naming_the_right(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch, [ForbiddenError(403, "no")])
     bench.allowed = False
-    with pytest.raises(RightMissingError, match=r"watch extensions\.dialplane\.io"):
+    with pytest.raises(RightMissingError, match="watch secrets"):
         await bench.run()
 
 
@@ -149,6 +152,7 @@ async def test_what_is_deleted_while_the_watch_is_cut_is_told_by_the_watch_itsel
     site: Site, operate: Callable[..., Any], proxy: Proxy
 ) -> None:
     """No LIST helps here: the next is ten minutes away."""
+    site.secret("ann-sip", username="101", password="p")
     site.extension("ann")
     site.extension("bob", "102")
     through = proxy.kubeconfig(site.server.kubeconfig(OPERATOR, namespace=site.namespace))
@@ -156,8 +160,11 @@ async def test_what_is_deleted_while_the_watch_is_cut_is_told_by_the_watch_itsel
         await running.until(lambda: running.rounds)
         await proxy.cut()
         site.delete("Extension", "bob")
+        site.delete("Secret", "ann-sip")
         await proxy.mend()
-        await running.until(lambda: set(running.operator.inventory.snapshot().resources) == {ANN})
+        inventory = running.operator.inventory
+        await running.until(lambda: set(inventory.snapshot().resources) == {Key("Extension", "ann")})
+        await running.until(lambda: not inventory.snapshot().secrets)
 
 
 @pytest.fixture

@@ -49,6 +49,11 @@ class Server:
         self._version = 100
         self._uids = 0
 
+    @property
+    def version(self) -> int:
+        """The latest one, over all kinds."""
+        return self._version
+
     def put(
         self, kind: str, name: str, value: int = 0, secret: str | None = None, list_: str | None = None
     ) -> dict[str, Any]:

@@ -33,6 +33,8 @@ CONNECT_TIMEOUT = 30.0
 """Seconds until a watch must have begun: a server that starts loads its cache first."""
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 20), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 """A watch may be silent for long: the kernel finds out within 50 s that nobody is there any more."""
+READ_AHEAD = 2**21
+"""Bytes of an answer that may wait to be read: a LIST's page, a burst of events."""
 BOOKMARK = "BOOKMARK"
 
 
@@ -149,7 +151,7 @@ class KubeApi:
         except (aiohttp.ClientError, OSError) as error:
             raise UnavailableError(0, f"{method} {path}: {error}") from error
         if answer.status >= BAD:
-            raise api_error(answer.status, _message(text) or answer.reason or "")
+            raise api_error(answer.status, message_of(text) or answer.reason or "")
         return json.loads(text)
 
     async def watch(
@@ -163,10 +165,10 @@ class KubeApi:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 answer = await self._send("GET", path, asked, {"Accept": accept}, None, unlimited)
                 if answer.status >= BAD:
-                    raise api_error(answer.status, _message(await answer.read()) or answer.reason or "")
-            _keep_alive(answer)
+                    raise api_error(answer.status, message_of(await answer.read()) or answer.reason or "")
+            keep_alive(answer)
             limit, begun = seconds + CONNECT_TIMEOUT, b""
-            while chunk := await _chunk(answer.content, limit):
+            while chunk := await read_available(answer.content, limit):
                 *whole, begun = (begun + chunk).split(b"\n")
                 for event in map(json.loads, whole):
                     if event["type"] == "ERROR":
@@ -181,6 +183,32 @@ class KubeApi:
         finally:
             if answer is not None:
                 answer.close()
+
+    def session(self, middleware: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
+        """Open an HTTP session of its own to the same server; whoever takes it closes it.
+
+        It sends no token by itself: see `authorization`.
+        """
+        configuration = self._client.configuration
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._client.rest_client.ssl_context),
+            headers={"User-Agent": self._client.user_agent},
+            proxy=configuration.proxy,
+            trust_env=False,
+            read_bufsize=READ_AHEAD,
+            middlewares=(middleware,),
+        )
+
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        return str(self._client.configuration.host)
+
+    async def authorization(self, method: str, path: str) -> Mapping[str, str]:
+        """Return the headers that say who asks; the token in them is fresh."""
+        headers: dict[str, str] = {}
+        await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+        return headers
 
     async def _send(
         self,
@@ -199,13 +227,20 @@ class KubeApi:
         return response
 
 
-async def _chunk(content: aiohttp.StreamReader, limit: float) -> bytes:
-    """What has come by now. Not `wait_for`: it swallows a cancellation that meets the end of the connection."""
+async def read_available(content: aiohttp.StreamReader, limit: float) -> bytes:
+    """Wait for some bytes, for `limit` seconds, and return all that are there; none at the end of the stream.
+
+    Not by `wait_for`: it swallows a cancellation that meets the end of the connection.
+
+    Raises:
+        TimeoutError, aiohttp.ClientError, OSError: none came.
+    """
     async with asyncio.timeout(limit):
         return await content.readany()
 
 
-def _keep_alive(answer: aiohttp.ClientResponse) -> None:
+def keep_alive(answer: aiohttp.ClientResponse) -> None:
+    """Have the kernel probe the connection of an answer that goes on for long."""
     transport = answer.connection.transport if answer.connection is not None else None
     sock = transport.get_extra_info("socket") if transport is not None else None
     if sock is not None:
@@ -225,8 +260,8 @@ def _in_pod() -> bool:
     return Path(SERVICE_TOKEN_FILENAME).is_file()
 
 
-def _message(text: bytes) -> str:
-    """What the server says, from a Status object or plain text; shortened, for it ends in a log."""
+def message_of(text: bytes) -> str:
+    """What the server says of a failure, from a Status object or plain text; shortened, for it ends in a log."""
     try:
         said = json.loads(text)
     except ValueError:

@@ -13,6 +13,7 @@ The tree::
     │   └── UnavailableError   429, 5xx, no connection, no answer in time
     └── FatalError                  the process cannot do its work and ends with this message
         ├── ConnectionUnknownError
+        ├── HandlersEndedError
         ├── KindNotServedError
         ├── NamespaceEndsError
         ├── RightMissingError
@@ -69,6 +70,10 @@ class FatalError(KubeError):
 
 class ConnectionUnknownError(FatalError):
     """No cluster to speak to: neither a service account nor a kubeconfig; the user names one."""
+
+
+class HandlersEndedError(FatalError):
+    """A handler failed, or kopf ended or stalled: what changes would go unseen; the next start reads everything."""
 
 
 class KindNotServedError(FatalError):

@@ -159,6 +159,11 @@ class Inventory:
         entry = shelf.get(key.name) if shelf is not None else None
         return entry.payload if entry is not None else None
 
+    def knows(self, kind: str, metadata: Mapping[str, JSON]) -> bool:
+        """Whether it has that very version of that very object: a patch's answer was taken, or it was read twice."""
+        held, version = self._shelves[kind].get(metadata["name"]), metadata.get("resourceVersion", "")
+        return held is not None and held.uid == metadata["uid"] and held.version == version != ""
+
     def count(self, kind: str) -> int:
         """How many objects of the kind there are."""
         return len(self._shelf(kind))
@@ -191,11 +196,6 @@ class Inventory:
     def _referred(self, kind: str) -> Referred[Any]:
         return self._secrets if kind == SECRET else self._config_maps
 
-    def _knows(self, kind: str, name: str, uid: str, version: str) -> bool:
-        """The echo of a status patch whose answer we took, or an object that was read twice."""
-        held = self._shelves[kind].get(name)
-        return held is not None and held.uid == uid and held.version == version != ""
-
     def _put(self, kind: str, obj: Mapping[str, JSON], *, whole: bool) -> None:
         metadata = obj["metadata"]
         name, uid, version = metadata["name"], metadata["uid"], metadata.get("resourceVersion", "")
@@ -203,7 +203,7 @@ class Inventory:
             return
         if kind in REFERRED:
             self._put_values(kind, obj, whole=whole)
-        elif not self._knows(kind, name, uid, version):
+        elif not self.knows(kind, metadata):
             self._put_resource(kind, name, obj)
 
     def _put_resource(self, kind: str, name: str, obj: Mapping[str, JSON]) -> None:

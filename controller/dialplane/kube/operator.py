@@ -1,8 +1,8 @@
 """The whole operator: what starts when, what ends with what, and the one message it ends with.
 
-The root loop owns the signals. Start: rights, then a LIST and a watch per kind; once all kinds were listed, the site
-loop runs while the lease is held. Whatever ends by an error ends the process; SIGTERM ends everything within a second,
-with exit code 0.
+The root loop owns the signals. Start: rights, then kopf with its handlers, and the watch of Secrets and ConfigMaps;
+once all kinds were listed, the site loop runs while the lease is held. Whatever ends by an error ends the process;
+SIGTERM ends everything within a second, with exit code 0.
 """
 
 import asyncio
@@ -29,7 +29,9 @@ from dialplane.kube.credentials import SecretStore
 from dialplane.kube.deletions import VouchedSource, Whole
 from dialplane.kube.errors import ApiError, FatalError, ForbiddenError, KubeError, UnavailableError
 from dialplane.kube.events import Events
+from dialplane.kube.handlers import Handlers
 from dialplane.kube.inventory import CONFIG_MAP, SECRET, Inventory, Reference
+from dialplane.kube.kopf_session import KopfSession
 from dialplane.kube.lease import Alone, Lease
 from dialplane.kube.reading import Reader
 from dialplane.kube.remover import Remover
@@ -129,11 +131,15 @@ def run_operator(options: Options) -> int:
 
 async def _main(options: Options) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for sig in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sig, stop.set)
+    _take_signals(stop)
     async with KubeApi(await options.connection.configuration()) as api:
         await Operator(options, api).run(stop)
+
+
+def _take_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT set the event, whoever had them before."""
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sig, stop.set)
 
 
 class Operator:
@@ -153,6 +159,8 @@ class Operator:
         self.source = KubeSource(self.inventory)
         self._rights = Rights(api, namespace)
         self._reader = Reader(api, self.inventory, self._addresses.values(), self._fed, self._rights)
+        session = KopfSession(api, self.inventory, self._reader, self._addresses.values(), self._fed, self._fail)
+        self.handlers = Handlers(namespace, self._addresses.values(), session, self._deliver, self._fail)
         self._lease = _lease(options, api) if options.lease else Alone()
         pod = options.asterisk_pod
         self._supervisor = AsteriskPod(api, self._rights, namespace, pod) if pod else None
@@ -182,7 +190,7 @@ class Operator:
         Raises:
             FatalError: with the message to end with.
         """
-        parts: list[Coroutine[Any, Any, None]] = [self._work(), self._failure()]
+        parts: list[Coroutine[Any, Any, None]] = [self._work(stop), self._failure()]
         if self._options.listen:
             app = probes.application("Dialplane operator", self.unready, self._refresh)
             parts.append(server.serve(app, web.listen(self._options.listen)))
@@ -203,11 +211,17 @@ class Operator:
         reasons = [] if self._site.connected else ["Asterisk is not connected"]
         return reasons if self._site.converged.is_set() else [*reasons, "the last pass did not end well"]
 
-    async def _work(self) -> None:
+    async def _work(self, stop: asyncio.Event) -> None:
         log.info("operator_starting", namespace=self._options.namespace, identity=self._options.identity)
         await _retry_unavailable(self._check_rights)
-        watch = Watch(self._api, self._options.namespace, self._reader, self._addresses.values(), self._deliver)
-        await run_together(watch.run(), self._after_barrier(), self._events.run(), self.sink.keep_numbers_fresh())
+        watch = Watch(self._api, self._options.namespace, self._reader, self._deliver)
+        await run_together(
+            self.handlers.run(lambda: _take_signals(stop)),
+            watch.run(),
+            self._after_barrier(),
+            self._events.run(),
+            self.sink.keep_numbers_fresh(),
+        )
 
     async def _check_rights(self) -> None:
         await self._rights.demand(needed(self._addresses.values(), lease=self._lease_name))
@@ -265,7 +279,7 @@ class Operator:
         except ForbiddenError as error:
             raise await self._rights.explain(error, needed((), lease=self._lease_name)) from error
 
-    def _deliver(self, kind: str, type_: str, obj: Any) -> None:
+    def _deliver(self, kind: str, type_: str | None, obj: Any) -> None:
         metrics.WATCH_EVENTS.labels(kind).inc()
         self.inventory.event(kind, type_, obj)
         self._fed()

@@ -142,9 +142,10 @@ class Reader:
         if self._inventory.passed and self._inventory.awaits_values:
             self._wanted.set()
 
-    async def explain(self, address: Address, error: ForbiddenError) -> Exception:
-        """What to raise for a 403 on a LIST or a watch of that kind: the missing right by name."""
-        return await self._rights.explain(error, (Right("list", address), Right("watch", address)))
+    async def explain(self, address: Address | None, error: ForbiddenError) -> Exception:
+        """What to raise for a 403 on a LIST or a watch of that kind, or on the discovery: the missing right by name."""
+        rights = () if address is None else (Right("list", address), Right("watch", address))
+        return await self._rights.explain(error, rights)
 
     async def _lines(self, kind: str) -> list[Line]:
         address = self._addresses[kind]
@@ -160,7 +161,7 @@ class Reader:
         query = {"limit": PAGE, **({"fieldSelector": selectors} if selectors else {})}
         accept = METADATA_LIST if address.metadata_only and not whole else "application/json"
         while True:
-            first, newest = "continue" not in query, self._newest.get(address.kind, "")
+            first, newest = "continue" not in query, self.newest(address.kind)
             try:
                 answer = await self._get(address, query, accept)
             except GoneError:  # the pages took longer than the server keeps history
@@ -170,7 +171,7 @@ class Reader:
             metadata = answer.get("metadata") or {}
             version = metadata.get("resourceVersion", "")
             if first:
-                self._check_history(address, version, newest)
+                self.check_history(address, version, newest)
             yield _Page(first, version, answer.get("items") or ())
             if not metadata.get("continue"):
                 return
@@ -189,20 +190,33 @@ class Reader:
                 raise await self.explain(address, error) from error
             except NotFoundError as error:
                 if loop.time() >= give_up:
-                    raise KindNotServedError(
-                        f"{address.resource} ({address.version}) is not served by this API server: install the CRDs "
-                        "first (helm install dialplane-crds charts/dialplane-crds, or kubectl apply -f crds/), "
-                        "then start again"
-                    ) from error
+                    raise not_served((address,)) from error
                 await asyncio.sleep(ABSENT_FOR / 3)
             else:
                 return answer
 
-    def _check_history(self, address: Address, version: str, newest: str) -> None:
-        """`newest` was told before this LIST was asked for, so that a consistent one cannot be older."""
+    def newest(self, kind: str) -> str:
+        """The version of the latest consistent LIST of that kind; empty where there was none."""
+        return self._newest.get(kind, "")
+
+    def check_history(self, address: Address, version: str, newest: str) -> None:
+        """Take the version of a consistent LIST; `newest` is what it was when the LIST was asked for.
+
+        Raises:
+            HistoryRewrittenError: it is older.
+        """
         if is_older(version, newest):
             raise HistoryRewrittenError(
                 f"the API server's history of {address.resource} went back from {newest} to {version} (was etcd "
                 "restored from a backup?): ending, so that the next start sees the truth"
             )
         self._newest[address.kind] = version
+
+
+def not_served(addresses: Iterable[Address]) -> KindNotServedError:
+    """The error for kinds that the API server does not have."""
+    names = ", ".join(f"{address.resource} ({address.version})" for address in addresses)
+    return KindNotServedError(
+        f"{names} is not served by this API server: install the CRDs first (helm install dialplane-crds "
+        "charts/dialplane-crds, or kubectl apply -f crds/), then start again"
+    )

@@ -1,6 +1,6 @@
-"""A LIST and a watch of each kind, kept going: the news that the inventory lives on.
+"""A LIST and a watch of the kinds that resources refer to, Secrets and ConfigMaps, kept going.
 
-Why our own and not kopf's: docs/architecture.md has the figures. Guarantees, for each kind:
+Why not kopf's: it could not leave the contents of ConfigMaps on the server. Guarantees, for each of the two:
 
 - a consistent LIST comes first, of whole objects but for ConfigMaps; the watch goes on from its resourceVersion, so
   that nothing that happens in between is lost;
@@ -11,7 +11,7 @@ Why our own and not kopf's: docs/architecture.md has the figures. Guarantees, fo
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
@@ -50,14 +50,13 @@ BACKOFF = Backoff(0.2, 10)
 
 
 class Watch:
-    """The watches of one namespace; `deliver` gets every event (kind, type, object), in the server's order."""
+    """The two watches of one namespace; `deliver` gets every event (kind, type, object), in the server's order."""
 
     def __init__(
         self,
         api: WatchApi,
         namespace: str,
         reader: Reader,
-        addresses: Iterable[Address],
         deliver: Deliver,
         *,
         lasts: float = LASTS,
@@ -66,7 +65,6 @@ class Watch:
         self._api = api
         self._namespace = namespace
         self._reader = reader
-        self._addresses = (*addresses, *REFERRED_TO)
         self._deliver = deliver
         self._lasts = lasts
         self._silence = silence
@@ -79,7 +77,7 @@ class Watch:
         Raises:
             FatalError: a right or a kind is missing, or history went backwards.
         """
-        await run_together(*(self._follow(address) for address in self._addresses))
+        await run_together(*(self._follow(address) for address in REFERRED_TO))
 
     async def _follow(self, address: Address) -> None:
         def warn(error: ApiError, wait: float) -> None:
