@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from jinja2 import UndefinedError
 from pydantic import SecretStr
 
-from dialplane.plan import planner as planner_module
+from dialplane.plan import checking
 from dialplane.plan.draft import Draft, Finding
 from dialplane.plan.plan import Plan, Version
 from dialplane.plan.planner import Planner
@@ -269,7 +269,7 @@ def test_of_another_message_nothing_is_asked_but_itself(monkeypatch: pytest.Monk
         asked.append({*draft.resources})
         return []
 
-    monkeypatch.setattr(planner_module, "OWN", (own,))
+    monkeypatch.setattr(checking, "OWN", (own,))
     planner = Planner(TEMPLATES)
     site = snapshot([*MANIFESTS, *_messages(1_000)], SECRETS)
     planner.plan(site)

@@ -3,19 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from dialplane.plan.plan import ConfigMaps, Secrets
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.base import Spec
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import Resource
-from dialplane.resources.problem import Problem
+from dialplane.resources.problem import Problem, Reason
 
 S = TypeVar("S", bound=Spec)
 
 Finding = tuple[Key, Problem]
 """A problem and the resource that has it."""
+
+_FOLLOWING: Final = frozenset({Reason.SECRET_MISSING, Reason.SECRET_INVALID})
 
 
 @dataclass(slots=True)
@@ -36,6 +38,8 @@ class Draft:
     disabled: Mapping[Key, Resource] = field(default_factory=dict)
     """Those that say `enabled: false`: they are there, and not served."""
     problems: dict[Key, list[Problem]] = field(default_factory=dict)
+    expecting: Key | None = None
+    """One that stays in though its Secrets are missing or do not fit, because they may follow it."""
     _of: dict[type, list[tuple[Key, Any]]] = field(
         default_factory=lambda: defaultdict(list), init=False, repr=False, compare=False
     )
@@ -61,7 +65,7 @@ class Draft:
             known = self.problems.setdefault(key, [])
             if problem not in known:
                 known.append(problem)
-            if not problem.partial:
+            if not problem.partial and not (key == self.expecting and problem.reason in _FOLLOWING):
                 self.resources.pop(key, None)
                 self._of.clear()
         return len(self.resources) < before

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from dialplane.plan.builder import Builder
-from dialplane.plan.checks import EXCLUDING, OWN, PARTIAL
+from dialplane.plan.checking import Checker, draft_of, note_without_asterisk
+from dialplane.plan.checks import PARTIAL
 from dialplane.plan.draft import Draft, Finding
 from dialplane.plan.identification import identification
 from dialplane.plan.marks import Marks
@@ -11,15 +12,14 @@ from dialplane.plan.objects import DialplanContext, Objects
 from dialplane.plan.plan import Pbx, Plan, Version
 from dialplane.plan.render import DIALPLAN_REVISION, Renderer
 from dialplane.plan.revision import owned, revision
-from dialplane.plan.roll import Roll, Share
+from dialplane.plan.roll import Roll
 from dialplane.plan.settings import certificates, settings
 from dialplane.plan.site import Site
 from dialplane.plan.templates import Templates
-from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.dongle import DongleSpec
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
-from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.problem import Problem
 from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
@@ -43,8 +43,7 @@ class Planner:
         self._renderer = Renderer(templates)
         self._marks = Marks()
         self._config_directory = config_directory
-        self._own: dict[Key, tuple[Share, tuple[Problem, ...]]] = {}
-        self._beside: tuple[Key | None, AsteriskSpec | None] = (None, None)
+        self._checker = Checker()
         self._contexts: tuple[DialplanContext, ...] = ()
         self._versions: Mapping[Key, Version] = {}
         self._last: tuple[str, Plan] | None = None
@@ -71,10 +70,9 @@ class Planner:
 
     def _planned(self, namespace: str, retained: str) -> Plan:
         shares = self._roll.shares
-        draft, disabled = _draft(shares)
-        draft.note(self._findings(draft))
-        for check in EXCLUDING:
-            draft.note(check(draft))
+        draft = draft_of(shares)
+        disabled = frozenset(draft.disabled)
+        self._checker.exclude(draft, shares)
         while draft.asterisk_key in draft.resources:
             site = _site(namespace, draft, self._config_directory)
             objects, findings = self._objects(site)
@@ -96,20 +94,6 @@ class Planner:
             pbx=_pbx(site),
             revision=self._marks.files(files, site.pepper),
         )
-
-    def _findings(self, draft: Draft) -> list[Finding]:
-        """What the checks of single resources find, asked only about those that are new since the last plan."""
-        shares = self._roll.shares
-        beside = draft.asterisk_key, draft.asterisk
-        known = self._own if all(one is other for one, other in zip(beside, self._beside, strict=True)) else {}
-        new = {key: r for key, r in draft.resources.items() if key not in known or known[key][0] is not shares[key]}
-        own = Draft(dict(new), draft.secrets, draft.asterisk_key, draft.asterisk, draft.config_maps)
-        for check in OWN:
-            own.note(check(own))
-        found = {key: (shares[key], tuple(own.problems.get(key, ()))) for key in new}
-        self._own = {key: found.get(key) or known[key] for key in draft.resources}
-        self._beside = beside
-        return [(key, problem) for key, (_, problems) in self._own.items() for problem in problems]
 
     def _objects(self, site: Site) -> tuple[Objects, list[Finding]]:
         """Everything that Asterisk should hold, and the findings about what cannot be rendered."""
@@ -143,31 +127,9 @@ class Planner:
 
     def _nothing(self, draft: Draft, disabled: frozenset[Key]) -> Plan:
         """The plan of a site without an Asterisk: files that empty the one that was there."""
-        message = f"{draft.asterisk_key} has problems of its own; mend them first"
-        draft.note([(key, Problem(Reason.ASTERISK_MISSING, message)) for key in draft.resources])
+        note_without_asterisk(draft)
         files, _ = self._renderer.files(Objects())
         return Plan(files=files, problems=_frozen(draft.problems), disabled=disabled)
-
-
-def _draft(shares: Mapping[Key, Share]) -> tuple[Draft, frozenset[Key]]:
-    enabled = {key: share.resource for key, share in shares.items() if share.enabled}
-    disabled = {key: share.resource for key, share in shares.items() if not share.enabled}
-    draft = Draft(
-        enabled,
-        {key: share.secrets for key, share in shares.items()},
-        config_maps={key: share.config_maps for key, share in shares.items() if share.config_maps},
-        disabled=disabled,
-    )
-    draft.note([(key, p) for key, r in enabled.items() if r.problems for p in r.problems])
-    pbxes = draft.of(AsteriskSpec)
-    if pbxes:
-        draft.asterisk_key, draft.asterisk = pbxes[0]
-        message = f"{draft.asterisk_key} serves this namespace already; a namespace has one Asterisk"
-        draft.note([(key, Problem(Reason.CONFLICT, message)) for key, _ in pbxes[1:]])
-    else:
-        message = "no valid Asterisk in this namespace; create one"
-        draft.note([(key, Problem(Reason.ASTERISK_MISSING, message)) for key in list(draft.resources)])
-    return draft, frozenset(disabled)
 
 
 def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:

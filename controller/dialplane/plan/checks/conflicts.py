@@ -49,8 +49,10 @@ def duplicate_registrations(draft: Draft) -> Iterator[Finding]:
     claims: list[tuple[Key, Hashable, str]] = []
     for key, spec in draft.of(SipTrunkSpec):
         if spec.registers and spec.credentials_secret_ref:
-            user = draft.secrets[key][spec.credentials_secret_ref.name]["username"].get_secret_value()
-            claims.append((key, registration_uris(draft.asterisk, spec, user), "spec.credentialsSecretRef"))
+            user = draft.secrets[key].get(spec.credentials_secret_ref.name, {}).get("username")
+            if user is not None:  # else it is out already, or its Secret is expected
+                uris = registration_uris(draft.asterisk, spec, user.get_secret_value())
+                claims.append((key, uris, "spec.credentialsSecretRef"))
     yield from claimed({}, claims, "the same account at the same carrier is registered by {who}")
 
 
