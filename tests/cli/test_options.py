@@ -101,6 +101,22 @@ def test_run_takes_every_folder_as_validate_and_render_do(tmp_path: Path) -> Non
     assert shown.split() == ["asterisk.dialplane.io/office", "extension.dialplane.io/alice"]
 
 
+@pytest.mark.parametrize(
+    ("options", "cure"),
+    [
+        (("--webhook-listen", "office"), "--webhook-listen office: it must be HOST:PORT"),
+        (("--webhook-listen", ":0"), "--webhook-listen :0: it must be HOST:PORT"),
+        (("--webhook-listen", ":9443"), "--webhook-listen needs --webhook-cert and --webhook-key"),
+    ],
+)
+def test_a_webhook_that_cannot_be_reached_is_refused(
+    options: tuple[str, ...], cure: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["operator", "--namespace", "office", *options])
+    assert cure in capsys.readouterr().err
+
+
 def test_every_option_that_a_message_or_a_document_names_exists() -> None:
     own = {option for _, command in commands() for parameter in command.params for option in parameter.opts}
     own |= {option for _, command in commands() for parameter in command.params for option in parameter.secondary_opts}

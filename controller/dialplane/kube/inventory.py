@@ -164,6 +164,10 @@ class Inventory:
         held, version = self._shelves[kind].get(metadata["name"]), metadata.get("resourceVersion", "")
         return held is not None and held.uid == metadata["uid"] and held.version == version != ""
 
+    def exists(self, kind: str, name: str) -> bool:
+        """Whether there is such an object, of any kind, whatever is kept of it."""
+        return self._shelf(kind).get(name) is not None
+
     def count(self, kind: str) -> int:
         """How many objects of the kind there are."""
         return len(self._shelf(kind))

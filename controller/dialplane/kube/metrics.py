@@ -14,3 +14,9 @@ EVENTS_POSTED = Counter("dialplane_events_posted", "Events posted, by what becam
 LEADER = Gauge("dialplane_leader", "1 while this process holds the lease.")
 BARRIER_SECONDS = Gauge("dialplane_barrier_seconds", "Seconds from the start until the whole namespace was seen.")
 PUBLISH_SECONDS = Histogram("dialplane_publish_seconds", "Duration of writing one round of statuses.")
+ADMISSIONS = Counter("dialplane_admissions", "Admission reviews answered, by verdict.", ("kind", "result"))
+ADMISSION_SECONDS = Histogram(
+    "dialplane_admission_seconds",
+    "Time that the verdict of an admission review took.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0),
+)

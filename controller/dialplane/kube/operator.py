@@ -23,6 +23,7 @@ from dialplane.api import probes, server
 from dialplane.kube import metrics, web
 from dialplane.kube.access import REFUSED_FOR, WANTED, Right, Rights, needed
 from dialplane.kube.addresses import Address, custom
+from dialplane.kube.admission import AdmissionHandler
 from dialplane.kube.api import Api, Connection, KubeApi
 from dialplane.kube.asterisk_pod import AsteriskPod
 from dialplane.kube.credentials import SecretStore
@@ -38,6 +39,7 @@ from dialplane.kube.remover import Remover
 from dialplane.kube.source import KubeSource
 from dialplane.kube.status_writer import StatusWriter
 from dialplane.kube.watching import Watch
+from dialplane.kube.webhook import Webhook
 from dialplane.logs import configure_logs
 from dialplane.reconcile.site import Ports
 from dialplane.resources.key import Key
@@ -98,6 +100,8 @@ class Options:
     resync_seconds: float = 600.0
     numbers_every: float = 60.0
     log_level: str = "INFO"
+    webhook: Webhook | None = None
+    """Where admission reviews are answered; None: nowhere."""
 
 
 def references(resource: Resource) -> set[Reference]:
@@ -161,6 +165,9 @@ class Operator:
         self._reader = Reader(api, self.inventory, self._addresses.values(), self._fed, self._rights)
         session = KopfSession(api, self.inventory, self._reader, self._addresses.values(), self._fed, self._fail)
         self.handlers = Handlers(namespace, self._addresses.values(), session, self._deliver, self._fail)
+        if options.webhook is not None:
+            AdmissionHandler(self.inventory).register(self.handlers.registry)
+            self.handlers.settings.admission.server = options.webhook
         self._lease = _lease(options, api) if options.lease else Alone()
         pod = options.asterisk_pod
         self._supervisor = AsteriskPod(api, self._rights, namespace, pod) if pod else None

@@ -56,6 +56,19 @@ def operator(
         ),
     ] = None,
     templates: TemplatesDir = None,
+    webhook_listen: Annotated[
+        str,
+        typer.Option("--webhook-listen", metavar="HOST:PORT", help="Answer the API server's admission reviews there."),
+    ] = "",
+    webhook_cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--webhook-cert", metavar="FILE", help="The certificate there, PEM; it may be renewed at any time."
+        ),
+    ] = None,
+    webhook_key: Annotated[
+        Path | None, typer.Option("--webhook-key", metavar="FILE", help="The key of that certificate, PEM.")
+    ] = None,
 ) -> None:
     """Run as the operator of one namespace; the Helm chart does this. Needs dialplane[operator].
 
@@ -64,6 +77,7 @@ def operator(
     """
     try:
         from dialplane.kube.operator import Options, run_operator
+        from dialplane.kube.webhook import Webhook
     except ImportError as error:
         raise missing_extra(error, "operator") from None
     if not namespace:
@@ -72,6 +86,14 @@ def operator(
         raise Unusable(f"--log-level {log_level}: it must be DEBUG, INFO, WARNING or ERROR")
     if listen and api_tokens is None:
         raise Unusable("--listen needs --api-tokens: nobody could call the API")
+    webhook = None
+    if webhook_listen:
+        host, _, port = webhook_listen.rpartition(":")
+        if not port.isdigit() or int(port) not in range(1, 65536):
+            raise Unusable(f"--webhook-listen {webhook_listen}: it must be HOST:PORT, or :PORT for all addresses")
+        if webhook_cert is None or webhook_key is None:
+            raise Unusable("--webhook-listen needs --webhook-cert and --webhook-key: the API server speaks TLS alone")
+        webhook = Webhook(host.strip("[]"), int(port), webhook_cert, webhook_key)
     loaded, defaults = load_templates(templates), ami_defaults()
     url = store_url(store_url_file, (config_dir / OWN if config_dir else state_directory(None)) / STORE)
     services = ServiceOptions(url, listen, api_tokens or Path(), proxies(trusted_proxies))
@@ -84,5 +106,6 @@ def operator(
         lease_name=lease,
         asterisk_pod=asterisk_pod,
         log_level=log_level,
+        webhook=webhook,
     )
     raise typer.Exit(run_operator(options))
