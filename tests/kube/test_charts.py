@@ -1,6 +1,7 @@
 """The charts, through Helm itself: they lint, they install, and the Role is exactly what the operator asks for."""
 
 import asyncio
+import copy
 import importlib
 import inspect
 import json
@@ -17,6 +18,7 @@ from dialplane.kube.access import WANTED, needed
 from dialplane.kube.operator import addresses
 from dialplane.resources.kinds import KINDS
 from testbed.kube.server import ApiServer
+from tests.eventually import eventually
 from tests.kube.conftest import OPERATOR, Running, Site, operating
 
 sys.path.append(str(testbed.helm.folder()))
@@ -139,7 +141,7 @@ async def test_both_pods_share_the_volume_on_one_node(site: Site) -> None:
 
 async def test_the_controller_is_started_with_options_that_exist(site: Site) -> None:
     asterisk = {"enabled": True, "image": IMAGE, "configMap": "base"}
-    await install(site, "dialplane", asterisk=asterisk, rbac={"restartAsterisk": True})
+    await install(site, "dialplane", asterisk=asterisk, rbac={"restartAsterisk": True}, admission={"enabled": True})
     (container,) = apps(site, "deployments", "office-controller")["spec"]["template"]["spec"]["containers"]
     command, *options = container["args"]
     offered = {name for p in inspect.signature(operator).parameters.values() for name in declared(p)}
@@ -168,6 +170,7 @@ async def test_ami_is_open_to_the_controller_alone(site: Site) -> None:
         {"asterisk": {"enabled": True}},
         {"rbac": {"restartAsterisk": True}},
         {"asterisk": {"ports": {"ami": 0}}},
+        {"admission": {"enabled": True, "port": 0}},
         {"contoller": {}},
     ],
 )
@@ -266,3 +269,95 @@ async def test_who_may_reach_the_api_can_be_narrowed(site: Site) -> None:
     path = f"/apis/networking.k8s.io/v1/namespaces/{site.namespace}/networkpolicies/office-controller"
     rules = site.ok(site.server.request("GET", path))["spec"]["ingress"]
     assert [rule["from"] for rule in rules if rule["ports"][0]["port"] == "api"] == [[ingress]]
+
+
+ADMISSION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+
+
+def webhook(site: Site) -> dict[str, Any]:
+    """The configuration, but for what the API server fills in."""
+    path = f"{ADMISSION}/office.{site.namespace}.dialplane.io"
+    return site.ok(site.server.request("GET", path))
+
+
+async def upgrade(site: Site, **values: Any) -> None:
+    config = helm.Configuration(namespace=site.namespace, kubeconfig=str(site.server.kubeconfig()))
+    await helm.Upgrade(config).run("office", str(CHARTS / "dialplane"), values=values, wait=False)
+
+
+async def test_the_webhook_is_for_the_namespace_alone_and_holds_up_nobody(site: Site) -> None:
+    await install(site, "dialplane")
+    assert not [
+        each
+        for each in site.ok(site.server.request("GET", ADMISSION))["items"]
+        if site.namespace in each["metadata"]["name"].split(".")
+    ], "it is off by default"
+    await upgrade(site, admission={"enabled": True})
+    (asked,) = webhook(site)["webhooks"]
+    assert asked["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": site.namespace}}
+    assert (asked["failurePolicy"], asked["timeoutSeconds"], asked["sideEffects"]) == ("Ignore", 2, "None")
+    (rule,) = asked["rules"]
+    assert rule["operations"] == ["CREATE", "UPDATE"]
+    assert sorted(rule["resources"]) == sorted(kind.plural for kind in KINDS.values()), "and no statuses"
+    pod = apps(site, "deployments", "office-controller")["spec"]["template"]["spec"]
+    (files,) = [each["secret"] for each in pod["volumes"] if each["name"] == "admission"]
+    assert files == {"secretName": "office-admission", "optional": True, "defaultMode": 0o440}
+    service = site.get("Service", "office-admission")["spec"]
+    assert service["publishNotReadyAddresses"]
+    assert (
+        service["selector"].items()
+        <= apps(site, "deployments", "office-controller")["spec"]["selector"]["matchLabels"].items()
+    )
+
+
+async def test_the_certificate_is_kept_over_upgrades_until_it_is_deleted(site: Site) -> None:
+    await install(site, "dialplane", admission={"enabled": True})
+    first, trusted = site.get("Secret", "office-admission")["data"], webhook(site)["webhooks"][0]["clientConfig"]
+    assert trusted["caBundle"] == first["ca.crt"]
+    await upgrade(site, admission={"enabled": True}, controller={"logLevel": "DEBUG"})
+    assert site.get("Secret", "office-admission")["data"] == first
+    assert webhook(site)["webhooks"][0]["clientConfig"] == trusted
+    site.delete("Secret", "office-admission")
+    await upgrade(site, admission={"enabled": True})
+    second = site.get("Secret", "office-admission")["data"]
+    assert second["tls.crt"] != first["tls.crt"]
+    assert webhook(site)["webhooks"][0]["clientConfig"]["caBundle"] == second["ca.crt"]
+
+
+def cert_manager(server: ApiServer, plural: str, kind: str) -> None:
+    """A kind of cert-manager's, as far as Helm looks at it."""
+    crd = copy.deepcopy(PROMETHEUS_RULE)
+    crd["metadata"]["name"] = f"{plural}.cert-manager.io"
+    crd["spec"] |= {"group": "cert-manager.io", "names": {"plural": plural, "singular": kind.lower(), "kind": kind}}
+    assert server.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd).ok
+
+
+@pytest.mark.parametrize(
+    ("reference", "issuer"),
+    [
+        ({}, ("Issuer", "office-admission")),
+        ({"name": "company", "kind": "ClusterIssuer"}, ("ClusterIssuer", "company")),
+    ],
+)
+async def test_cert_manager_makes_and_renews_the_certificate(
+    server: ApiServer, site: Site, reference: dict[str, str], issuer: tuple[str, str]
+) -> None:
+    certificates = f"/apis/cert-manager.io/v1/namespaces/{site.namespace}"
+    if not server.request("GET", f"{certificates}/issuers").ok:
+        cert_manager(server, "certificates", "Certificate")
+        cert_manager(server, "issuers", "Issuer")
+        for plural in ("certificates", "issuers"):
+            await eventually(lambda path=f"{certificates}/{plural}": server.request("GET", path).ok)
+    await install(
+        site, "dialplane", admission={"enabled": True, "certManager": {"enabled": True, "issuerRef": reference}}
+    )
+    wanted = site.ok(server.request("GET", f"{certificates}/certificates/office-admission"))["spec"]
+    assert (wanted["issuerRef"]["kind"], wanted["issuerRef"]["name"]) == issuer
+    assert wanted["dnsNames"] == [f"office-admission.{site.namespace}.svc"]
+    made = site.ok(server.request("GET", f"{certificates}/issuers"))["items"]
+    assert [each["metadata"]["name"] for each in made] == ([] if reference else ["office-admission"])
+    configured = webhook(site)
+    assert (
+        configured["metadata"]["annotations"]["cert-manager.io/inject-ca-from"] == f"{site.namespace}/office-admission"
+    )
+    assert "caBundle" not in configured["webhooks"][0]["clientConfig"]
