@@ -3,10 +3,14 @@
 import asyncio
 import copy
 import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dialplane.kube import lease as module
 from dialplane.kube.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
@@ -135,15 +139,185 @@ async def test_our_own_wall_clock_may_jump_as_it_likes(monkeypatch: pytest.Monke
     assert not a.held()
 
 
-async def test_a_refusal_while_renewing_is_waited_out_like_silence() -> None:
-    store = Store()
-    a = Lease(
-        FakeApi(store.answer), "site", "l", "a", duration=0.2, renew_deadline=0.12, renew_every=0.02, look_every=0.02
+class Timeline:
+    """Virtual time: a sleep moves the clock, and what was planned for a moment happens in it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+        self._clock = clock
+        self._plan: list[tuple[float, Callable[[], object]]] = []
+        monkeypatch.setattr(asyncio, "sleep", self._sleep)
+
+    def at(self, second: float, action: Callable[[], object]) -> None:
+        """Plan one, in seconds from now; to be planned in their order."""
+        self._plan.append((self._clock.now + second, action))
+
+    async def _sleep(self, seconds: float) -> None:
+        wakes = self._clock.now + max(seconds, 0.001)
+        while self._plan and self._plan[0][0] <= wakes:
+            self._clock.now, action = self._plan.pop(0)
+            action()
+        self._clock.now = wakes
+
+
+class Over(Exception):
+    """The end of a timeline."""
+
+
+@dataclass
+class Term:
+    """A holder that renews, on a timeline."""
+
+    store: Store
+    clock: Clock
+    lease: Lease
+    time: Timeline
+    held: list[bool] = field(default_factory=list)
+    regained: int = 0
+
+    def look(self) -> None:
+        self.held.append(self.lease.held())
+
+    def change(self, **spec: object) -> None:
+        """Somebody else writes the Lease."""
+        assert self.store.lease is not None
+        self.store.version += 1
+        self.store.lease["metadata"]["resourceVersion"] = str(self.store.version)
+        self.store.lease["spec"].update(spec)
+
+    def count(self) -> None:
+        self.regained += 1
+
+
+@pytest.fixture
+async def term(monkeypatch: pytest.MonkeyPatch) -> Term:
+    store, clock = Store(), Clock()
+    made = Term(store, clock, lease(store, "a", clock), Timeline(monkeypatch, clock))
+    made.lease.api = Direct(store)
+    made.lease.regained = made.count
+    await made.lease.acquire()
+    return made
+
+
+def over() -> None:
+    raise Over
+
+
+@pytest.mark.parametrize("noise", [False, True])
+async def test_a_term_in_which_the_lease_was_lost_for_a_moment_goes_on(term: Term, noise: bool) -> None:
+    term.time.at(5, lambda: setattr(term.store, "down", True))
+    term.time.at(8, term.look)
+    term.time.at(12, term.look)
+    if noise:
+        term.time.at(20, term.change)  # kubectl annotate, say
+    term.time.at(39, term.look)
+    term.time.at(40, lambda: setattr(term.store, "down", False))
+    term.time.at(44, term.look)
+    term.time.at(100, over)
+    with pytest.raises(Over):
+        await term.lease.renew()
+    assert term.held == [True, False, False, True]
+    assert term.regained == 1
+    assert term.store.lease is not None
+    assert term.store.lease["spec"]["leaseTransitions"] == 1
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        pytest.param({"holderIdentity": "b", "leaseTransitions": 2}, id="another-holds-it"),
+        pytest.param({"holderIdentity": "", "leaseTransitions": 2}, id="another-released-it"),
+        pytest.param({"holderIdentity": ""}, id="somebody-cleared-it"),
+        pytest.param({"leaseTransitions": 3}, id="it-is-ours-again"),
+        pytest.param(None, id="somebody-deleted-it"),
+    ],
+)
+async def test_a_term_is_over_once_another_may_have_held_the_lease(
+    term: Term, meanwhile: dict[str, object] | None
+) -> None:
+    def happens() -> None:
+        term.store.down = False
+        if meanwhile is None:
+            term.store.lease = None
+        else:
+            term.change(**meanwhile)
+
+    term.time.at(5, lambda: setattr(term.store, "down", True))
+    term.time.at(30, happens)
+    term.time.at(60, over)
+    await term.lease.renew()
+    left = copy.deepcopy(term.store.lease)
+    assert not term.lease.held()
+    assert term.regained == 0
+    assert left is None or left["spec"].items() >= (meanwhile or {}).items()  # nothing was written over it
+
+
+async def test_a_refusal_while_renewing_is_waited_out_like_silence_and_then_raised(term: Term) -> None:
+    term.time.at(5, lambda: setattr(term.store, "refusing", True))
+    term.time.at(10, term.look)
+    with pytest.raises(ForbiddenError):
+        await term.lease.renew()
+    assert term.held == [True]
+    assert not term.lease.held()
+    term.store.refusing = False
+    term.time.at(10, term.look)
+    term.time.at(20, over)
+    with pytest.raises(Over):
+        await term.lease.renew()
+    assert term.held == [True, True]
+    assert term.regained == 1
+
+
+async def test_without_a_sign_of_life_of_its_work_it_is_not_renewed(term: Term) -> None:
+    term.time.at(5, lambda: setattr(term.lease, "alive", lambda: False))
+    term.time.at(12, term.look)
+    term.time.at(30, lambda: setattr(term.lease, "alive", lambda: True))
+    term.time.at(33, term.look)
+    term.time.at(40, over)
+    with pytest.raises(Over):
+        await term.lease.renew()
+    assert term.held == [False, True]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"),
+            st.sampled_from((0.1, 2.0, 7.5, 10.5, 13.5)),
+            st.sampled_from(("answered", "answer lost", "request lost", "released")),
+        ),
+        min_size=20,
+        max_size=60,
     )
-    await a.acquire()
-    store.refusing = True
-    await a.renew()
-    assert not a.held()
+)
+def test_never_do_two_hold_it_and_no_term_goes_on_after_anothers(steps: list[tuple[str, float, str]]) -> None:
+    """Whatever gets lost in between, and however long either sleeps."""
+    store, clock = Store(), Clock()
+    fate, wrote = [""], list[tuple[str, int]]()
+
+    def answer(request: Request) -> Any:
+        if fate[0] == "request lost":
+            raise UnavailableError(0, "lost")
+        answered = store.answer(request)
+        if request.method != "GET" and answered["spec"]["holderIdentity"]:
+            wrote.append((answered["spec"]["holderIdentity"], answered["spec"]["leaseTransitions"]))
+        if fate[0] == "answer lost":
+            raise UnavailableError(0, "lost")
+        return answered
+
+    pair = {who: Lease(FakeApi(answer), "site", "l", who, clock=clock) for who in "ab"}
+
+    async def play() -> None:
+        for who, seconds, fate[0] in steps:
+            clock.now += seconds
+            before = pair[who]._term
+            await (pair[who].release() if fate[0] == "released" else pair[who]._attempt())
+            assert before is None or pair[who]._term in {before, None}
+            assert not (pair["a"].held() and pair["b"].held())
+
+    asyncio.run(play())
+    holders = [key for key, _ in itertools.groupby(wrote)]
+    assert len(holders) == len(set(holders))
 
 
 async def test_a_holder_that_renews_keeps_it_for_ever() -> None:

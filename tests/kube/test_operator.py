@@ -304,8 +304,10 @@ async def test_a_server_that_refuses_everything_for_a_moment_does_not_end_it(sit
             refusing[0] = True
             site.patch("Extension", "ann", {"spec": {"number": "202"}})
             await asyncio.sleep(3.0)
+            assert not running.operator._lease.held()
             refusing[0] = False
             await running.until(lambda: site.get("Extension", "ann")["status"]["observedGeneration"] == 2, 30)
+            assert len(running.sites) == 1  # nobody else led meanwhile: the term goes on
 
 
 async def test_without_the_right_to_post_events_the_statuses_are_written_all_the_same(

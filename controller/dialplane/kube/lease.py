@@ -7,6 +7,9 @@ Guarantees, with D = `duration` and R = `renew_deadline` < D:
   through suspends. Another process takes over only when it has *seen no change* of the Lease for D seconds by its own
   clock. A deposed holder therefore stops at least D - R seconds before its successor starts, whatever the wall clocks
   say; requests in flight end within that gap if their time limits are shorter than it.
+- A term lasts until another process has held the Lease, or may have: while its `holderIdentity` and `leaseTransitions`
+  are those that the term began with, a holder that was silent for too long goes on where it was. Until its next
+  renewal `held` is False. It never takes the Lease back from another within a term.
 - A stop releases the Lease, so that a waiting process takes over at its next look (`look_every` seconds).
 """
 
@@ -52,7 +55,15 @@ class Lease:
     look_every: float = 1.4
     """While another holds it. A crashed holder is succeeded after at most `duration + look_every` seconds."""
     clock: Callable[[], float] = boot_clock
+    alive: Callable[[], bool] = lambda: True
+    """Whether the work goes on that the Lease is held for; without it no renewal is sent."""
+    regained: Callable[[], None] = lambda: None
+    """Called when a term goes on in which it was not held for a moment: what was not written then is due."""
     _until: float = field(default=float("-inf"), init=False)
+    _term: int | None = field(default=None, init=False)
+    """The `leaseTransitions` of our term; None outside of one."""
+    _leads: bool = field(default=False, init=False)
+    """What log and metric say."""
     _seen: tuple[str, float] = field(default=("", 0.0), init=False)
     """The Lease's resourceVersion when it last changed, and when we saw that."""
     _expires: float = field(default=float("inf"), init=False)
@@ -65,11 +76,12 @@ class Lease:
         return self.clock() < self._until
 
     async def acquire(self) -> None:
-        """Return once we hold it.
+        """Return once we hold it: a term begins.
 
         Raises:
             ForbiddenError: refused (other errors are waited out).
         """
+        self._term = None
         waiting = False
         while not await self._attempt():
             if not waiting:
@@ -77,30 +89,57 @@ class Lease:
                 waiting = True
             await asyncio.sleep(min(self.look_every, max(SOON, self._expires - self.clock())))
         log.info("lease_acquired", lease=self.name, identity=self.identity)
+        self._leads = True
         LEADER.set(1)
 
     async def renew(self) -> None:
-        """Keep renewing; return when it is lost. A refusal costs no more than silence: `acquire` judges it."""
+        """Keep renewing until the term is over: another process has held the Lease, or may have.
+
+        Raises:
+            ForbiddenError: refused, and not held any more. Called again, it goes on with the term.
+        """
         try:
-            while self.held():
-                asked = self.clock()
+            while True:
+                self._tell()
+                asked, refusal = self.clock(), None
                 try:
-                    renewed = await self._attempt()
+                    renewed = self.alive() and await self._attempt()
                 except ForbiddenError as error:
                     log.warning("lease_refused", lease=self.name, error=error.message)
-                    renewed = False
+                    renewed, refusal = False, error
+                self._tell()
+                if self._term is None:
+                    return
+                if not self.held():
+                    if refusal is not None:
+                        raise refusal
+                    await asyncio.sleep(self.look_every)
+                    continue
                 now = self.clock()
                 wait = max(0.0, asked + self.renew_every - now) if renewed else SOON
                 await asyncio.sleep(min(wait, max(0.0, self._until - now)))
         finally:
+            self._leads = False
             LEADER.set(0)
-        log.warning("lease_lost", lease=self.name, identity=self.identity)
+
+    def _tell(self) -> None:
+        """Log and show where leading ceases or goes on."""
+        held = self.held()
+        if held == self._leads:
+            return
+        self._leads = held
+        LEADER.set(held)
+        if held:
+            log.info("lease_regained", lease=self.name, identity=self.identity)
+            self.regained()
+        else:
+            log.warning("lease_lost", lease=self.name, identity=self.identity)
 
     async def release(self) -> None:
         """Give it up at once, if we hold it; what fails only costs the successor time."""
-        if not self.held():
+        held, self._until, self._term = self.held(), float("-inf"), None
+        if not held:
             return
-        self._until = float("-inf")
         try:
             lease = await self._read()
             self._mine = None
@@ -139,8 +178,12 @@ class Lease:
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
         version = (lease.get("metadata") or {}).get("resourceVersion", "")
+        transitions = int(spec.get("leaseTransitions") or 0)
         if version != self._seen[0]:
             self._seen = (version, self.clock())
+        if self._term is not None and (holder, transitions) != (self.identity, self._term):
+            self._until, self._term = float("-inf"), None
+            return False
         if holder not in ("", self.identity):
             self._until = float("-inf")
             self._expires = self._seen[1] + max(self.duration, float(spec.get("leaseDurationSeconds") or 0))
@@ -153,14 +196,14 @@ class Lease:
             "leaseDurationSeconds": max(1, round(self.duration)),
             "acquireTime": spec.get("acquireTime", now) if mine else now,
             "renewTime": now,
-            "leaseTransitions": int(spec.get("leaseTransitions") or 0) + (not mine),
+            "leaseTransitions": transitions + (not mine),
         }
         sent = self.clock()
         if version:
             self._mine = await self._send("PUT", self._path, lease)  # carries the version: of two takers one gets a 409
         else:
             self._mine = await self._send("POST", LEASES.collection(self.namespace), lease)
-        self._until = sent + self.renew_deadline
+        self._until, self._term = sent + self.renew_deadline, lease["spec"]["leaseTransitions"]
         return True
 
     async def _read(self) -> JSON:

@@ -12,8 +12,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -34,6 +35,7 @@ from dialplane.kube.handlers import Handlers
 from dialplane.kube.inventory import CONFIG_MAP, SECRET, Inventory, Reference
 from dialplane.kube.kopf_session import KopfSession
 from dialplane.kube.lease import Alone, Lease
+from dialplane.kube.lease_thread import LeaseThread
 from dialplane.kube.reading import Reader
 from dialplane.kube.remover import Remover
 from dialplane.kube.source import KubeSource
@@ -168,7 +170,7 @@ class Operator:
         if options.webhook is not None:
             AdmissionHandler(self.inventory).register(self.handlers.registry)
             self.handlers.settings.admission.server = options.webhook
-        self._lease = _lease(options, api) if options.lease else Alone()
+        self._lease = _lease(options, self.source.touch) if options.lease else Alone()
         pod = options.asterisk_pod
         self._supervisor = AsteriskPod(api, self._rights, namespace, pod) if pod else None
         self._whole = Whole(api, namespace, self._addresses.values(), self._rights, lease=options.lease)
@@ -249,42 +251,52 @@ class Operator:
         await run_together(self._reader.keep_reading(self._options.resync_seconds), self._lead())
 
     async def _lead(self) -> None:
-        """The site loop while the lease is held; a new one for each term."""
+        """One term of leadership after the other."""
         while True:
-            await _retry_unavailable(self._acquire)
-            self.source.restart()
-            self.sink.begin_term()
-            source = VouchedSource(self.source, self._whole.check, self._fail)
-            ports = Ports(
-                source,
-                self.sink,
-                self._credentials,
-                self._lease,
-                self._supervisor,
-                self,
-                services=self._options.services(self),
-                remover=self._remover,
-            )
-            self._site = self._options.site(ports)
-            term = asyncio.create_task(self._lease.renew())
-            site = asyncio.create_task(self._site.run())
-            try:
-                done, _ = await asyncio.wait({term, site}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                term.cancel()
-                site.cancel()
-                await asyncio.wait({term, site})
-                self._site = None
-            for task in done:
-                task.result()
-            if site in done:
-                raise FatalError("the site loop ended by itself")
+            await self._leadership(self._lease.acquire)
+            await self._serve_term()
+            gc.collect()  # a site loop is a circle of references, and its plan the largest thing there is
 
-    async def _acquire(self) -> None:
+    async def _serve_term(self) -> None:
+        """A new site loop, until the term is over."""
+        self.source.restart()
+        self.sink.begin_term()
+        source = VouchedSource(self.source, self._whole.check, self._fail)
+        ports = Ports(
+            source,
+            self.sink,
+            self._credentials,
+            self._lease,
+            self._supervisor,
+            self,
+            services=self._options.services(self),
+            remover=self._remover,
+        )
+        self._site = self._options.site(ports)
+        term = asyncio.create_task(self._leadership(self._lease.renew))
+        site = asyncio.create_task(self._site.run())
         try:
-            await self._lease.acquire()
-        except ForbiddenError as error:
-            raise await self._rights.explain(error, needed((), lease=self._lease_name)) from error
+            done, _ = await asyncio.wait({term, site}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            term.cancel()
+            site.cancel()
+            await asyncio.wait({term, site})
+            self._site = None
+        for task in done:
+            task.result()
+        if site in done:
+            raise FatalError("the site loop ended by itself")
+
+    async def _leadership(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step of the lease; a refusal is waited out, or a missing right."""
+
+        async def judged() -> None:
+            try:
+                await step()
+            except ForbiddenError as error:
+                raise await self._rights.explain(error, needed((), lease=self._lease_name)) from error
+
+        await _retry_unavailable(judged)
 
     def _deliver(self, kind: str, type_: str | None, obj: Any) -> None:
         metrics.WATCH_EVENTS.labels(kind).inc()
@@ -341,16 +353,23 @@ async def _retry_unavailable(step: Callable[[], Awaitable[None]]) -> None:
     await retry(step, errors=UnavailableError, backoff=BACKOFF, on_error=warn)
 
 
-def _lease(options: Options, api: Api) -> Lease:
+def _lease(options: Options, regained: Callable[[], None]) -> LeaseThread:
     """The gap between a deposed one's last write and its successor's first is 20 % of the duration."""
     seconds = options.lease_seconds
-    return Lease(
-        api,
-        options.namespace,
-        options.lease_name,
-        options.identity,
+    make = partial(
+        Lease,
+        namespace=options.namespace,
+        name=options.lease_name,
+        identity=options.identity,
         duration=seconds,
         renew_deadline=seconds * 0.8,
         renew_every=seconds * 0.58,
         look_every=seconds * 0.11,
     )
+    return LeaseThread(partial(_connected, options.connection), make, regained)
+
+
+@contextlib.asynccontextmanager
+async def _connected(connection: Connection) -> AsyncIterator[Api]:
+    async with KubeApi(await connection.configuration()) as api:
+        yield api
