@@ -191,9 +191,7 @@ class AsteriskInstance:
         self.rtp_end = self.rtp_start + rtp_ports - 1
         self._bootstrap = bootstrap_files or render
         self._child: Child | None = None
-        for name in _FILES_OF_TYPES:
-            self.write(f"dialplane/pjsip_{name}.conf", "")
-        self.write("dialplane/rtp.conf", f"[general]\nrtpstart={self.rtp_start}\nrtpend={self.rtp_end}\n")
+        self.write_blank()
         for name, content in (dialplane_files or {}).items():
             self.write(f"dialplane/{name}", content)
 
@@ -222,6 +220,12 @@ class AsteriskInstance:
         path = self.etc / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
+
+    def write_blank(self) -> None:
+        """Write the folder ``dialplane`` as it is before anything is rendered."""
+        for name in _FILES_OF_TYPES:
+            self.write(f"dialplane/pjsip_{name}.conf", "")
+        self.write("dialplane/rtp.conf", f"[general]\nrtpstart={self.rtp_start}\nrtpend={self.rtp_end}\n")
 
     def log(self) -> str:
         """Notices, warnings and errors since the first start."""
@@ -264,9 +268,9 @@ class AsteriskInstance:
         if child is not None:
             await child.stop(limit_seconds=limit_seconds)
 
-    async def restart(self) -> None:
-        """Stop and start, with the same directories, ports and accounts."""
-        await self.stop()
+    async def restart(self, *, limit_seconds: float = 15) -> None:
+        """Stop, with that limit, and start, with the same directories, ports and accounts."""
+        await self.stop(limit_seconds=limit_seconds)
         await self.start()
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ silence. Besides a phone's events it tells ``register``: user name, contact, whe
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from testbed.agent import Address, SipAgent
@@ -32,8 +33,10 @@ class Carrier(SipAgent):
         registers: every REGISTER that carried a digest, in order.
     """
 
-    def __init__(self, server: Address, *, user: str, hz: int) -> None:
-        super().__init__(user, None, server, hz=hz, report=emit)
+    def __init__(
+        self, server: Address, *, user: str, hz: int, report: Callable[[dict[str, object]], None] = emit
+    ) -> None:
+        super().__init__(user, None, server, hz=hz, report=report)
         self.accounts: dict[str, str] = {}
         self.refuse = 0
         self.lifetime = 0
