@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -35,6 +36,8 @@ PLAN = Planner(load()).plan(
     )
 )  # fmt: skip
 FORGERY = "\r\n\r\nEvent: Forged\r\nPrivilege: call,all\r\nX: 1\r\n\r\n"
+HALVES = 2
+"""Of a call between a local channel and what it runs."""
 WATCHER = "\n[watcher]\nsecret = of-the-watcher\nread = all\nwrite = none\n"
 
 
@@ -93,18 +96,22 @@ def decoded(part: str) -> str:
 
 
 async def events_until_quiet(modem: Modem, extension: str, number: str, **variables: str) -> list[Event]:
-    """Every event that any class of AMI shows of one message."""
+    """Every event that any class of AMI shows of one message, which is over when both halves of its call have ended."""
     heard: list[Event] = []
     with modem.watcher.events() as events:
         await modem.starts(extension, number, **variables)
-        try:
-            while True:
-                async with asyncio.timeout(0.7):
-                    event = await anext(aiter(events))
+        async with asyncio.timeout(10):
+            async for event in events:
                 assert isinstance(event, Event)
                 heard.append(event)
-        except TimeoutError:
-            return heard
+                if [one.name for one in heard].count("Hangup") == HALVES:
+                    break
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                async for event in events:
+                    assert isinstance(event, Event)
+                    heard.append(event)
+    return heard
 
 
 def run(heard: list[Event]) -> set[tuple[str, str]]:
