@@ -31,7 +31,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @asynccontextmanager
 async def site(directory: Path) -> AsyncIterator[Rig]:
     """101 and 102, verified, on a small file system."""
-    rig = Rig(directory)
+    rig = Rig(directory, own=True)
     seed = contents(rig.config)
     small(rig.config)
     for name, content in seed.items():
@@ -109,8 +109,7 @@ async def test_another_volume_in_its_place(tmp_path: Path) -> None:
         await rig.settled()
         rig.put(extension("101", displayName="New"))
         await rig.until(lambda: rig.says("e101", "Verified"))
-        await rig.asterisk.restart()
-        await rig.listen()
+        await rig.restart()
         await rig.settled()
         assert '"New"' in await rig.asterisk.console("pjsip show endpoint 101")
         assert (rig.config / MEMORY).stat().st_size > 0

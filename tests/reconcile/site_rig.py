@@ -24,11 +24,14 @@ from dialplane.services.contract import Notice, Service
 from testbed.ami import AmiClient
 from testbed.asterisk import AsteriskInstance, Bootstrap
 from testbed.bootstrap import Settings, render
+from testbed.local_peer import LocalPeer
 from testbed.manifests import Manifest, manifest
 from testbed.ports import LOOPBACK
-from testbed.sip import Peer
+from tests.reconcile.shared_asterisk import SharedAsterisk, made
 
-FAST = Timing(drift_check=0.3, lost_grace=0.5, retry=0.2, status_refresh=0.5)
+FAST = Timing(quiet=0.03, drift_check=0.3, lost_grace=0.5, retry=0.2, status_refresh=0.5)
+SHARED: list[SharedAsterisk] = []
+"""The one of this worker, while there is one."""
 
 
 def extension(name: str, **spec: Any) -> Manifest:
@@ -75,6 +78,11 @@ class Source:
 
     def restart(self) -> None:
         self._dirty.set()
+
+    @property
+    def unseen(self) -> bool:
+        """Whether there is news that the loop has not taken yet."""
+        return self._dirty.is_set()
 
     async def changed(self) -> None:
         await self._dirty.wait()
@@ -161,7 +169,7 @@ class Leader:
 
 @dataclass
 class Rig:
-    """`async with` starts the Asterisk; `run` starts a loop on it, again and again if asked."""
+    """`async with` brings an Asterisk with nothing in it; `run` starts a loop on it, again and again if asked."""
 
     directory: Path
     overrides: Mapping[str, str] = field(default_factory=dict)
@@ -172,6 +180,8 @@ class Rig:
     """Another port than Asterisk's own, for a proxy between."""
     bootstrap: Bootstrap | None = None
     """Other base files than Dialplane's."""
+    own: bool = False
+    """Whether the Asterisk is to be this rig's own, started by it; else one that earlier tests had serves as well."""
     services: Callable[[], tuple[Service, ...]] = tuple
     """What each loop gets beside Asterisk."""
 
@@ -179,25 +189,47 @@ class Rig:
         self.source, self.leader = Source(), Leader()
         self.sink, self.notices = Sink(), Notices()
         self.supervisor: Supervisor | None = None
-        self.asterisk = AsteriskInstance(self.directory / "asterisk", rtp_ports=240, bootstrap_files=self._bootstrap)
-        self.config = self.asterisk.etc / "dialplane"
+        self.own = self.own or self.bootstrap is not None or bool(self.noload)
+        self.asterisk: AsteriskInstance
+        if self.own:
+            self.asterisk = made(self.directory / "asterisk", self._bootstrap)
         self.loop: SiteLoop
+        self._lender: SharedAsterisk | None = None
         self._task: asyncio.Task[None] | None = None
-        self._phones: list[Peer] = []
+        self._peers: list[LocalPeer] = []
         self._ears: AmiClient | None = None
 
     async def __aenter__(self) -> Self:
-        await self.asterisk.start()
+        if not self.own and SHARED and SHARED[0].usable:
+            self._lender = SHARED[0]
+            self.asterisk = await self._lender.borrow()
+        else:
+            if not self.own:
+                self.asterisk = made(self.directory / "asterisk")
+            await self.asterisk.start()
         await self.listen()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.end()
-        for phone in self._phones:
-            await phone.stop()
+        for peer in self._peers:
+            await peer.stop()
         if self._ears is not None:
             await self._ears.close()
-        await self.asterisk.close()
+        if self._lender is not None:
+            await self._lender.give_back(self.asterisk)
+        else:
+            await self.asterisk.close()
+
+    @property
+    def config(self) -> Path:
+        """The folder of what is rendered."""
+        return self.asterisk.etc / "dialplane"
+
+    async def restart(self) -> None:
+        """Kill Asterisk and start it again, without the waits of an orderly end; `listen` to it anew."""
+        await self.asterisk.restart(limit_seconds=0)
+        await self.listen()
 
     async def listen(self) -> None:
         """A connection of the test's own, that hears of every reload."""
@@ -212,6 +244,9 @@ class Rig:
         return [event["Module"] for event in self._ears.events if event.get("Event") == "Reload"]
 
     def pbx(self, **spec: Any) -> Manifest:
+        """The site's Asterisk; with other transports than usual it is of no use to other tests afterwards."""
+        if "transports" in spec:
+            self._lender = None
         transport = {"name": "udp", "protocol": "udp", "bind": f"{LOOPBACK}:{self.asterisk.sip_port}"}
         rtp = {"portStart": self.asterisk.rtp_start, "portEnd": self.asterisk.rtp_end}
         given = {"transports": [transport], "rtp": rtp, "configDirectory": str(self.config)}
@@ -276,44 +311,49 @@ class Rig:
         found = self.ready(name, kind)
         return found is not None and found.reason == reason
 
-    async def until(self, true: Callable[[], bool], seconds: float = 15) -> None:
-        """Wait for a report that makes it true."""
+    async def until(self, true: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait for what makes it true, most often a report; every report is looked at."""
         try:
             async with asyncio.timeout(seconds):
                 while not true():
                     assert self._task is None or not self._task.done(), "the loop has ended"
                     self.sink.news.clear()
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(0.2):
+                        async with asyncio.timeout(0.02):
                             await self.sink.news.wait()
         except TimeoutError:
-            last = (
-                {str(key): report.condition(ConditionType.READY) for key, report in self.sink.history[-1].items()}
-                if self.sink.history
-                else {}
-            )
+            reports = self.sink.history[-1] if self.sink.history else {}
+            last = {str(key): report.condition(ConditionType.READY) for key, report in reports.items()}
             raise AssertionError(f"still not true after {seconds} s; last reports {last}") from None
 
-    async def settled(self, seconds: float = 20) -> None:
-        """Every resource has a verdict on its newest generation, and the loop has come to rest."""
+    async def settled(self, seconds: float = 40) -> None:
+        """Every resource has a verdict on its newest generation, and nothing is under way or due."""
 
         def judged() -> bool:
             verdicts = [self.ready(key.name, key.kind) for key in self.source.manifests]
             return all(v is not None and v.status != "Unknown" for v in verdicts) and self.loop.converged.is_set()
 
-        await self.until(judged, seconds)
-        passes = -1
-        while passes != self.source.snapshots:  # whatever was due meanwhile
-            passes = self.source.snapshots
-            await asyncio.sleep(0.4)
-            await self.until(judged, seconds)
+        await self.until(lambda: self._at_rest() and judged(), seconds)
 
-    async def phone(self, number: str, password: str = "", calls: int = 2) -> Peer:
+    def _at_rest(self) -> bool:
+        """No news that was not looked at, no pass, no report, no second try, and no Asterisk that is away."""
+        loop, again = self.loop, self.loop._again
+        due = again is not None and not again.cancelled() and again.when() > asyncio.get_running_loop().time() - 0.1
+        noise = loop._pass_due._noise.is_set() or loop._report_due._noise.is_set()
+        return loop.connected and not (self.source.unseen or noise or loop._turn.locked() or due)
+
+    async def phone(self, number: str, password: str = "", calls: int = 2) -> LocalPeer:
         server = (LOOPBACK, self.asterisk.sip_port)
         secret = password or f"secret-{number}"
-        phone = await Peer.phone(self.directory, user=number, password=secret, server=server, calls=calls)
-        self._phones.append(phone)
+        phone = await LocalPeer.phone(user=number, password=secret, server=server, calls=calls)
+        self._peers.append(phone)
         return phone
+
+    async def carrier(self, name: str) -> LocalPeer:
+        """A carrier at an address of its own, for the trunk of that name."""
+        carrier = await LocalPeer.carrier(server=(LOOPBACK, self.asterisk.sip_port), user=name, host="127.0.0.2")
+        self._peers.append(carrier)
+        return carrier
 
     async def registers(self, number: str, password: str) -> bool:
         """Whether a phone with that password is let in; it leaves again."""
@@ -322,7 +362,7 @@ class Rig:
         if let_in:
             await phone.ask("register", expires=0)
         await phone.stop()
-        self._phones.remove(phone)
+        self._peers.remove(phone)
         return let_in
 
     async def bound(self) -> set[str]:
@@ -335,6 +375,12 @@ class Rig:
         lines = (await self.asterisk.console("pjsip list endpoints")).splitlines()
         names = {line.split()[1].partition("/")[0] for line in lines if line.strip().startswith("Endpoint:")}
         return {name for name in names if "<" not in name and not name.startswith(WITNESS)}
+
+    async def display_name(self, number: str) -> str:
+        """What Asterisk runs of that extension, by the test's own connection."""
+        assert self._ears is not None
+        shown = await self._ears.listed("PJSIPShowEndpoint", "EndpointDetailComplete", Endpoint=number)
+        return next(one["Callerid"].partition('" <')[0].removeprefix('"') for one in shown if "Callerid" in one)
 
     def _bootstrap(self, settings: Settings) -> Mapping[str, str]:
         own = self.bootstrap or render

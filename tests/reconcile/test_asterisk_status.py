@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY
 
 from dialplane.reconcile.pending import Pending
 from dialplane.resources.key import Key
+from testbed.local_peer import LocalPeer
 from testbed.manifests import manifest
-from testbed.sip import Peer
 from tests.kube.fakes import Clock
 from tests.reconcile.ami_proxy import Proxy
 from tests.reconcile.site_rig import Rig, extension, extensions
@@ -33,7 +33,7 @@ def says(rig: Rig, **fields: Any) -> Callable[[], bool]:
     return lambda: all(rig.sink.statuses.get(PBX, {}).get(name) == wanted for name, wanted in fields.items())
 
 
-async def phones(rig: Rig) -> tuple[Peer, Peer]:
+async def phones(rig: Rig) -> tuple[LocalPeer, LocalPeer]:
     caller, callee = await rig.phone("101"), await rig.phone("102")
     for phone in (caller, callee):
         assert (await phone.ask("register"))["code"] == 200
@@ -42,7 +42,7 @@ async def phones(rig: Rig) -> tuple[Peer, Peer]:
 
 
 async def test_the_status_follows_asterisk(tmp_path: Path) -> None:
-    async with Rig(tmp_path) as rig:
+    async with Rig(tmp_path, own=True) as rig:
         rig.put(rig.pbx(), *extensions([101, 102]))
         rig.run()
         await rig.settled()

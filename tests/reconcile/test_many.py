@@ -115,7 +115,7 @@ async def test_a_new_key_unbinds_the_phone_before_the_status_says_ready(tmp_path
         if away:
             await rig.rerun()
         await rig.settled()
-        assert bound_when_ready
+        await rig.until(lambda: bool(bound_when_ready))
         assert all("101" not in bound for bound in bound_when_ready)
         await rig.until(lambda: rig.sink.every(Key("Extension", "e101"), ConditionType.REGISTERED)[-1][1] == "False", 5)
         assert (await phone.ask("register"))["code"] in {401, 403}
@@ -130,9 +130,9 @@ async def test_a_refused_new_key_leaves_the_phone_bound(tmp_path: Path) -> None:
         rig.run()
         await rig.settled()
         assert (await (await rig.phone("101")).ask("register"))["code"] == 200
-        rig.put(case.bad(rig))
+        rig.put(case.bad)
         await rig.settled()
         assert rig.says("e101", "RejectedByAsterisk")
         assert await rig.bound() == {"101"}
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.4)
         assert await rig.bound() == {"101"}

@@ -56,7 +56,7 @@ async def test_what_needs_a_missing_module_says_so_and_the_rest_is_served(tmp_pa
         await rig.asterisk.console(f"module unload {VOICEMAIL}")
         await rig.until(lambda: rig.says("e103", "ModuleMissing"))
         rig.noload = ()
-        await rig.asterisk.restart()
+        await rig.restart()
         await rig.until(lambda: rig.says("e103", "Verified") and rig.says("alpha", "Verified", "SipTrunk"), 30)
         assert "alpha" in await rig.asterisk.console("pjsip show registrations")
 

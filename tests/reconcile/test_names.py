@@ -43,7 +43,7 @@ async def test_a_trunk_that_needs_what_asterisk_lacked_at_its_start_asks_for_a_r
         assert rig.says("pbx", "Verified", "Asterisk")
 
         await asyncio.sleep(1)  # Asterisk tells its age to the second: it must be younger than the files
-        await rig.asterisk.restart()
+        await rig.restart()
         await rig.until(lambda: all(rig.says(n, "Verified", "SipTrunk") for n in ("named", "proxied", "address")))
 
         rig.put(rig.pbx(transports=[udp, tcp]), trunk("late", "sip.example.com", transport="tcp"))

@@ -10,20 +10,18 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
+import pytest_asyncio
 
 from dialplane.resources.key import Key
 from testbed.bootstrap import Settings, render
 from tests.reconcile.site_rig import FAST, Rig, extension, extensions
-
-pytestmark = pytest.mark.asyncio
 
 LARGE = replace(FAST, overlay_from=3, settle_after=60, settle_latest=600)
 QUIET_SOON = replace(LARGE, settle_after=0.5)
 PJSIP = "res_pjsip.so"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async with Rig(tmp_path, timing=LARGE) as rig:
         rig.put(rig.pbx(), *extensions((101, 102, 103)))
@@ -139,8 +137,7 @@ async def test_a_new_controller_settles_what_the_last_one_put_off(rig: Rig) -> N
 async def test_a_restarted_asterisk_has_read_the_files_by_itself(rig: Rig) -> None:
     await change(rig, "Ada")
     await asyncio.sleep(2)  # Asterisk tells its age in whole seconds: what was written just before may be unread
-    await rig.asterisk.restart()
-    await rig.listen()
+    await rig.restart()
     await rig.until(lambda: rig.says("e101", "Verified"))
     await rig.settled()
     assert rig.reloads == []

@@ -11,7 +11,7 @@ LINE = {"host": "127.0.0.1", "port": 9, "registration": {}, "credentialsSecretRe
 
 
 async def test_a_port_that_is_taken_is_told_and_heals_when_asterisk_starts_anew(tmp_path: Path) -> None:
-    async with Rig(tmp_path) as rig:
+    async with Rig(tmp_path, own=True) as rig:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rival:
             rival.bind(("127.0.0.1", rig.asterisk.sip_port))
             rig.source.secret("carrier", username="account", password="secret")
@@ -26,7 +26,7 @@ async def test_a_port_that_is_taken_is_told_and_heals_when_asterisk_starts_anew(
             trunk = rig.ready("alpha", "SipTrunk")
             assert trunk is not None
             assert trunk.status == Truth.FALSE
-        await rig.asterisk.restart()
+        await rig.restart()
         await rig.until(
             lambda: rig.says("alpha", "Verified", "SipTrunk") and rig.says("pbx", "Verified", "Asterisk"), 30
         )

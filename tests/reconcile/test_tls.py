@@ -148,7 +148,6 @@ async def test_a_trunk_takes_a_certificate_only_from_whom_it_trusts_and_for_whom
         await rig.until(lambda: rig.says("whoever-answers", "RestartRequired", "SipTrunk"))
         assert rig.says("pbx", "RestartRequired", "Asterisk")
         assert rig.says("good-one", "Verified", "SipTrunk")
-        await rig.asterisk.restart()
-        await rig.listen()
+        await rig.restart()
         await rig.until(lambda: rig.says("whoever-answers", "Verified", "SipTrunk"), 30)
         await rig.until(lambda: taken("good-one", "vouched-by-itself", "added-late"), 30)

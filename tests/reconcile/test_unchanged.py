@@ -3,10 +3,14 @@
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from dialplane.reconcile.site import Timing
 from testbed.manifests import manifest
-from tests.reconcile.site_rig import Rig, extension, extensions, key_of
+from tests.reconcile.site_rig import FAST, Rig, extension, extensions, key_of
+
+DEBOUNCED = replace(FAST, quiet=Timing().quiet)
 
 
 async def test_a_restart_on_an_unchanged_site_reloads_nothing_and_says_nothing_new(tmp_path: Path) -> None:
@@ -15,7 +19,7 @@ async def test_a_restart_on_an_unchanged_site_reloads_nothing_and_says_nothing_n
         rig.source.secret("carrier", username="account", password="secret")
         box = {"enabled": True, "pinSecretRef": {"name": "pin", "key": "pin"}}
         account = {"credentialsSecretRef": {"name": "carrier"}}
-        trunk = manifest("SipTrunk", "alpha", host="127.0.0.9", port=9, **account)
+        trunk = manifest("SipTrunk", "alpha", host="127.0.0.9", port=9, qualifySeconds=1, **account)
         bad = manifest("SipTrunk", "beta", host="127.0.0.9", port=9, credentialsSecretRef={"name": "nowhere"})
         rig.put(rig.pbx(), extension("101", voicemail=box), *extensions([102, 103]), trunk, bad)
         rig.run()
@@ -27,20 +31,20 @@ async def test_a_restart_on_an_unchanged_site_reloads_nothing_and_says_nothing_n
         written = -1
         while written != len(rig.sink.writes):  # until the live state has come to rest
             written = len(rig.sink.writes)
-            await asyncio.sleep(5)
-        for _ in range(3):
+            await asyncio.sleep(2)
+        for _ in range(2):
             await rig.listen()
             before = dict(rig.sink.statuses)
             await rig.rerun()
             await rig.settled()
-            await asyncio.sleep(1)
+            await asyncio.sleep(0.7)
             assert rig.reloads == []
             assert rig.sink.history
             assert rig.sink.writes == [], str([(before[key], rig.sink.statuses[key]) for key in rig.sink.writes])
 
 
 async def test_five_hundred_at_once_are_three_reloads_at_most(tmp_path: Path) -> None:
-    async with Rig(tmp_path) as rig:
+    async with Rig(tmp_path, timing=DEBOUNCED) as rig:
         rig.put(rig.pbx())
         rig.run()
         await rig.settled()
@@ -59,7 +63,7 @@ async def test_five_hundred_at_once_are_three_reloads_at_most(tmp_path: Path) ->
 
 
 async def test_two_hundred_quick_edits_are_folded(tmp_path: Path) -> None:
-    async with Rig(tmp_path) as rig:
+    async with Rig(tmp_path, timing=DEBOUNCED) as rig:
         rig.put(rig.pbx(), *extensions(range(100, 120)))
         rig.run()
         await rig.settled()
