@@ -64,6 +64,7 @@ class CrdServer:
         self.core = core or ApiServer()
         self._kinds: dict[tuple[str, str], tuple[str, bool]] = {}
         self._component: Component | None = None
+        self._rest: dict[str, Rest] = {}
         self.url = self.core.url
         if enforcer != self.core.programs.kube_apiserver:
             self._lease = ports.lease(1)
@@ -104,6 +105,8 @@ class CrdServer:
 
     def stop(self) -> None:
         """Stop it, and its core if that is its own; :meth:`start` goes on with the same data."""
+        for rest in self._rest.values():
+            rest.close()
         if self._component is not None:
             self._component.stop(limit_seconds=2)
         if self._own_core:
@@ -119,7 +122,10 @@ class CrdServer:
 
     def rest(self, user: str = ADMIN) -> Rest:
         """Plain REST as a user of the core."""
-        return Rest(self.url, authority=self.core.certificates.authority, token=self.core.token(user))
+        if user not in self._rest:
+            authority, token = self.core.certificates.authority, self.core.token(user)
+            self._rest[user] = Rest(self.url, authority=authority, token=token)
+        return self._rest[user]
 
     def create_crd(self, crd: Manifest) -> Answer:
         """Create a CustomResourceDefinition; when it is accepted, wait until its objects are served.

@@ -6,6 +6,8 @@ has no discovery root, which kubectl and every client library start from.
 
 import json
 import ssl
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _FIRST_ERROR = 400
+_GET = "GET"
+_MOST_KEPT = 8
 MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -48,7 +52,12 @@ class Answer:
 
 
 class Rest:
-    """One user's access to one API server. A connection per request: simple, and right after a restart."""
+    """One user's access to one API server, from any number of threads.
+
+    Connections are kept for reading, where a request that fails on an old one is sent again on a new one: tests look
+    many times a second, and most of what a look costs is a new connection. What writes has a connection of its own, as
+    nobody knows after a failure whether the server took it.
+    """
 
     def __init__(self, url: str, *, authority: Path, token: str) -> None:
         parts = urlsplit(url)
@@ -58,6 +67,7 @@ class Rest:
         # As Python 3.13 does by default: what passes here passes there.
         self._tls.verify_flags |= ssl.VERIFY_X509_STRICT
         self._token = token
+        self._kept: deque[HTTPSConnection] = deque(maxlen=_MOST_KEPT)
 
     def request(
         self,
@@ -73,15 +83,48 @@ class Rest:
         Raises:
             UnreachableError: nothing answered within ``limit_seconds``.
         """
-        connection = HTTPSConnection(self._host, self._port, timeout=limit_seconds, context=self._tls)
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = content_type
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            return Answer(response.status, response.read().decode(errors="replace"))
-        except (OSError, HTTPException) as error:
-            raise UnreachableError(f"{method} {self.url}{path}: {error}") from error
-        finally:
+        content = None if body is None else json.dumps(body)
+        while True:
+            connection, is_new = self._connection(method)
+            try:
+                return self._answer(connection, method, path, content, headers, limit_seconds)
+            except (OSError, HTTPException) as error:
+                connection.close()
+                if is_new or isinstance(error, TimeoutError):
+                    raise UnreachableError(f"{method} {self.url}{path}: {error}") from error
+
+    def close(self) -> None:
+        """Close the kept connections; the next request makes a new one."""
+        while self._kept:
+            self._kept.pop().close()
+
+    def _connection(self, method: str) -> tuple[HTTPSConnection, bool]:
+        """A connection for a request, and whether it is a new one."""
+        if method == _GET:
+            with suppress(IndexError):
+                return self._kept.pop(), False
+        return HTTPSConnection(self._host, self._port, context=self._tls), True
+
+    def _answer(
+        self,
+        connection: HTTPSConnection,
+        method: str,
+        path: str,
+        content: str | None,
+        headers: dict[str, str],
+        limit_seconds: float,
+    ) -> Answer:
+        connection.timeout = limit_seconds
+        if connection.sock is not None:
+            connection.sock.settimeout(limit_seconds)
+        connection.request(method, path, content, headers)
+        response = connection.getresponse()
+        answer = Answer(response.status, response.read().decode(errors="replace"))
+        if method == _GET and connection.sock is not None:
+            self._kept.append(connection)
+        else:
             connection.close()
+        return answer

@@ -78,6 +78,7 @@ class ApiServer:
         self._etcd = Component("etcd", self._etcd_command(peer_port), directory=self.directory)
         self._server = Component("kube-apiserver", self._server_command(port), directory=self.directory)
         self._etcd_port = etcd_port
+        self._rest: dict[str, Rest] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -118,6 +119,8 @@ class ApiServer:
         A server asked to end waits a minute for open watches, so it gets two seconds: what it has
         confirmed is in etcd, which is stopped in order.
         """
+        for rest in self._rest.values():
+            rest.close()
         self._server.stop(limit_seconds=2)
         self._etcd.stop()
 
@@ -143,7 +146,9 @@ class ApiServer:
 
     def rest(self, user: str = ADMIN) -> Rest:
         """Plain REST as ``user``."""
-        return Rest(self.url, authority=self.certificates.authority, token=self.token(user))
+        if user not in self._rest:
+            self._rest[user] = Rest(self.url, authority=self.certificates.authority, token=self.token(user))
+        return self._rest[user]
 
     def request(self, method: str, path: str, body: object = None, *, user: str = ADMIN) -> Answer:
         """Send one request as ``user``; every HTTP status is an answer, none raises.
