@@ -4,25 +4,35 @@ Marks are words after the language of a fenced block:
 
 - `yaml manifest`: all such blocks of a page are one site, together with the Asterisk named `office` where the page has
   none; the site is planned without a problem.
-- `console run`: each line after `$ ` is run by a shell at the top of a checkout in which `site/` holds the page's site;
-  what follows is what it prints. `…` stands for any text within a line, and alone on a line for any lines.
+- `console run`: each line after `$ ` is run at the top of a checkout in which `site/` holds the page's site, `dialplane`
+  at its head in this process and the rest by a shell; what follows is what it prints. `…` stands for any text within a
+  line, and alone on a line for any lines.
 - `console live`: likewise, beside a real Asterisk on which `dialplane run` keeps that site.
 """
 
+import asyncio
+import io
+import json
 import os
 import re
-import signal
+import shlex
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from dialplane.cli import main
 from dialplane.cli.inputs import plan_site, read_input
 from testbed.asterisk import AsteriskInstance
+from testbed.controller import start_controller
+from testbed.manifests import condition
+from testbed.ports import lease
 from tests.docs.pages import ROOT, Block, blocks, pages
+from tests.eventually import eventually
 
 ASTERISK = """
 apiVersion: dialplane.io/v1alpha1
@@ -75,22 +85,46 @@ class Shell:
     def check(self, block: Block) -> None:
         """Run them and compare what they print."""
         for command, expected in sessions(block.text):
-            done = subprocess.run(
-                ["/bin/sh", "-c", command],
-                cwd=self.cwd,
-                env={
-                    **{name: value for name, value in os.environ.items() if not name.startswith("DIALPLANE_")},
-                    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                    **self.env,
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            assert matches(expected, done.stdout), f"{block}: $ {command}\n{done.stdout}"
+            head, _, rest = command.partition(" | ")
+            printed = ""
+            if head.startswith("dialplane "):
+                printed = self._dialplane(head)
+            else:
+                rest = command
+            if rest:
+                printed = self._shell(rest, printed)
+            assert matches(expected, printed), f"{block}: $ {command}\n{printed}"
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if not name.startswith("DIALPLANE_")} | self.env
+
+    def _dialplane(self, command: str) -> str:
+        """What the command prints; a process of its own takes four times as long, most of it to start."""
+        printed = io.StringIO()
+        with pytest.MonkeyPatch.context() as here, redirect_stdout(printed), redirect_stderr(printed):
+            here.chdir(self.cwd)
+            for name in os.environ.keys() - self._environment.keys():
+                here.delenv(name)
+            for name, value in self.env.items():
+                here.setenv(name, value)
+            with pytest.raises(SystemExit):
+                main(shlex.split(os.path.expandvars(command))[1:])
+        return printed.getvalue()
+
+    def _shell(self, command: str, given: str) -> str:
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=self.cwd,
+            env=self._environment,
+            input=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.stdout
 
 
 def sessions(text: str) -> Iterator[tuple[str, str]]:
@@ -141,48 +175,54 @@ def test_commands_print_what_stands_there(page: Path, checkout: Path) -> None:
         shell.check(block)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def asterisk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsteriskInstance]:
+    async with AsteriskInstance(tmp_path_factory.mktemp("asterisk")) as running:
+        (running.etc / "dialplane").chmod(0o2750)
+        yield running
+
+
 @pytest.fixture
-async def beside(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shell]:
+def beside(checkout: Path, asterisk: AsteriskInstance) -> Shell:
     """A shell beside a real Asterisk."""
-    folder = tmp_path_factory.mktemp("beside")
-    async with AsteriskInstance(folder / "asterisk") as asterisk:
-        (asterisk.etc / "dialplane").chmod(0o2750)
-        account = asterisk.settings.controller
-        env = {
-            "ASTERISK_AMI_PORT": str(asterisk.settings.ami_port),
-            "ASTERISK_AMI_USERNAME": account.name,
-            "ASTERISK_AMI_PASSWORD": account.secret,
-            "DIALPLANE_STATE_DIR": str(folder / "state"),
-            "CONFIG_DIR": str(asterisk.etc / "dialplane"),
-            "SIP_PORT": str(asterisk.sip_port),
-        }
-        yield Shell(checkout, env)
+    account = asterisk.settings.controller
+    env = {
+        "ASTERISK_AMI_PORT": str(asterisk.settings.ami_port),
+        "ASTERISK_AMI_USERNAME": account.name,
+        "ASTERISK_AMI_PASSWORD": account.secret,
+        "DIALPLANE_STATE_DIR": str(checkout / "state"),
+        "CONFIG_DIR": str(asterisk.etc / "dialplane"),
+        "SIP_PORT": str(asterisk.sip_port),
+    }
+    return Shell(checkout, env)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("page", with_blocks("console", "live"), ids=name_of)
-def test_commands_beside_an_asterisk_print_what_stands_there(page: Path, checkout: Path, beside: Shell) -> None:
+async def test_commands_beside_an_asterisk_print_what_stands_there(
+    page: Path, checkout: Path, asterisk: AsteriskInstance, beside: Shell
+) -> None:
     site = checkout / "site"
     write_site(page, site)
     for path in site.glob("*.yaml"):
-        path.write_text(path.read_text().replace(":5060", f":{beside.env['SIP_PORT']}"))
-    command = [sys.executable, "-m", "dialplane.cli", "run", "-f", "site", "--config-dir", beside.env["CONFIG_DIR"]]
-    log = checkout / "run.log"
-    ready = subprocess.run(
-        [*command, "--once"], cwd=checkout, env={**os.environ, **beside.env}, timeout=60, check=False
-    )
-    assert ready.returncode == 0
-    with log.open("w") as file:
-        running = subprocess.Popen(command, cwd=checkout, env={**os.environ, **beside.env}, stderr=file)
+        path.write_text(path.read_text().replace(":5060", f":{asterisk.sip_port}"))
+    arguments = ("run", "-f", "site", "--state-dir", "state", "--plain")
+    with lease(1) as ports:
+        running = await start_controller(arguments, asterisk, output=checkout / "run.log", metrics_port=ports.take())
         try:
+            await eventually(lambda: all_ready(checkout / "state"), within=60, why=running.tail)
             for block in marked(page, "console", "live"):
-                beside.check(block)
+                await asyncio.to_thread(beside.check, block)
         finally:
-            running.send_signal(signal.SIGTERM)
-            try:
-                running.wait(10)
-            except subprocess.TimeoutExpired:
-                running.kill()
-                raise
+            await running.stop()
+
+
+def all_ready(state: Path) -> bool:
+    try:
+        entries = json.loads((state / "status.json").read_text())["resources"].values()
+    except FileNotFoundError:
+        return False
+    return bool(entries) and all(condition(entry, "Ready").get("status") == "True" for entry in entries)
 
 
 def test_an_ellipsis_stands_for_text_and_for_lines() -> None:
