@@ -54,8 +54,7 @@ class ServiceProcess:
     async def kill(self) -> None:
         """SIGKILL: nothing is tidied up."""
         if self.child is not None:
-            self.child.process.kill()
-            await self.child.process.wait()
+            await self.child.stop(limit_seconds=0)
 
     def check(self) -> None:
         """Raise StoppedEarlyError, with its last words, if it has ended by itself."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -35,12 +35,27 @@ def tail(output: Path, lines: int = 20) -> str:
     return ""
 
 
+class Running(Protocol):
+    """A process, as asyncio starts it."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code; None while it runs."""
+
+    async def wait(self) -> int:
+        """Wait for its end."""
+
+
 @dataclass
 class Child:
     """One running program whose output goes to a file."""
 
     name: str
-    process: asyncio.subprocess.Process
+    process: Running
     output: Path
 
     @classmethod

@@ -1,11 +1,12 @@
-"""What all tests share: the databases, and which tests need real parts.
+"""What all tests share: the databases, an API server, and which tests need real parts.
 
 A test is `real` that needs a program beside Python: Asterisk, SIPp, a Kubernetes API server, PostgreSQL. Which tests those
 are follows from the fixtures they ask for and from what their modules import; nobody marks them by hand.
 """
 
+import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ import pytest_asyncio
 from pytest import FixtureRequest, TempPathFactory  # noqa: PT013 -- the types' only public place
 
 from dialplane.store import Store
+from testbed import fork
+from testbed.kube.namespace import OPERATOR, install_crds
+from testbed.kube.server import ApiServer
 from testbed.postgres import Postgres
 from tests.databases import EACH_DATABASE, POSTGRESQL, SQLITE
 from tests.groups import put_together
@@ -20,15 +24,46 @@ from tests.parts import needs_parts
 
 STORE_TESTS = Path(__file__).parent / "store"
 LONGEST_ID = 120
+LIMITED = "limited"
+"""A user of the API server who may nothing until a test grants it."""
+GO_MEMORY = "400"
+"""How many percent a program in Go lets its memory grow before it collects: processor time is what is scarce here."""
 
 
 def pytest_configure() -> None:
-    """Give children SIGINT's default, however the tests were started.
+    """Set how children start: with SIGINT's default, however the tests were started, and the product as a fork.
 
-    Where the shell started them in the background, SIGINT is ignored, which children inherit: none could be interrupted.
+    Where the shell started the tests in the background, SIGINT is ignored: no child could be interrupted.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.setdefault("GOGC", GO_MEMORY)
+    fork.is_on = True
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[Callable[[], ApiServer]]:
+    """An API server with our kinds, one for all tests of a worker, started when first asked for: one door works without.
+
+    Each site has a namespace of its own. Who takes kinds away, or stops the server, puts things right again.
+    """
+    running: list[ApiServer] = []
+
+    def get() -> ApiServer:
+        if not running:
+            running.append(ApiServer([OPERATOR, LIMITED]))
+            running[0].start()
+            install_crds(running[0])
+        return running[0]
+
+    yield get
+    for server in running:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def server(api_server: Callable[[], ApiServer]) -> ApiServer:
+    return api_server()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -8,7 +8,8 @@ import pytest
 from pytest import FixtureDef  # noqa: PT013 -- the type's only public place
 
 SERVERS = {"server": "kube", "postgres": "postgres"}
-"""One for a whole folder or the session: fixture to group."""
+"""One for the whole session of a worker: fixture to group."""
+LONGEST = ("door-", "kube")
 
 
 def put_together(items: list[pytest.Item]) -> None:
@@ -30,7 +31,7 @@ def _group_of(item: pytest.Item) -> str | None:
 
 def _begins(item: pytest.Item) -> int:
     group = item.get_closest_marker("xdist_group")
-    if group is not None and group.args[0].startswith("door-"):
+    if group is not None and group.args[0].startswith(LONGEST):
         return 0
     if item.get_closest_marker("real") is None:
         return 3

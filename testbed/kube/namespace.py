@@ -17,6 +17,8 @@ from testbed.manifests import PLURALS
 
 OPERATOR = "operator"
 _ROOT = Path(__file__).parents[2]
+_FIRST_TO_VALIDATE = (1, 25)
+"""The OpenAPI of older servers says too little of CRDs for kubectl."""
 
 
 class ApiRefusedError(RuntimeError):
@@ -93,7 +95,8 @@ class Namespace:
 
 def install_crds(server: ApiServer) -> None:
     """Install ours as a user does it, and return when all kinds are served."""
-    server.kubectl("apply", "--validate=false", "-f", str(_ROOT / "crds"), limit_seconds=60)
+    validate = "--validate" if server.version >= _FIRST_TO_VALIDATE else "--validate=false"
+    server.kubectl("apply", validate, "-f", str(_ROOT / "crds"), limit_seconds=60)
     names = [f"crd/{plural}.{GROUP}" for plural in PLURALS.values()]
     server.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names, limit_seconds=60)
 

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +17,16 @@ from dialplane.kube.operator import Operator, Options
 from dialplane.reconcile.site import Ports
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import API_VERSION, GROUP
+from testbed.kube.namespace import OPERATOR
 from testbed.kube.rest import MERGE_PATCH, Answer
 from testbed.kube.server import ApiServer
+from tests.conftest import LIMITED
 from tests.kube.proxy import Proxy
 from tests.kube.trivial import TrivialSite
 
+__all__ = ["LIMITED", "OPERATOR", "Proxy"]  # names of other modules that tests take from here
+
 CRDS = Path(__file__).parents[2] / "crds"
-OPERATOR = "operator"
-LIMITED = "limited"
 _SERIAL = itertools.count(1)
 
 
@@ -136,14 +138,6 @@ class Site:
     def ok(answer: Answer) -> dict[str, Any]:
         assert answer.ok, f"{answer.status}: {answer.message}"
         return answer.body
-
-
-@pytest.fixture(scope="package")
-def server() -> Iterator[ApiServer]:
-    with ApiServer([OPERATOR, LIMITED]) as running:
-        for kind in KINDS:
-            install(running, kind)
-        yield running
 
 
 @pytest.fixture

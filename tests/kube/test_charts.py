@@ -1,6 +1,5 @@
 """The charts, through Helm itself: they lint, they install, and the Role is exactly what the operator asks for."""
 
-import asyncio
 import copy
 import importlib
 import inspect
@@ -17,6 +16,7 @@ from dialplane.cli.commands.operator import operator
 from dialplane.kube.access import WANTED, needed
 from dialplane.kube.operator import addresses
 from dialplane.resources.kinds import KINDS
+from dialplane.resources.manifest import GROUP
 from testbed.kube.server import ApiServer
 from tests.eventually import eventually
 from tests.kube.conftest import OPERATOR, Running, Site, operating
@@ -50,19 +50,19 @@ def test_the_chart_of_the_kinds_links_to_the_kinds_themselves() -> None:
     assert names == {f"dialplane.io_{kind.plural}.yaml" for kind in KINDS.values()}
 
 
-async def test_the_chart_installs_the_kinds_as_they_are_written() -> None:
+async def test_the_chart_installs_the_kinds_as_they_are_written(server: ApiServer) -> None:
+    plain = kinds_of(server)
     with ApiServer() as fresh:
-        site = Site(fresh, "default")
-        await install(site, "dialplane-crds")
-        crds = fresh.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions").body["items"]
-        assert {c["metadata"]["annotations"]["helm.sh/resource-policy"] for c in crds} == {"keep"}
-        direct = ApiServer()
-        with direct:
-            for path in CRDS.iterdir():
-                crd = YAML(typ="safe").load(path)
-                assert direct.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd).ok
-            plain = direct.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions").body["items"]
+        await install(Site(fresh, "default"), "dialplane-crds")
+        crds = kinds_of(fresh)
+    assert {c["metadata"]["annotations"]["helm.sh/resource-policy"] for c in crds} == {"keep"}
     assert {c["metadata"]["name"]: c["spec"] for c in crds} == {c["metadata"]["name"]: c["spec"] for c in plain}
+
+
+def kinds_of(server: ApiServer) -> list[dict[str, Any]]:
+    """Our CRDs on that server."""
+    crds = server.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions").body["items"]
+    return [crd for crd in crds if crd["spec"]["group"] == GROUP]
 
 
 async def test_the_role_is_enough_to_run_and_grants_nothing_beyond(server: ApiServer, site: Site) -> None:
@@ -204,16 +204,13 @@ PROMETHEUS_RULE = {
 }
 
 
-async def test_the_alerts_are_a_rule_for_the_prometheus_operator_when_asked_for() -> None:
-    with ApiServer() as fresh:
-        site = Site(fresh, "default")
-        site.ok(fresh.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", PROMETHEUS_RULE))
-        path = "/apis/monitoring.coreos.com/v1/namespaces/default/prometheusrules"
-        async with asyncio.timeout(20):
-            while not fresh.request("GET", path).ok:  # a kind is served a moment after it is there
-                await asyncio.sleep(0.2)
-        await install(site, "dialplane", alerts={"enabled": True, "labels": {"release": "prometheus"}})
-        (rule,) = site.ok(fresh.request("GET", path))["items"]
+async def test_the_alerts_are_a_rule_for_the_prometheus_operator_when_asked_for(site: Site) -> None:
+    server = site.server
+    server.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", PROMETHEUS_RULE)
+    path = f"/apis/monitoring.coreos.com/v1/namespaces/{site.namespace}/prometheusrules"
+    await eventually(lambda: server.request("GET", path).ok)  # a kind is served a moment after it is there
+    await install(site, "dialplane", alerts={"enabled": True, "labels": {"release": "prometheus"}})
+    (rule,) = site.ok(server.request("GET", path))["items"]
     assert rule["metadata"]["labels"]["release"] == "prometheus"
     assert rule["spec"] == YAML(typ="safe").load(CHARTS / "dialplane" / "files" / "alerts.yaml")
 

@@ -239,6 +239,18 @@ async def test_a_status_is_never_patched_over_a_newer_version(site: Site, operat
         assert {c["type"] for c in status["conditions"]} == {"Accepted", "Ready"}
 
 
+async def test_kubectl_shows_the_columns(site: Site, operate: Operate) -> None:
+    site.extension("ann", "101")
+    async with operate() as running:
+        await running.until(lambda: site.get("Extension", "ann").get("status"))
+    shown = await asyncio.to_thread(site.server.kubectl, "get", "extensions.dialplane.io", "-n", site.namespace)
+    header, row = shown.splitlines()
+    assert header.split()[:2] == ["NAME", "NUMBER"]
+    cells = dict(zip(header.split(), row.split(), strict=False))
+    assert cells["NUMBER"] == "101"
+    assert "True" in row
+
+
 async def test_a_kind_that_is_not_served_ends_the_process_with_the_cure(site: Site, operate: Operate) -> None:
     crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     assert site.server.request("DELETE", f"{crds}/schedules.dialplane.io").ok
@@ -259,11 +271,14 @@ async def test_a_kind_that_is_not_served_ends_the_process_with_the_cure(site: Si
     ("resource", "verb", "named"),
     [
         ("siptrunks", "watch", "watch siptrunks.dialplane.io"),
+        ("siptrunks/status", "patch", "patch siptrunks/status.dialplane.io"),
         ("extensions", "list", "list extensions.dialplane.io"),
         ("extensions/status", "patch", "patch extensions/status.dialplane.io"),
+        ("secrets", "list", "list secrets"),
         ("secrets", "watch", "watch secrets"),
         ("configmaps", "list", "list configmaps"),
         ("configmaps", "watch", "watch configmaps"),
+        ("leases", "create", "create leases.coordination.k8s.io"),
         ("leases", "update", "update leases.coordination.k8s.io dialplane"),
     ],
 )

@@ -1,6 +1,6 @@
 """A site loop that takes every resource for verified: the operator's surroundings, without Asterisk.
 
-Run as a program: `python trivial.py NAMESPACE [--listen …] [--lease-seconds …]`; KUBECONFIG says which cluster.
+`main` runs it as a program: `NAMESPACE [--listen …] [--lease-seconds …]`; KUBECONFIG says which cluster.
 """
 
 import argparse
@@ -55,12 +55,12 @@ class TrivialSite:
         sys.stderr.write(f"seconds={time.monotonic() - started:.2f}\n")
 
 
-if __name__ == "__main__":
+def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("namespace")
     parser.add_argument("--listen", default="")
     parser.add_argument("--lease-seconds", type=float, default=10.0)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     sys.exit(
         run_operator(
             Options(

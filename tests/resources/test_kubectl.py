@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,29 +17,18 @@ from testbed.kube.server import ApiServer
 from tests.resources.examples import EXAMPLES as FORMS
 from tests.resources.examples import MINIMAL
 
-pytestmark = pytest.mark.xdist_group("kubectl-resources")  # one server for all of them
-
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "crds"
 EXAMPLES = ROOT / "examples"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ApiServer]:
-    with ApiServer() as running:
-        running.kubectl("apply", "-f", str(FOLDER), "--validate=false" if running.version < (1, 25) else "--validate")
-        running.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-        _await_openapi(running)
-        yield running
-
-
-def _await_openapi(running: ApiServer) -> None:
-    """An API server publishes what `explain` reads a moment after a kind is served."""
+def server(server: ApiServer) -> ApiServer:
+    """One that publishes what `explain` reads, which it does a moment after a kind is served."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        text = running.request("GET", "/openapi/v2").text
+        text = server.request("GET", "/openapi/v2").text
         if all(f'"kind":"{kind}"' in text for kind in KINDS):
-            return
+            return server
         time.sleep(0.5)
     raise TimeoutError("the API server does not publish the kinds")
 

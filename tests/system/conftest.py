@@ -4,12 +4,11 @@ The tests of calls differ in who calls whom: one Asterisk for all. The tests of 
 doors, each in a worker of its own: what it starts is started once.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
 
-from testbed.kube.namespace import OPERATOR, install_crds
 from testbed.kube.server import ApiServer
 from tests.system.calls import site
 from tests.system.pbx import Pbx
@@ -35,23 +34,6 @@ async def pbx(world: Pbx) -> AsyncIterator[Pbx]:
     for carrier in world.carriers.values():
         await carrier.ask("answer")
     await world.quiet()
-
-
-@pytest.fixture(scope="package")
-def api_server() -> Iterator[Callable[[], ApiServer]]:
-    """The API server with our kinds, started when first asked for: one door works without."""
-    running: list[ApiServer] = []
-
-    def get() -> ApiServer:
-        if not running:
-            running.append(ApiServer([OPERATOR]))
-            running[0].start()
-            install_crds(running[0])
-        return running[0]
-
-    yield get
-    for server in running:
-        server.close()
 
 
 @pytest.fixture(scope="module", params=DOORS)

@@ -165,15 +165,18 @@ class Door(ABC):
     async def _delete(self, kind: str, names: Iterable[str]) -> None: ...
 
     @abstractmethod
-    async def seen(self) -> dict[Name, Seen]:
-        """Every resource that the door shows, with `metadata.generation`, `spec` and `status`."""
+    async def seen(self, *kinds: str) -> dict[Name, Seen]:
+        """Every resource of these kinds that the door shows, with `metadata.generation`, `spec` and `status`.
+
+        By default of all kinds that were applied.
+        """
 
     @abstractmethod
     async def writes(self) -> Any:
         """Something that differs after any write to any status."""
 
     async def status(self, kind: str, name: str) -> dict[str, Any]:
-        return dict((await self.seen())[kind, name].get("status", {}))
+        return dict((await self.seen(kind))[kind, name].get("status", {}))
 
     async def wait_ready(self, *names: Name, limit_seconds: float = 30) -> None:
         """Wait until these (by default all that were applied) are Ready in the version that was applied."""
@@ -182,7 +185,7 @@ class Door(ABC):
         def done(seen: Mapping[Name, Seen]) -> bool:
             return all(n in seen and self.is_judged(n, seen[n]) and is_true("Ready")(seen[n]) for n in wanted)
 
-        await self._until(done, f"{len(wanted)} Ready", limit_seconds)
+        await self._until(done, f"{len(wanted)} Ready", limit_seconds, *{kind for kind, _ in wanted})
 
     async def wait_judged(self, *names: Name, limit_seconds: float = 30) -> None:
         """Wait until the controller has said anything but Unknown of Ready."""
@@ -196,32 +199,32 @@ class Door(ABC):
                 for n in wanted
             )
 
-        await self._until(done, f"{len(wanted)} judged", limit_seconds)
+        await self._until(done, f"{len(wanted)} judged", limit_seconds, *{kind for kind, _ in wanted})
 
     async def until(
         self, kind: str, name: str, check: Callable[[Seen], bool], *, limit_seconds: float = 20
     ) -> dict[str, Any]:
         """Wait until what the door shows of it passes `check`; return its status."""
         key = kind, name
-        seen = await self._until(lambda all_: key in all_ and check(all_[key]), f"{kind}/{name}", limit_seconds)
+        seen = await self._until(lambda all_: key in all_ and check(all_[key]), f"{kind}/{name}", limit_seconds, kind)
         return dict(seen[key].get("status", {}))
 
     async def until_absent(self, kind: str, name: str, *, limit_seconds: float = 20) -> None:
         """Wait until the door does not show it any more."""
-        await self._until(lambda all_: (kind, name) not in all_, f"{kind}/{name} gone", limit_seconds)
+        await self._until(lambda all_: (kind, name) not in all_, f"{kind}/{name} gone", limit_seconds, kind)
 
     def is_judged(self, name: Name, seen: Seen) -> bool:  # noqa: ARG002 -- one door looks closer
         """Whether the status speaks of what was applied last."""
         return is_current(seen)
 
     async def _until(
-        self, done: Callable[[Mapping[Name, Seen]], bool], what: str, limit_seconds: float
+        self, done: Callable[[Mapping[Name, Seen]], bool], what: str, limit_seconds: float, *kinds: str
     ) -> Mapping[Name, Seen]:
         seen: Mapping[Name, Seen] = {}
         try:
             async with asyncio.timeout(limit_seconds):
                 while True:
-                    seen = await self.seen()
+                    seen = await self.seen(*kinds)
                     if done(seen):
                         return seen
                     self.child.check()
@@ -269,7 +272,7 @@ class Standalone(Door):
     def status_file(self) -> Path:
         return self.state / "status.json"
 
-    async def seen(self) -> dict[Name, Seen]:
+    async def seen(self, *kinds: str) -> dict[Name, Seen]:
         try:
             text = await asyncio.to_thread(self.status_file.read_text)
         except FileNotFoundError:
@@ -277,6 +280,8 @@ class Standalone(Door):
         found: dict[Name, Seen] = {}
         for key, entry in json.loads(text)["resources"].items():
             kind, _, name = key.partition("/")
+            if kinds and kind not in kinds:
+                continue
             metadata = {"name": name, "uid": entry["uid"], "generation": entry["generation"]}
             found[kind, name] = {"metadata": metadata, "spec": entry["spec"], "status": entry["status"]}
         return found
@@ -330,10 +335,10 @@ class Kube(Door):
         plural = f"{PLURALS[kind]}.{GROUP}" if kind in PLURALS else f"{kind.lower()}s"
         await asyncio.to_thread(self.namespace.kubectl, "delete", plural, *names, "--wait=false")
 
-    async def seen(self) -> dict[Name, Seen]:
+    async def seen(self, *kinds: str) -> dict[Name, Seen]:
         def read() -> dict[Name, Seen]:
-            kinds = {kind for kind, _ in self.specs} or set(PLURALS)
-            return {(kind, o["metadata"]["name"]): o for kind in sorted(kinds) for o in self.namespace.items(kind)}
+            wanted = set(kinds) or {kind for kind, _ in self.specs} or set(PLURALS)
+            return {(kind, o["metadata"]["name"]): o for kind in sorted(wanted) for o in self.namespace.items(kind)}
 
         return await asyncio.to_thread(read)
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 from bench.usage import usage
 from testbed.asterisk import AsteriskInstance
@@ -55,7 +56,12 @@ class Replica(Kube):
         os.kill(self.child.pid, number)
 
     async def leads(self) -> bool:
-        return await self.metric("dialplane_leader") == 1
+        """Whether it says that it leads; one that starts says nothing yet."""
+        self.child.check()
+        try:
+            return await self.metric("dialplane_leader") == 1
+        except URLError:
+            return False
 
     @property
     def cpu_seconds(self) -> float:

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from dialplane.reconcile.settings import Timing
 from testbed.kube.namespace import Namespace
 from testbed.kube.rest import MERGE_PATCH
 from testbed.kube.server import ApiServer
@@ -17,10 +18,10 @@ from tests.system.doors import Kube, Seen, condition, secret
 from tests.system.replicas import TAKEN_OVER_WITHIN, Replicas, replicas
 from tests.system.world import phones
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("door-kube")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("kube")]
 
 NUMBERS = range(101, 141)
-WRITES = 5_000
+WRITES = 1_000
 WRITERS = 16
 CPU_MILLISECONDS_A_WRITE = 4.0
 REFUSED = {401, 403}
@@ -41,13 +42,17 @@ async def test_other_peoples_writes_cost_no_pass_and_no_reload(site: Replicas) -
     statuses = await leader.metric("dialplane_status_writes_total")
     door = world.door
     assert isinstance(door, Kube)
+    started = time.monotonic()
     with site.spending() as spent:
         async with door.namespace.session(limit=WRITERS) as session:
             await asyncio.gather(
                 *(scribble(session, door.namespace, NUMBERS[n % len(NUMBERS)], n) for n in range(WRITES))
             )
         await asyncio.sleep(1)
-    assert await leader.metric("dialplane_passes_total") == passes
+    looks = (
+        1 + (time.monotonic() - started) // Timing().drift_check
+    )  # each may find older routines that nobody uses now
+    assert await leader.metric("dialplane_passes_total") <= passes + looks
     assert await leader.metric("dialplane_status_writes_total") == statuses
     assert len(world.reloads) == reloads
     assert max(each.cpu_seconds for each in spent) < WRITES * CPU_MILLISECONDS_A_WRITE / 1000

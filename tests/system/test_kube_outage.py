@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 
-from testbed.kube.namespace import OPERATOR, install_crds
 from testbed.kube.server import ApiServer
 from tests.system.doors import is_true
 from tests.system.replicas import Replicas, replicas
@@ -34,12 +33,10 @@ EDIT = "; by somebody else\n"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Replicas]:
-    with ApiServer([OPERATOR]) as server:
-        install_crds(server)
-        numbers = [str(number) for number in range(101, 131)]
-        async with replicas(tmp_path_factory.mktemp("outage"), server, numbers) as made:
-            yield made
+async def site(tmp_path_factory: pytest.TempPathFactory, server: ApiServer) -> AsyncIterator[Replicas]:
+    numbers = [str(number) for number in range(101, 111)]
+    async with replicas(tmp_path_factory.mktemp("outage"), server, numbers) as made:
+        yield made
 
 
 def freeze(program: int) -> Callable[[ApiServer], Callable[[], None]]:
@@ -56,7 +53,6 @@ def kill(server: ApiServer) -> Callable[[], None]:
     return server.start
 
 
-@pytest.mark.xdist_group("outage")
 @pytest.mark.parametrize(
     ("away", "gone", "new"),
     [

@@ -15,9 +15,9 @@ from testbed.kube.server import ApiServer
 from tests.kube.middleman import Middleman, delaying, willing
 from tests.system.world import World, phones, start
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("door-kube")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("kube")]
 
-NUMBERS = [str(number) for number in range(201, 231)]
+NUMBERS = [str(number) for number in range(201, 216)]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
