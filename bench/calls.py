@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,9 @@ from bench.results import Calls
 from bench.usage import usage
 from testbed.postgres import Postgres
 
+SQLITE: Final = "SQLite"
+POSTGRESQL: Final = "PostgreSQL"
+DATABASES: Final = (SQLITE, POSTGRESQL)
 PER_SECOND: Final = 20
 SECONDS: Final = 6.0
 AFTER: Final = (0.0, 0.05)
@@ -29,12 +32,18 @@ class RefusedError(RuntimeError):
     """A call was not placed: there is nothing to measure then."""
 
 
-async def measure(directory: Path, *, per_second: int, seconds: float) -> list[Calls]:
+async def measure(
+    directory: Path, *, per_second: int, seconds: float, databases: Sequence[str] = DATABASES
+) -> list[Calls]:
     """Place calls at an even pace, on each database."""
-    results = await _on("SQLite", directory / "sqlite", "", per_second, seconds)
-    async with Postgres(directory / "server") as server:
-        url = await server.database()
-        return results + await _on("PostgreSQL", directory / "postgresql", url, per_second, seconds)
+    results = []
+    if SQLITE in databases:
+        results += await _on(SQLITE, directory / "sqlite", "", per_second, seconds)
+    if POSTGRESQL in databases:
+        async with Postgres(directory / "server") as server:
+            url = await server.database()
+            results += await _on(POSTGRESQL, directory / "postgresql", url, per_second, seconds)
+    return results
 
 
 async def _on(database: str, directory: Path, store: str, per_second: int, seconds: float) -> list[Calls]:
@@ -43,7 +52,7 @@ async def _on(database: str, directory: Path, store: str, per_second: int, secon
         for after in AFTER:
             await site.peer.forget()
             await site.peer.behave(after=after)
-            await _placed(_through(site), per_second, _WARM_SECONDS)
+            await _placed(_through(site), per_second, min(_WARM_SECONDS, seconds))
             before, began = usage(site.child.pid), time.monotonic()
             samples = await _placed(_through(site), per_second, seconds)
             taken, used = time.monotonic() - began, usage(site.child.pid)

@@ -14,6 +14,7 @@ from bench.mix import Change, Phone
 from bench.observer import Observer, judged, verified
 from testbed.ami import AmiClient
 from testbed.asterisk import AsteriskInstance
+from testbed.kube.server import ApiServer
 from testbed.process import Child
 
 _LIMIT_SECONDS = 120
@@ -104,9 +105,9 @@ class Standalone(Door):
 
 
 @asynccontextmanager
-async def kube(size: int, directory: Path) -> AsyncIterator[Kube]:
+async def kube(size: int, directory: Path, server: ApiServer | None = None) -> AsyncIterator[Kube]:
     """The operator on a site of so many phones, all verified."""
-    async with world.start(size, directory) as here, started(here, judged) as running:
+    async with world.start(size, directory, server) as here, started(here, judged) as running:
         yield Kube(running.process.child, here.asterisk, here.ami, here.cluster, running.observer)
 
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,15 +39,17 @@ Lease = Callable[[int], Awaitable[Release | None]]
 """None where there is no free extension."""
 
 
-async def measure(directory: Path, *, seconds: float, callers: int = CALLERS) -> list[Leases]:
+async def measure(
+    directory: Path, *, seconds: float, callers: int = CALLERS, sizes: Sequence[int] = POOLS
+) -> list[Leases]:
     """Each database and each size of pool, so many seconds for each figure."""
     await asyncio.to_thread(directory.mkdir)
     found = []
-    for size in POOLS:
+    for size in sizes:
         urls = [f"sqlite:///{directory}/{name}-{size}.db" for name in ("ours", "naive")]
         found.append(await _compare("SQLite", size, urls, seconds, callers))
     async with Postgres(directory / "postgres", durable=True) as server:
-        for size in POOLS:
+        for size in sizes:
             urls = [await server.database() for _ in range(2)]
             found.append(await _compare("PostgreSQL", size, urls, seconds, callers))
     return found

@@ -60,9 +60,11 @@ class Scale:
     message_seconds: float = messages.SECONDS
     write_seconds: float = messages.WRITE_SECONDS
     callers: int = lease_desk.CALLERS
+    lease_pools: tuple[int, ...] = lease_desk.POOLS
     lease_seconds: float = lease_desk.SECONDS
     calls_per_second: int = calls.PER_SECOND
     call_seconds: float = calls.SECONDS
+    call_databases: tuple[str, ...] = calls.DATABASES
 
     @property
     def sizes(self) -> list[int]:
@@ -75,19 +77,21 @@ QUICK = Scale(
     cold=(20,),
     change=((20, 5),),
     busy=20,
-    steady_seconds=4,
-    phones=4,
-    register_every=2,
+    steady_seconds=2,
+    phones=2,
+    register_every=1,
     storm_edits=20,
     storm_seconds=1,
     standalone=((20, 3),),
     commands=20,
     per_second=10,
-    message_seconds=2,
-    write_seconds=0.2,
+    message_seconds=1,
+    write_seconds=0.05,
     callers=20,
-    lease_seconds=0.2,
+    lease_seconds=0.05,
+    lease_pools=(20, 50),
     call_seconds=0.5,
+    call_databases=(calls.POSTGRESQL,),
 )
 """Proves that all of it works; its figures mean nothing."""
 
@@ -130,12 +134,22 @@ class Run:
         if Topic.LEASES in self.topics:
             self._step(f"leases by {self.scale.callers} callers at once")
             with _place() as place:
-                seconds, callers = self.scale.lease_seconds, self.scale.callers
-                self.results.leases.extend(await lease_desk.measure(place / "leases", seconds=seconds, callers=callers))
+                leased = lease_desk.measure(
+                    place / "leases",
+                    seconds=self.scale.lease_seconds,
+                    callers=self.scale.callers,
+                    sizes=self.scale.lease_pools,
+                )
+                self.results.leases.extend(await leased)
         if Topic.CALLS in self.topics:
-            self._step(f"{self.scale.calls_per_second} calls a second for {self.scale.call_seconds:g} s, four times")
+            self._step(f"{self.scale.calls_per_second} calls a second for {self.scale.call_seconds:g} s, several times")
             with _place() as place:
-                placed = calls.measure(place, per_second=self.scale.calls_per_second, seconds=self.scale.call_seconds)
+                placed = calls.measure(
+                    place,
+                    per_second=self.scale.calls_per_second,
+                    seconds=self.scale.call_seconds,
+                    databases=self.scale.call_databases,
+                )
                 self.results.calls.extend(await placed)
         return self.results.model_copy(update={"seconds": time.monotonic() - self.started})
 

@@ -18,6 +18,7 @@ from bench import doors, site
 from bench.mix import Mix
 from bench.usage import Usage, usage
 from testbed.ami import AmiRefusedError
+from testbed.kube.server import ApiServer
 
 GROWTH_LIMIT: Final = 0.05
 """Of the level after the warm-up."""
@@ -70,14 +71,16 @@ class Memory:
         return statistics.linear_regression(changes, sizes).slope if len(set(changes)) > 1 else 0.0
 
 
-async def soak(door: DoorName, *, changes: int, size: int, directory: Path, say: Say) -> None:
-    """Run it at one door.
+async def soak(
+    door: DoorName, *, changes: int, size: int, directory: Path, say: Say, server: ApiServer | None = None
+) -> None:
+    """Run it at one door; `server` has our kinds, by default it is one of its own.
 
     Raises:
         SoakFailedError: with every finding.
     """
     opened: AbstractAsyncContextManager[doors.Door] = (
-        doors.kube(size, directory) if door is DoorName.KUBE else doors.folder(size, directory)
+        doors.kube(size, directory, server) if door is DoorName.KUBE else doors.folder(size, directory)
     )
     mix, memory, done, started = Mix(size), Memory(), 0, time.monotonic()
     async with opened as running:

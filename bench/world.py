@@ -134,14 +134,18 @@ async def _running(process: Process) -> AsyncIterator[Process]:
 
 
 @asynccontextmanager
-async def start(size: int, directory: Path) -> AsyncIterator[World]:
-    """Start all of it in an empty directory, with `size` phones as objects; no controller runs."""
+async def start(size: int, directory: Path, server: ApiServer | None = None) -> AsyncIterator[World]:
+    """Start all of it in an empty directory, with `size` phones as objects; no controller runs.
+
+    `server` runs, has our kinds and outlives it; its requests are counted where it records those of our users.
+    """
     async with AsyncExitStack() as stack:
-        server = ApiServer([OPERATOR, NAIVE], audited=[OPERATOR, NAIVE])
-        stack.callback(server.close)
         asterisk = await stack.enter_async_context(AsteriskInstance(directory / "asterisk"))
-        await asyncio.to_thread(server.start)
-        await asyncio.to_thread(install_crds, server)
+        if server is None:
+            server = ApiServer([OPERATOR, NAIVE], audited=[OPERATOR, NAIVE])
+            stack.callback(server.close)
+            await asyncio.to_thread(server.start)
+            await asyncio.to_thread(install_crds, server)
         ami = await stack.enter_async_context(await asterisk.ami())
         await ami.action("Events", EventMask="system")
         ports = stack.enter_context(lease(1))

@@ -1,12 +1,12 @@
 """The benchmark measures: every row, small, with the real parts. How fast anything is, is not judged here."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from bench import table
+from bench.__main__ import app
 from bench.results import Results
 from bench.rows import rows
 
@@ -18,10 +18,15 @@ BENCH = ROOT / "bench"
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a quick run leaves behind."""
     folder = tmp_path_factory.mktemp("bench")
-    argv = [sys.executable, "-m", "bench", "run", "--quick", "--output", str(folder)]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
+    bench("run", "--quick", "--output", str(folder))
     return folder
+
+
+def bench(*arguments: str) -> str:
+    """Run ``python -m bench`` in this process; what it prints."""
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output[-4000:]
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +64,7 @@ def test_phones_register_in_the_steady_state_and_nothing_is_reloaded(results: Re
     (steady,) = results.steady
     assert steady.registers >= steady.phones
     assert steady.reloads == []
-    assert steady.seconds == pytest.approx(4, abs=1)
+    assert steady.seconds == pytest.approx(2, abs=1)
 
 
 def test_every_edit_of_a_storm_has_its_staleness(results: Results) -> None:
@@ -79,7 +84,7 @@ def test_the_folder_and_the_commands_are_measured(results: Results) -> None:
 
 def test_messages_are_told_and_kept(results: Results) -> None:
     (messages,) = results.messages
-    assert len(messages.samples) == 2 * 10
+    assert len(messages.samples) == 10
     assert 0 < min(messages.bare) < max(messages.samples)
     assert messages.cpu_seconds > 0
     assert [(each.database, each.batch) for each in messages.writes] == [
@@ -88,10 +93,8 @@ def test_messages_are_told_and_kept(results: Results) -> None:
     assert all(each.per_second > 0 and each.bare_per_second > 0 for each in messages.writes)
 
 
-def test_calls_are_placed_on_both_databases(results: Results) -> None:
-    assert [(calls.database, calls.after) for calls in results.calls] == [
-        ("SQLite", 0.0), ("SQLite", 0.05), ("PostgreSQL", 0.0), ("PostgreSQL", 0.05)
-    ]  # fmt: skip
+def test_calls_are_placed(results: Results) -> None:
+    assert [(calls.database, calls.after) for calls in results.calls] == [("PostgreSQL", 0.0), ("PostgreSQL", 0.05)]
     for calls in results.calls:
         assert len(calls.samples) == 2 * len(calls.bare) == 10
         assert min(calls.samples) > calls.after
@@ -100,7 +103,7 @@ def test_calls_are_placed_on_both_databases(results: Results) -> None:
 
 def test_leases_are_timed_on_both_databases_beside_their_yardsticks(results: Results) -> None:
     assert [(leases.database, leases.pool) for leases in results.leases] == [
-        ("SQLite", 50), ("SQLite", 5_000), ("PostgreSQL", 50), ("PostgreSQL", 5_000)
+        ("SQLite", 20), ("SQLite", 50), ("PostgreSQL", 20), ("PostgreSQL", 50)
     ]  # fmt: skip
     for leases in results.leases:
         assert leases.callers == 20
@@ -126,8 +129,7 @@ def test_the_document_shows_the_results_that_are_kept() -> None:
 
 def test_a_part_is_measured_alone_and_not_kept() -> None:
     before = (BENCH / "results.json").read_bytes()
-    argv = [sys.executable, "-m", "bench", "run", "--quick", "--only", "commands"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
-    assert "dialplane render" in done.stdout
-    assert "cold start" not in done.stdout
+    printed = bench("run", "--quick", "--only", "commands")
+    assert "dialplane render" in printed
+    assert "cold start" not in printed
     assert (BENCH / "results.json").read_bytes() == before

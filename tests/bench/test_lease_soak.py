@@ -21,7 +21,7 @@ SITE = "soak"
 @pytest.mark.parametrize("database", ["SQLite", "PostgreSQL"])
 async def test_no_extension_has_two_calls_and_no_lease_outlives_its_deadline(database: str, tmp_path: Path) -> None:
     said: list[str] = []
-    plan = lease_soak.Plan(operations=4_000, kills=2, databases=(database,), within=280)
+    plan = lease_soak.Plan(operations=1_500, kills=2, databases=(database,), within=280)
     await lease_soak.soak(plan, tmp_path, said.append)
     assert "with 2 kills" in said[0]
 

@@ -10,13 +10,13 @@ from bench.message_soak import Plan, Trouble, received, soak
 pytestmark = pytest.mark.timeout(240)
 
 
-async def test_500_received_and_100_sent_are_there_once_and_told_truly(tmp_path: Path) -> None:
+async def test_200_received_and_40_sent_are_there_once_and_told_truly(tmp_path: Path) -> None:
     plan = Plan(
         modems=10,
-        incoming=500,
-        incoming_trouble=Trouble(kills=2, cuts=8, seconds=8),
-        outgoing=100,
-        outgoing_trouble=Trouble(kills=1, cuts=5, losses=3, seconds=6),
+        incoming=200,
+        incoming_trouble=Trouble(kills=1, cuts=8, seconds=5),
+        outgoing=40,
+        outgoing_trouble=Trouble(kills=1, cuts=5, losses=3, seconds=4),
         within=60,
     )
     await soak(plan, tmp_path, print)
