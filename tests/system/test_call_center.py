@@ -24,6 +24,7 @@ from testbed.kube.server import ApiServer
 from testbed.manifests import Manifest, condition
 from testbed.ports import LOOPBACK
 from tests.eventually import eventually
+from tests.system.conftest import DOORS
 from tests.system.doors import ROOT, Door, Kube, Seen, Standalone, is_false, is_true
 from tests.system.world import example
 
@@ -253,6 +254,7 @@ async def test_a_platform_that_is_away_is_said_and_found_again(site: Site) -> No
     await site.door.until("InfinityTenant", "acme", lambda seen: "lastError" not in seen["status"])
 
 
+@pytest.mark.parametrize("door_kind", DOORS[:1], indirect=True, scope="module")  # the operator waits for the lease
 async def test_a_call_outlives_the_controller_that_placed_it(site: Site) -> None:
     await site.platform.behave(destination="78", talk_seconds=None)
     call = await site.placed(to="+15550178")

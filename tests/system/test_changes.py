@@ -2,19 +2,22 @@
 
 import asyncio
 import math
+import sys
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
 
 from testbed.manifests import condition, config_map, manifest
-from tests.system.doors import Seen, is_false, is_true
+from tests.system.conftest import DOORS
+from tests.system.doors import Seen, Standalone, is_false, is_true
+from tests.system.metrics import all_are_served_that_the_page_tells_of
 from tests.system.world import CARRIER_HOST, World, password_of, phones, rings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ALL = ("internal", "local", "national", "international")
-STORM = 500
+STORM = 150
 STORM_RELOADS = 3
 NOISE_SECONDS = 1.0
 QUALIFY_SECONDS = 5
@@ -44,6 +47,25 @@ async def site(fresh: World) -> AsyncIterator[World]:
 async def running(site: World) -> AsyncIterator[World]:
     yield site
     await site.quiet()
+
+
+async def test_all_metrics_are_served_that_the_page_tells_of(running: World) -> None:
+    await all_are_served_that_the_page_tells_of(running)
+
+
+@pytest.mark.parametrize("door_kind", DOORS[:1], indirect=True, scope="module")  # kubectl's are in test_kube_door
+async def test_get_shows_the_columns_of_asterisk(running: World) -> None:
+    assert isinstance(running.door, Standalone)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "dialplane.cli", "get", "asterisk", "--state-dir", str(running.door.state)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(30):
+        out, _ = await process.communicate()
+    header, row = (line.split() for line in out.decode().splitlines()[-2:])
+    assert header[1:] == ["STATE", "VERSION", "CHANNELS", "REGISTRATIONS", "READY", "AGE"]
+    assert (row[1], row[3], row[5]) == ("Normal", "0", "True")
+    assert row[4].isdigit()  # numbers change once a minute
 
 
 async def test_a_changed_password_is_live_and_the_old_phone_is_cut_off(running: World) -> None:
@@ -111,7 +133,7 @@ async def test_a_deleted_extension_is_gone_with_its_phone(running: World) -> Non
     before = len(leaver.events)
 
     await running.door.delete("Extension", "e103")
-    await gone(running, "103")
+    await running.until_gone("103")
 
     assert (await caller.ask("call", number="103"))["code"] == 404
     assert not rings(leaver, before)
@@ -138,7 +160,7 @@ async def test_a_secret_that_appears_late_changes_and_disappears(running: World)
     assert (await phone.ask("register"))["code"] in REFUSED
     await running.door.delete("Secret", name)
     await running.door.until("Extension", "e105", lambda seen: condition(seen, "Ready")["reason"] == "SecretMissing")
-    await gone(running, "105")
+    await running.until_gone("105")
     assert is_true("Ready")((await running.door.seen())["Extension", "e101"])
     await running.door.delete("Extension", "e105")
     await running.door.until_absent("Extension", "e105")
@@ -220,7 +242,7 @@ async def test_an_asterisk_that_is_away_is_said_and_taken_up_again(running: Worl
     await running.asterisk.start()
     await running.listen()
     await door.wait_ready(limit_seconds=60)
-    await gone(running, "249")
+    await running.until_gone("249")
     assert (await phone.ask("register"))["code"] == 200
     await door.until("Extension", "e101", is_true("Registered"))
 
@@ -269,15 +291,7 @@ async def test_a_killed_controller_takes_up_what_happened_meanwhile(running: Wor
     await running.door.apply([extra], secrets)
     await running.door.start()
     await running.door.wait_ready(("Extension", "e104"))
-    await gone(running, "102")
+    await running.until_gone("102")
     assert (await (await running.phone("104")).ask("register"))["code"] == 200
     leaver = await running.phone("102", "brand-new", name="102-new")
     assert (await leaver.ask("register"))["code"] in REFUSED
-
-
-async def gone(world: World, endpoint: str) -> None:
-    """Return when Asterisk has no such endpoint."""
-    async with asyncio.timeout(20):
-        while "Unable to find" not in (answer := await world.asterisk.console(f"pjsip show endpoint {endpoint}")):
-            assert endpoint in answer
-            await asyncio.sleep(0.1)

@@ -17,6 +17,7 @@ from testbed.manifests import Manifest, condition, manifest
 from testbed.peer import PeerProcess
 from testbed.ports import LOOPBACK
 from testbed.sip import SippPhone
+from tests.system.conftest import DOORS
 from tests.system.doors import ROOT, is_false, is_true
 from tests.system.pbx import extension
 from tests.system.world import World, rings
@@ -270,6 +271,7 @@ async def test_a_recording_that_asterisk_cannot_write_is_told_before_a_call_is_l
     await running.door.until("Extension", "e107", is_true("Ready"))
 
 
+@pytest.mark.parametrize("door_kind", DOORS[:1], indirect=True, scope="module")  # the operator waits for the lease
 async def test_a_voice_message_is_mailed_whatever_becomes_of_the_controller(running: World, mail: PeerProcess) -> None:
     """A call into a real mailbox; the controller is killed while the server has the mail and has not taken it yet."""
     await mail.ask("behave", hang=3.0)

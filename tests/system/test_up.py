@@ -16,6 +16,7 @@ import pytest
 
 from testbed import cache
 from testbed.process import die_with_parent
+from tests.eventually import eventually
 from tests.system.doors import ROOT
 
 pytestmark = pytest.mark.xdist_group("door-standalone")
@@ -125,8 +126,9 @@ async def test_once_on_a_site_that_is_no_yaml_names_file_and_line(run: Up, tmp_p
     assert run.left() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("whole_group", [False, True], ids=["alone", "terminal"])
+@pytest.mark.parametrize(
+    ("number", "whole_group"), [(signal.SIGINT, True), (signal.SIGTERM, False)], ids=["terminal", "kill"]
+)
 async def test_a_signal_ends_it_and_leaves_nothing(run: Up, number: signal.Signals, *, whole_group: bool) -> None:
     """A terminal's Ctrl-C goes to every process of the foreground; `kill` to one."""
     process = await run.start(OFFICE)
@@ -141,7 +143,7 @@ async def test_a_signal_ends_it_and_leaves_nothing(run: Up, number: signal.Signa
     assert "Traceback" not in run.output
 
 
-async def test_an_annotation_restarts_its_asterisk(run: Up, tmp_path: Path) -> None:
+async def test_an_annotation_restarts_its_asterisk_and_a_killed_run_leaves_nothing(run: Up, tmp_path: Path) -> None:
     site = tmp_path / "site"
     shutil.copytree(OFFICE, site)
     process = await run.start(site, "--plain")
@@ -153,16 +155,6 @@ async def test_an_annotation_restarts_its_asterisk(run: Up, tmp_path: Path) -> N
     file.write_text(f"{head}kind: Asterisk\n{annotated}{rest}")
     await run.until("phase=Restarted", process)
     assert "up: restarting Asterisk" in run.output
-    process.terminate()
-    assert await asyncio.wait_for(process.wait(), 20) == 0, run.output
-    assert run.left() == []
-
-
-async def test_a_killed_run_leaves_nothing(run: Up) -> None:
-    process = await run.start(OFFICE)
-    await run.until("pass done", process)
     process.kill()
     await process.wait()
-    async with asyncio.timeout(10):
-        while run.left():
-            await asyncio.sleep(0.1)
+    await eventually(lambda: not run.left(), within=10, why=run.left)

@@ -19,6 +19,7 @@ from testbed.manifests import Manifest, manifest
 from testbed.name_server import NameServer
 from testbed.ports import LOOPBACK
 from testbed.sip import Peer
+from tests.eventually import eventually
 from tests.system.doors import Door, Kube, Standalone
 from tests.system.pbx import extension
 
@@ -127,6 +128,14 @@ class World:
         except TimeoutError:
             tail = self.door.child.tail(30)
             raise AssertionError(f"{sorted(found)} and not {sorted(wanted)}\n{tail}") from None
+
+    async def until_gone(self, endpoint: str) -> None:
+        """Return when Asterisk has no such endpoint."""
+
+        async def shown() -> str:
+            return await self.asterisk.console(f"pjsip show endpoint {endpoint}")
+
+        await eventually(shown, holds=lambda text: "Unable to find" in text)
 
     async def close(self) -> None:
         for peer in (*self.phones.values(), *self.carriers.values()):
