@@ -15,12 +15,12 @@ from dialplane.cli.lazy_group import SUMMARIES
 
 ROOT = Path(__file__).parents[2]
 PROBE = """
-import atexit, json, os, sys
-atexit.register(lambda: os.write(2, ("\\n" + json.dumps(sorted(sys.modules))).encode()))
+import atexit, json, linecache, os, sys
+atexit.register(lambda: os.write(2, ("\\n" + json.dumps([*sys.modules, *linecache.cache])).encode()))
 from dialplane.cli import main
 main(sys.argv[1:])
 """
-"""Runs a command; the last line of its standard error is what was imported."""
+"""Runs a command; the last line of its standard error is what was imported, and the files whose source was read."""
 SERVICES = {
     *("aioari", "alembic", "apprise", "dulwich", "fastapi", "httpx", "kubernetes", "panoramisk"),
     *("prometheus_client", "sqlalchemy", "starlette", "structlog", "tenacity", "uvicorn", "watchfiles"),
@@ -28,11 +28,10 @@ SERVICES = {
 """What serves a site, or reaches other machines."""
 PLANNING = {"jinja2", "yaml", "ruamel", "cryptography", "dns", "dialplane.resources", "dialplane.plan"}
 """What reads manifests and plans a site."""
-COMPLETE = {"_DIALPLANE_COMPLETE": "complete_bash"}
 
 
 def imported(*arguments: str, env: dict[str, str] | None = None) -> set[str]:
-    """The names of the modules that were imported when the command ended."""
+    """The names of the modules that were imported when the command ended, and of files whose source was read."""
     command = [sys.executable, "-c", PROBE, *arguments]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=60, check=False
@@ -41,9 +40,15 @@ def imported(*arguments: str, env: dict[str, str] | None = None) -> set[str]:
     return set(json.loads(done.stderr.splitlines()[-1]))
 
 
-def completed(words: str) -> dict[str, str]:
-    """The environment in which bash asks what the last of these words may become."""
-    return {**COMPLETE, "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+def completed(words: str, shell: str = "bash") -> dict[str, str]:
+    """The environment in which the shell asks what the last of these words may become."""
+    return {
+        "_DIALPLANE_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": words,  # of bash, and for the others:
+        "COMP_CWORD": str(len(words.split()) - 1),
+        "_TYPER_COMPLETE_ARGS": words,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
 
 
 @pytest.mark.parametrize(
@@ -57,6 +62,13 @@ def completed(words: str) -> dict[str, str]:
         pytest.param(
             [], completed("dialplane call place --ag"), SERVICES | PLANNING | {"rich"}, 330, id="completion-of-options"
         ),
+        pytest.param(
+            [], completed("dialplane val", "zsh"), SERVICES | PLANNING | {"rich"}, 320, id="completion-in-zsh"
+        ),
+        pytest.param(
+            [], completed("dialplane val", "fish"), SERVICES | PLANNING | {"rich"}, 320, id="completion-in-fish"
+        ),
+        pytest.param(["validate", "--help"], {}, SERVICES | {"rich"}, 490, id="help-of-validate"),
         pytest.param(["validate", "-f", "examples/office"], {}, SERVICES | {"rich"}, 500, id="validate"),
     ],
 )
@@ -67,11 +79,26 @@ def test_a_command_imports_what_it_uses(arguments: list[str], env: dict[str, str
     ours = {name for name in modules if name.startswith("dialplane.cli.commands.")}
     assert len(ours) <= 1
     assert len(modules) <= most
+    assert not {name for name in modules if name.endswith(".py")}  # no class reads its own source
 
 
 def test_the_probe_sees_what_is_imported() -> None:
     """Where a command needs a heavy package, it shows: what is absent above is not merely unseen."""
     assert imported("validate", "-f", "examples/office", "-o", "yaml") >= {"jinja2", "ruamel.yaml", "yaml"}
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_completion_tells_what_a_command_is_for(shell: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dialplane.cli"],
+        env={**os.environ, **completed("dialplane val", shell)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "validate" in done.stdout
+    assert "Check manifests" in done.stdout
 
 
 def test_the_summaries_are_the_first_sentences_of_the_commands_own_help() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import Abort, TyperException
 
+from dialplane.cli.completion import keep_help_plain
 from dialplane.cli.errors import CommandError, ExitCode
 from dialplane.cli.help import kept
 from dialplane.cli.lazy_group import LazyGroup
@@ -51,6 +52,7 @@ def root(
 
 
 app.callback(help=kept(root.__doc__))(root)
+keep_help_plain()
 
 
 def main(arguments: list[str] | None = None) -> None:

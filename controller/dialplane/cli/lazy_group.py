@@ -1,7 +1,10 @@
 """The commands by name, each imported when it is used: `--help` and the shell's completion of names need none."""
 
+import gc
+import sys
 from collections import UserDict
 from importlib import import_module
+from types import ModuleType
 from typing import Any, Final
 
 import typer
@@ -71,7 +74,7 @@ class _Commands(UserDict[str, Any]):
 def _imported(name: str) -> Any:
     """The command of `dialplane.cli.commands`: a group where its module has an `app`, else its function."""
     word = name.replace("-", "_")
-    module = import_module(f"dialplane.cli.commands.{word}")
+    module = _module(f"dialplane.cli.commands.{word}")
     around = typer.Typer(rich_markup_mode=None)
     if hasattr(module, "app"):
         around.add_typer(module.app, name=name)
@@ -80,3 +83,15 @@ def _imported(name: str) -> Any:
         around.command(name, help=kept(function.__doc__))(function)
     read_options_once(around)
     return get_group(around).commands[name]
+
+
+def _module(name: str) -> ModuleType:
+    """The module of that name. What is imported stays: no garbage collection looks through it, now or later."""
+    if name in sys.modules:
+        return sys.modules[name]
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
