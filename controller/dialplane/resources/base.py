@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validato
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from dialplane.resources.attribute_docstrings import attribute_docstrings
 from dialplane.resources.rule import Rule
 
 RULES_BROKEN = "dialplane_rules"
@@ -27,7 +28,6 @@ class Part(BaseModel):
         frozen=True,
         strict=True,
         populate_by_name=True,
-        use_attribute_docstrings=True,
         regex_engine="rust-regex",
     )
 
@@ -42,8 +42,14 @@ class Part(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The rules go into the schema as CEL."""
+        """The rules go into the schema as CEL, and the docstrings of the fields as their descriptions.
+
+        Not by pydantic's `use_attribute_docstrings`: it reads the source of every class at its import.
+        """
         said = handler.resolve_ref_schema(handler(schema))
+        for name, text in attribute_docstrings(cls, Part).items():
+            if name in cls.model_fields:
+                said["properties"][cls.model_fields[name].alias or name].setdefault("description", text)
         if validations := [*(rule.as_validation() for rule in cls.rules), *cls.over_time()]:
             said["x-kubernetes-validations"] = validations
         return said

@@ -33,6 +33,13 @@ def cleaned(raw: Any, schema: Schema) -> Any:
     return raw
 
 
+def has_null(raw: Any) -> bool:
+    """Whether there is a null anywhere in `raw`: few manifests have one, and `cleaned` needs no schema without."""
+    if isinstance(raw, Mapping):
+        return any(has_null(value) for value in raw.values())
+    return any(map(has_null, raw)) if _is_list(raw) else raw is None
+
+
 def foreign(raw: Any, path: str, depth: int = 0) -> Iterator[Problem]:
     """What in `raw` is not JSON: YAML knows dates, keys that are no text, and values that contain themselves."""
     if depth > DEPTH:

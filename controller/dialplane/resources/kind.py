@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from dialplane.resources.base import Spec
-from dialplane.resources.clean import cleaned, foreign
+from dialplane.resources.clean import cleaned, foreign, has_null
 from dialplane.resources.diagnosis import diagnose
 from dialplane.resources.event_type import EventType
 from dialplane.resources.problem import Problem, Reason
@@ -102,7 +102,7 @@ class Kind:
         raw = {} if raw is None else raw
         if problems := tuple(foreign(raw, "spec")):
             return None, problems
-        text = json.dumps(cleaned(raw, self.spec_schema))
+        text = json.dumps(cleaned(raw, self.spec_schema if has_null(raw) else {}))  # it takes a while to make one
         try:
             # JSON mode: strict about types, yet lists fill tuples. By alias alone: display_name is no manifest field.
             return self.spec.model_validate_json(text, by_alias=True, by_name=False), ()
