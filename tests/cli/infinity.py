@@ -17,6 +17,7 @@ from dialplane.store import Store
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
 from tests.api.infinity_site import CALLBACK, SECRETS, World, of_tenant, site, word
+from tests.forks import dialplane
 
 LIMIT = 60
 
@@ -63,25 +64,23 @@ class Commands:
         return str(self.world.client.base_url).rstrip("/")
 
     async def begin(self, *arguments: str, token: str = "everything") -> Process:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("DIALPLANE")}
-        env = {"DIALPLANE_URL": self.url, "DIALPLANE_TOKEN": word(token), "TZ": "UTC", **self.environment}
         return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "dialplane.cli",
-            *arguments,
-            env={**clean, **env},
+            *(sys.executable, "-m", "dialplane.cli", *arguments),
+            env=self._environment(token),
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
         )
 
-    async def run(self, *arguments: str, given: bytes = b"", token: str = "everything") -> Ended:
-        process = await self.begin(*arguments, token=token)
-        async with asyncio.timeout(LIMIT):
-            out, err = await process.communicate(given)
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
+    async def run(self, *arguments: str, given: str = "", token: str = "everything") -> Ended:
+        env = self._environment(token)
+        ended = await asyncio.to_thread(dialplane, *arguments, env=env, stdin=given)
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    def _environment(self, token: str) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("DIALPLANE")}
+        env = {"DIALPLANE_URL": self.url, "DIALPLANE_TOKEN": word(token), "TZ": "UTC", **self.environment}
+        return {**clean, **env}
 
     async def call(self, *more: str, to: str = "+15550111") -> Ended:
         return await self.run(*placing(to), *more)

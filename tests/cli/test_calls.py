@@ -14,7 +14,7 @@ from dialplane.services.infinity.tables.calls import Call, Outcome
 from dialplane.services.infinity.tables.leases import CallRecord, Change
 from tests.api.infinity_site import word
 from tests.cli.infinity import Commands, calling, commands, interrupted, placing, until
-from tests.cli.test_commands import on_a_terminal
+from tests.forks import on_a_terminal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -61,7 +61,7 @@ async def test_a_call_is_placed_and_its_life_is_a_line_for_each_state(site: Comm
 @pytest.mark.parametrize(
     ("rule", "code", "said"),
     [
-        ({"outcome": "no_answer"}, 3, "NotAnswered"),
+        ({"outcome": "no_answer", "after": 0.1}, 3, "NotAnswered"),
         ({"answer": "refuse"}, 1, "no line is free; the customer was not rung"),
         ({"answer": "cut", "takes": True}, 0, "the customer may have been rung"),
     ],

@@ -15,7 +15,7 @@ from dialplane.services.infinity.tables.destinations import Settled
 from dialplane.store import Store
 from tests.api.infinity_site import word
 from tests.cli.infinity import Commands, Told, commands, interrupted, until
-from tests.cli.test_commands import on_a_terminal
+from tests.forks import on_a_terminal
 from tests.infinity.site import SITE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -97,12 +97,12 @@ async def test_a_list_is_uploaded_from_a_file_or_a_pipe(fresh: Commands, tmp_pat
     listed = await fresh.run("campaign", "destinations", "spring", "-o", "json")
     (only,) = json.loads(listed.out)
     assert (only["number"], only["case_id"], only["custom_params"]) == ("+15550111", "case-1", {"name": "Zoë"})
-    piped = await fresh.run("campaign", "upload", "spring", "-", "-o", "json", given=b"number\n+15550111\n+15550112\n")
+    piped = await fresh.run("campaign", "upload", "spring", "-", "-o", "json", given="number\n+15550111\n+15550112\n")
     assert json.loads(piped.out)["total"] == 2
 
 
 async def test_what_is_wrong_in_a_list_is_a_line_each(fresh: Commands) -> None:
-    ended = await fresh.run("campaign", "upload", "spring", "-", given=b"number\nmum\n+15550111\ndad\n")
+    ended = await fresh.run("campaign", "upload", "spring", "-", given="number\nmum\n+15550111\ndad\n")
     assert ended.code == 1
     assert ended.err.splitlines() == [
         "-: line 2, number: not a telephone number: 2 to 20 digits, with at most one + in front",
@@ -115,7 +115,7 @@ async def test_what_is_wrong_in_a_list_is_a_line_each(fresh: Commands) -> None:
 
 async def test_whom_it_calls_is_listed_page_by_page(fresh: Commands) -> None:
     people = [f"+155501{n:02}" for n in range(1, 300)]
-    await fresh.run("campaign", "upload", "spring", "-", given="\n".join(["number", *people]).encode())
+    await fresh.run("campaign", "upload", "spring", "-", given="\n".join(["number", *people]))
     missed = {*people[:99:2], *people[99:]}
     await fresh.world.store.call(call_once, missed)
     listed = await fresh.run("campaign", "destinations", "spring", "-n", "3")

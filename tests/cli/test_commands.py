@@ -2,9 +2,7 @@
 
 import json
 import os
-import pty
 import re
-import select
 import shutil
 import subprocess
 import sys
@@ -16,7 +14,7 @@ from dialplane.resources.conditions import Condition, ConditionType, Report, Tru
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Reason
 from dialplane.standalone.status_file import StatusFile
-from tests.cli.test_validate import dialplane
+from tests.forks import dialplane, on_a_terminal
 
 OFFICE = Path(__file__).parents[2] / "examples" / "office"
 SECRETS = ("example-carrier-password", "example-password-of-101", "24680")
@@ -42,29 +40,6 @@ def changed(tmp_path: Path) -> Path:
     secrets = (site / "secrets.yaml").read_text()
     (site / "secrets.yaml").write_text(secrets.replace("example-password-of-103", "brand-new-password"))
     return site
-
-
-def on_a_terminal(*arguments: str, cwd: Path, **env: str) -> str:
-    """What a person sees, control sequences included."""
-    master, slave = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "dialplane.cli", *arguments],
-        cwd=cwd,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env={**{k: v for k, v in os.environ.items() if k != "NO_COLOR"}, "TERM": "xterm-256color", **env},
-    ) as process:
-        os.close(slave)
-        seen = b""
-        while select.select([master], [], [], 60)[0]:
-            try:
-                seen += os.read(master, 65_536)
-            except OSError:
-                break
-        process.wait(60)
-    os.close(master)
-    return seen.decode()
 
 
 def test_render_writes_files_that_only_owner_and_group_read(tmp_path: Path) -> None:
@@ -234,20 +209,8 @@ def test_every_command_has_help_with_an_example(tmp_path: Path) -> None:
 
 
 def test_the_shell_completes_kinds(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "dialplane.cli"],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "_DIALPLANE_COMPLETE": "complete_bash",
-            "COMP_WORDS": "dialplane get ext",
-            "COMP_CWORD": "2",
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    asked = {"_DIALPLANE_COMPLETE": "complete_bash", "COMP_WORDS": "dialplane get ext", "COMP_CWORD": "2"}
+    ended = dialplane(cwd=tmp_path, env={**os.environ, **asked})
     assert ended.stdout.split() == ["exten", "extensions"]
 
 

@@ -10,7 +10,7 @@ from dialplane.cli.comparison import Change, Comparison, ResourceChange
 from dialplane.cli.diff_page import LIMIT, page
 from dialplane.resources.key import Key
 from tests.cli.bad_input import OFFICE
-from tests.cli.test_validate import dialplane
+from tests.forks import dialplane
 
 PLATFORMS = 65_536
 

@@ -12,7 +12,7 @@ from typer.main import get_command
 from dialplane.cli.app import app, main
 from dialplane.cli.command import OnceCommand, counts_once
 from tests.cli.bad_input import OFFICE, PHONE, SECRET
-from tests.cli.test_validate import dialplane
+from tests.forks import dialplane
 
 
 def commands(command: Any = None, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,8 +32,9 @@ from dialplane.services.sms.tables.outgoing import Outgoing
 from dialplane.services.sms.waiting import why_waiting
 from dialplane.store import Store, events
 from dialplane.store.events import NewEvent
+from tests import forks
 from tests.api.texts import Texts
-from tests.cli.test_commands import on_a_terminal
+from tests.forks import on_a_terminal
 
 SITE = "office"
 NOW = datetime(2026, 4, 3, 8, 30, tzinfo=UTC)
@@ -49,11 +49,10 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def served(tmp_path: Path, store: Store) -> Iterator[Served]:
     """The API in a thread of its own, announced in a state directory as `run` does it."""
     state = tmp_path / "state"
     make_local_token(state / API_TOKENS)
-    store = Store.open(f"sqlite:///{tmp_path}/store.db")
     sock = server.listen("127.0.0.1:0")
 
     class Waiting(Texts):
@@ -73,22 +72,13 @@ def served(tmp_path: Path) -> Iterator[Served]:
     loop.call_soon_threadsafe(task.cancel)
     thread.join(10)
     loop.close()
-    store.close()
 
 
 def dialplane(
     *arguments: str, state: Path, given: str = "", env: dict[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DIALPLANE")}
-    return subprocess.run(
-        [sys.executable, "-m", "dialplane.cli", *arguments],
-        env={**clean, "DIALPLANE_STATE_DIR": str(state), **(env or {})},
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forks.dialplane(*arguments, env={**clean, "DIALPLANE_STATE_DIR": str(state), **(env or {})}, stdin=given)
 
 
 def received(number: int, text: str) -> Received:

@@ -2,25 +2,12 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.bad_input import OFFICE, PHONE, SECRET, TABLE, Bad
-
-
-def dialplane(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "dialplane.cli", *arguments],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from tests.forks import dialplane
 
 
 def _write(folder: Path, files: dict[str, str | bytes]) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import multiprocessing
 import os
 import socket
 import subprocess
@@ -24,6 +23,7 @@ from dialplane.services import registry
 from dialplane.services.contract import Role
 from dialplane.store import Store
 from tests.eventually import eventually
+from tests.forks import FORKS
 from tests.services.beacons import SITE, Leader, beacons, run_command, run_leader
 
 ROOT = Path(__file__).parents[2]
@@ -38,18 +38,6 @@ OTHERS = {
     "dialplane.asterisk.ami",
 }
 """What a replica has no business with."""
-
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        "tests.services.beacons",
-        "dialplane.cli.replica_process",
-        "dialplane.services.replica_link",
-        "dialplane.api.application",
-    ]
-)
-"""What takes seconds to import is imported once, by the process that the others are forks of."""
 
 
 @contextmanager
