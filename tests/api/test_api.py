@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest_asyncio
 from dialplane.api import server
 from dialplane.api.application import application, schema, serve
 from dialplane.api.dependencies import Api
+from dialplane.api.rate_limit import Rate
 from dialplane.api.tokens import Tokens, make_local_token
 from dialplane.asterisk.errors import LineRefused
 from dialplane.services.notify.tables import deliveries, folding
@@ -25,8 +26,11 @@ from dialplane.services.sms.tables.inbox import Received, derived_id
 from dialplane.services.sms.tables.outgoing import Enqueued, NewOutgoing
 from dialplane.store import Store, events
 from dialplane.store.events import NewEvent
+from tests.api.infinity_site import PLAIN
 from tests.api.texts import Texts
 from tests.databases import NOW
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SITE = "office"
 TOKEN = "a-token-for-the-tests-of-the-api"
@@ -57,6 +61,10 @@ def woken() -> Woken:
 @pytest.fixture
 def texts(store: Store, monkeypatch: pytest.MonkeyPatch) -> Texts:
     monkeypatch.setattr("dialplane.services.sms.api.enqueue", enqueue)
+    return texts_of(store)
+
+
+def texts_of(store: Store) -> Texts:
     return Texts(store, SITE, {"gsm1": "all", "gsm2": "all", "gsm3": None}, gsm1="people")
 
 
@@ -80,16 +88,36 @@ def api(store: Store, folder: Path, texts: Texts, woken: Woken) -> Api:
     )
 
 
-@pytest_asyncio.fixture
-async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+@asynccontextmanager
+async def served(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     """Through a real socket and uvicorn."""
     sock = server.listen("127.0.0.1:0")
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     serving = asyncio.create_task(serve(api, sock))
-    async with httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=30) as made:
+    async with httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=30, verify=PLAIN) as made:
         yield made
     serving.cancel()
     await asyncio.wait([serving], timeout=5)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    async with served(api) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+    """One for all requests that change nothing, because each is refused."""
+    folder, tokens = tmp_path_factory.mktemp("refusing"), tmp_path_factory.mktemp("tokens")
+    (tokens / "tests").write_text(f"{TOKEN}\n")
+    store = Store.open(f"sqlite:///{folder}/store.db")
+    api = Api(store, SITE, Tokens(tokens, scopes()), mounts(), {"sms": texts_of(store)}, failure_rate=Rate(10**6, 60))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dialplane.services.sms.api.enqueue", enqueue)
+        async with served(api) as made:
+            yield made
+    store.close()
 
 
 def message(number: int, **changes: Any) -> Received:
@@ -134,17 +162,17 @@ def is_problem(answer: httpx.Response, status: int) -> str:
     ],
     ids=["none", "empty", "another", "shorter", "longer", "much-longer", "basic", "bare"],
 )
-async def test_who_shows_no_valid_token_gets_nothing(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+async def test_who_shows_no_valid_token_gets_nothing(refusing: httpx.AsyncClient, headers: dict[str, str]) -> None:
     for path in (SMS, f"{SMS}/outgoing", "/api/v1/notifications", "/api/v1/openapi.json"):
-        answer = await client.get(path, headers=headers)
+        answer = await refusing.get(path, headers=headers)
         is_problem(answer, 401)
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_who_may_not_send_is_not_told_what_is_wrong_with_the_message(client: httpx.AsyncClient) -> None:
-    is_problem(await client.post(SMS, json={"to": 1}, headers={"Authorization": ""}), 401)
+async def test_who_may_not_send_is_not_told_what_is_wrong_with_the_message(refusing: httpx.AsyncClient) -> None:
+    is_problem(await refusing.post(SMS, json={"to": 1}, headers={"Authorization": ""}), 401)
     for content in (b"{", b"x" * 70_000):
-        is_problem(await client.post(SMS, content=content, headers={"Authorization": ""}), 401)
+        is_problem(await refusing.post(SMS, content=content, headers={"Authorization": ""}), 401)
 
 
 async def test_every_path_but_health_and_the_callback_asks_for_a_token(client: httpx.AsyncClient) -> None:
@@ -175,14 +203,14 @@ def named(tokens: Tokens, token: str) -> str | None:
     return holder.name if holder else None
 
 
-def test_a_short_token_does_not_count(folder: Path) -> None:
+async def test_a_short_token_does_not_count(folder: Path) -> None:
     (folder / "short").write_text("123456789012345")
     assert named(Tokens(folder, ()), "123456789012345") is None
     (folder / "empty").write_text("\n")
     assert named(Tokens(folder, ()), "") is None
 
 
-def test_tokens_of_a_mounted_secret_are_followed_through_its_exchange(tmp_path: Path) -> None:
+async def test_tokens_of_a_mounted_secret_are_followed_through_its_exchange(tmp_path: Path) -> None:
     for number in (1, 2):
         data = tmp_path / f"..{number}"
         data.mkdir()
@@ -199,7 +227,7 @@ def test_tokens_of_a_mounted_secret_are_followed_through_its_exchange(tmp_path: 
     assert named(tokens, "the-token-of-version-2") == "ci"
 
 
-def test_the_local_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+async def test_the_local_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     path = make_local_token(tmp_path / "tokens")
     token = path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
@@ -207,7 +235,7 @@ def test_the_local_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path
     assert named(Tokens(tmp_path / "tokens", ()), token.strip()) == "local"
 
 
-def test_a_flood_of_wrong_tokens_is_one_line_a_minute(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_flood_of_wrong_tokens_is_one_line_a_minute(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clock = iter(range(1000))
     tokens = Tokens(folder, (), clock=lambda: float(next(clock)) / 2)
     for number in range(300):
@@ -304,16 +332,16 @@ async def test_the_list_is_filtered(client: httpx.AsyncClient, store: Store) -> 
     ],
     ids=str,
 )
-async def test_a_wrong_parameter_is_named(client: httpx.AsyncClient, params: dict[str, Any]) -> None:
-    answer = await client.get(SMS, params=params)
+async def test_a_wrong_parameter_is_named(refusing: httpx.AsyncClient, params: dict[str, Any]) -> None:
+    answer = await refusing.get(SMS, params=params)
     is_problem(answer, 422)
     assert [error["field"] for error in answer.json()["errors"]] == [f"query.{next(iter(params))}"]
 
 
 @pytest.mark.parametrize("path", [f"{SMS}/in-{'0' * 32}", f"{SMS}/out-{'0' * 32}"])
-async def test_what_is_not_there_is_404(client: httpx.AsyncClient, path: str) -> None:
-    is_problem(await client.get(path), 404)
-    is_problem(await client.post(f"{path}/resend"), 404)
+async def test_what_is_not_there_is_404(refusing: httpx.AsyncClient, path: str) -> None:
+    is_problem(await refusing.get(path), 404)
+    is_problem(await refusing.post(f"{path}/resend"), 404)
 
 
 async def test_a_message_is_queued_and_can_be_followed(client: httpx.AsyncClient, texts: Texts) -> None:
@@ -389,31 +417,31 @@ async def test_two_callers_may_use_the_same_key(client: httpx.AsyncClient, folde
     ],
 )
 async def test_a_wrong_message_is_refused_in_the_words_of_the_manifest(
-    client: httpx.AsyncClient, body: Any, field: str, said: str
+    refusing: httpx.AsyncClient, body: Any, field: str, said: str
 ) -> None:
-    answer = await client.post(SMS, json=body)
+    answer = await refusing.post(SMS, json=body)
     is_problem(answer, 422)
     errors = answer.json()["errors"]
     assert [error for error in errors if error["field"] == field and said in error["message"]], errors
-    assert (await client.get(f"{SMS}/outgoing")).json()["items"] == []
+    assert (await refusing.get(f"{SMS}/outgoing")).json()["items"] == []
 
 
-async def test_half_a_surrogate_pair_is_refused(client: httpx.AsyncClient) -> None:
+async def test_half_a_surrogate_pair_is_refused(refusing: httpx.AsyncClient) -> None:
     body = json.dumps({**SENT, "text": "\ud83d"}).encode()
-    is_problem(await client.post(SMS, content=body, headers={"Content-Type": "application/json"}), 422)
+    is_problem(await refusing.post(SMS, content=body, headers={"Content-Type": "application/json"}), 422)
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"", b'{"to":' * 5000], ids=["cut", "no-utf8", "empty", "deep"])
-async def test_what_is_no_json_is_refused(client: httpx.AsyncClient, content: bytes) -> None:
-    answer = await client.post(SMS, content=content, headers={"Content-Type": "application/json"})
+async def test_what_is_no_json_is_refused(refusing: httpx.AsyncClient, content: bytes) -> None:
+    answer = await refusing.post(SMS, content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code in {400, 422}, answer.text
     is_problem(answer, answer.status_code)
 
 
 @pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-async def test_a_moment_outside_of_the_calendar_is_refused(client: httpx.AsyncClient, since: str) -> None:
+async def test_a_moment_outside_of_the_calendar_is_refused(refusing: httpx.AsyncClient, since: str) -> None:
     for path in (SMS, f"{SMS}/outgoing"):
-        is_problem(await client.get(path, params={"since": since}), 422)
+        is_problem(await refusing.get(path, params={"since": since}), 422)
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET ", b"GET / HTTP/1.1\r\nHost: x"], ids=["nothing", "word", "half"])

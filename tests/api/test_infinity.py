@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -37,20 +38,40 @@ ASKED = {
 }
 
 
-@pytest_asyncio.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def world(store: Store, tmp_path: Path) -> AsyncIterator[World]:
     async with site(store, tmp_path) as made:
         yield made
 
 
-@pytest_asyncio.fixture
-async def peer(tmp_path: Path) -> AsyncIterator[InfinityPeer]:
-    async with await InfinityPeer.start(tmp_path, Account(token="access-token", tenant="1")) as made:
-        await made.behave(talk_seconds=None)
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One for all requests that change nothing, because each is refused."""
+    folder = tmp_path_factory.mktemp("refusing")
+    with closing(Store.open(f"sqlite:///{folder}/store.db")) as store:
+        async with site(store, folder) as made:
+            yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InfinityPeer]:
+    folder = tmp_path_factory.mktemp("platform")
+    async with await InfinityPeer.start(folder, Account(token="access-token", tenant="1")) as made:
         yield made
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
+async def peer(started: InfinityPeer) -> InfinityPeer:
+    """The platform, which has forgotten what was before."""
+    await started.forget()
+    await started.behave(talk_seconds=None)
+    return started
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def platform(store: Store, tmp_path: Path, peer: InfinityPeer) -> AsyncIterator[World]:
     """A site whose platform answers."""
     async with site(store, tmp_path, of_tenant("acme", apiUrl=peer.url), of_tenant("globex")) as made:
@@ -160,7 +181,7 @@ async def test_those_who_wait_take_no_connection_from_the_platforms_word(platfor
             await asyncio.sleep(0.01)
 
 
-def test_long_requests_leave_connections_for_others() -> None:
+async def test_long_requests_leave_connections_for_others() -> None:
     assert PLACING.total + STREAMS.total < server.CONNECTIONS
 
 
@@ -209,12 +230,12 @@ async def test_a_tenant_that_is_disabled_or_unknown_takes_no_call(world: World) 
     ],
     ids=lambda value: str(value)[:40],
 )
-async def test_a_wrong_request_is_named(world: World, changes: dict[str, Any], field: str) -> None:
-    answer = await call(world, "everything", **changes)
+async def test_a_wrong_request_is_named(refusing: World, changes: dict[str, Any], field: str) -> None:
+    answer = await call(refusing, "everything", **changes)
     is_problem(answer, 422)
     assert all(error["field"].startswith(f"body.{field}") for error in answer.json()["errors"]), answer.text
     assert answer.json()["errors"]
-    assert (await world.ask("everything", "GET", "/call-records")).json()["items"] == []
+    assert (await refusing.ask("everything", "GET", "/call-records")).json()["items"] == []
 
 
 GONE = "call-" + "0" * 20
