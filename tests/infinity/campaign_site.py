@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -195,14 +195,17 @@ async def platform(directory: Path, callbacks: str, **account: Any) -> AsyncIter
 
 @asynccontextmanager
 async def served(
-    store: Store, directory: Path, timing: Timing = FAST
+    store: Store, peer: InfinityPeer, timing: Timing = FAST
 ) -> AsyncIterator[tuple[CampaignSite, InfinityPeer]]:
-    """A running site and its platform."""
+    """A running site and its platform, which has forgotten what was before."""
     site = CampaignSite(store, timing)
-    async with AsyncExitStack() as stack:
-        callbacks = await stack.enter_async_context(Callbacks(site.desk.change).listening())
-        peer = await stack.enter_async_context(platform(directory, callbacks.url))
-        yield await stack.enter_async_context(site.running()), peer
+    async with Callbacks(site.desk.change).listening() as callbacks:
+        await peer.ask("listening", on=True)
+        await peer.forget()
+        await peer.account(url=callbacks.url)
+        async with site.running():
+            yield site, peer
+        await peer.forget()
 
 
 async def called(peer: InfinityPeer) -> Counter[str]:

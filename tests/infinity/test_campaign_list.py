@@ -96,7 +96,7 @@ def test_a_list_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_header_of_any_length_is_read_in_one_go() -> None:
     with pytest.raises(BadListError, match="20 columns at most"):
-        destinations(",".join(f"x{n}" for n in range(1_000_000)))
+        destinations(",".join(f"x{n}" for n in range(100_000)))
 
 
 def test_what_is_wrong_repeats_nothing_of_the_list() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import sqlalchemy as sa
 
 from dialplane.resources.conditions import Kept
@@ -22,14 +23,34 @@ from dialplane.services.infinity.tables.do_not_call import WHOLE_SITE, By
 from dialplane.services.infinity.tenant import Tenant, tenants
 from dialplane.store import Store
 from testbed.infinity.peer import InfinityPeer
-from tests.infinity.campaign_site import FAST, CampaignSite, called, campaign, most_live, number, served, tenant, view
+from tests.infinity.campaign_site import (
+    FAST,
+    CampaignSite,
+    called,
+    campaign,
+    most_live,
+    number,
+    platform,
+    served,
+    tenant,
+    view,
+)
 
 Served = tuple[CampaignSite, InfinityPeer]
 
 
-@pytest.fixture
-async def both(store: Store, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(store, tmp_path) as found:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def peer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InfinityPeer]:
+    async with platform(tmp_path_factory.mktemp("platform"), "http://127.0.0.1:1/") as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def both(store: Store, peer: InfinityPeer) -> AsyncIterator[Served]:
+    async with served(store, peer) as found:
         yield found
 
 
@@ -443,7 +464,7 @@ async def test_a_campaign_whose_store_is_lost_calls_nobody_a_second_time(both: S
 @pytest.mark.parametrize(
     ("status", "begun"), [({"phase": "Waiting", "dialed": 0}, ""), ({"phase": "Paused", "dialed": 1}, "Paused")]
 )
-def test_a_campaign_has_begun_once_it_has_called_somebody(status: dict[str, Any], begun: str) -> None:
+async def test_a_campaign_has_begun_once_it_has_called_somebody(status: dict[str, Any], begun: str) -> None:
     metadata = {"name": "dunning", "uid": "uid-1"}
     frame = {"apiVersion": "dialplane.io/v1alpha1", "kind": "Campaign", "metadata": metadata, "spec": {}}
     assert parse({**frame, "status": status}).begun == begun
@@ -534,9 +555,9 @@ async def test_a_round_costs_the_same_few_statements_however_long_the_list(store
     await site.provider.close()
 
 
-async def test_who_is_given_back_by_another_process_is_called_after_all(store: Store, tmp_path: Path) -> None:
+async def test_who_is_given_back_by_another_process_is_called_after_all(store: Store, peer: InfinityPeer) -> None:
     timing = replace(FAST, given_up=timedelta(hours=1), recount=0.2)
-    async with served(store, tmp_path, timing) as (site, peer):
+    async with served(store, peer, timing) as (site, _):
         resources = tenant(peer.url), campaign(people=1)
         await site.show(resources[0], campaign(people=1, paused=True))
         await site.until(lambda p: p.total == 1)
