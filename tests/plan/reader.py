@@ -5,6 +5,9 @@ appended values. It shares no code with the renderer.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
+
+_BLANKS_OR_CONTROLS = "".join(map(chr, range(33)))
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Reading:
     """Comments that do not begin their line: a value that was cut."""
 
 
+@lru_cache(512)
 def read(text: str) -> Reading:
     lines: list[Line] = []
     sections: list[str] = []
@@ -32,7 +36,7 @@ def read(text: str) -> Reading:
     section = ""
     for raw in text.encode("utf-8", "surrogateescape").split(b"\n"):
         content, in_block, commented = _without_comment(raw.decode("latin-1"), in_block=in_block)
-        stripped = content.strip("".join(map(chr, range(33))))
+        stripped = content.strip(_BLANKS_OR_CONTROLS)
         cut += commented and bool(stripped)
         if not stripped:
             continue
@@ -43,7 +47,7 @@ def read(text: str) -> Reading:
             directives.append(stripped)
         else:
             name, _, value = stripped.partition("=")
-            lines.append(Line(section, name.strip(), value.removeprefix(">").strip("".join(map(chr, range(33))))))
+            lines.append(Line(section, name.strip(), value.removeprefix(">").strip(_BLANKS_OR_CONTROLS)))
     return Reading(tuple(lines), tuple(sections), tuple(directives), cut)
 
 

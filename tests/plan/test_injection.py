@@ -15,6 +15,7 @@ from dialplane.reconcile.template_dir import load
 from tests.plan.modems import MODEM_SECRETS, MODEMS
 from tests.plan.office import manifest, office, snapshot
 from tests.plan.reader import caller_id, mailbox, read
+from tests.properties import tries
 
 HOSTILE = st.one_of(
     st.text(max_size=40),
@@ -35,9 +36,10 @@ MARK = "qX7"
 PLANNER = Planner(load())
 OFFICE, OFFICE_SECRETS = office()
 MANIFESTS, SECRETS = [*OFFICE, *MODEMS], OFFICE_SECRETS | MODEM_SECRETS
+USUAL = PLANNER.plan(snapshot(MANIFESTS, SECRETS)).files
 
 
-@settings(max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(4_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(HOSTILE)
 def test_whatever_is_escaped_reads_back_as_it_was_on_one_line(value: str) -> None:
     try:
@@ -80,7 +82,7 @@ def _shape(files: dict[str, str]) -> dict[str, tuple[tuple[str, ...], tuple[str,
 
 
 @pytest.mark.parametrize("number", range(len(FIELDS)))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(10), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(value=HOSTILE)
 def test_a_hostile_field_is_refused_or_stays_within_its_value(number: int, value: str) -> None:
     index, path = FIELDS[number]
@@ -95,10 +97,9 @@ def test_a_hostile_field_is_refused_or_stays_within_its_value(number: int, value
 
 
 @pytest.mark.parametrize(("name", "key"), SECRET_FIELDS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(value=HOSTILE)
 def test_a_hostile_secret_changes_no_line_but_its_own(name: str, key: str, value: str) -> None:
-    usual = _shape(dict(PLANNER.plan(snapshot(MANIFESTS, SECRETS)).files))
     value = f"{value}{MARK}"
     plan = PLANNER.plan(snapshot(MANIFESTS, {**SECRETS, name: {**SECRETS[name], key: value}}))
     said = [str(p) for found in plan.problems.values() for p in found]
@@ -107,7 +108,7 @@ def test_a_hostile_secret_changes_no_line_but_its_own(name: str, key: str, value
     else:
         seen = _shape(dict(plan.files))
         assert {p: (len(s), names) for p, (s, names) in seen.items()} == {
-            p: (len(s), names) for p, (s, names) in usual.items()
+            p: (len(s), names) for p, (s, names) in _shape(dict(USUAL)).items()
         }
 
 
@@ -124,10 +125,9 @@ NAMES = st.one_of(
     ),
 )  # fmt: skip
 DESK = next(m for m in MANIFESTS if m["kind"] == "Extension" and "voicemail" in m["spec"])
-USUAL = PLANNER.plan(snapshot(MANIFESTS, SECRETS)).files
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(NAMES)
 def test_a_name_is_read_as_it_is_written_and_nothing_but_a_name_changes(name: str) -> None:
     manifests = [m if m is not DESK else {**m, "spec": {**m["spec"], "displayName": name}} for m in MANIFESTS]
@@ -161,18 +161,17 @@ def test_a_name_is_read_as_it_is_written_and_nothing_but_a_name_changes(name: st
                 assert not changed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(50), deadline=None)
 @given(kind=st.sampled_from(["Dongle", "Notifier", "SmsMessage"]), name=HOSTILE, value=HOSTILE)
 def test_whatever_a_resource_is_called_it_opens_no_section_of_another(kind: str, name: str, value: str) -> None:
     named = next(m for m in MODEMS if m["kind"] == kind)
     made = manifest(kind, name, named["spec"] | ({"text": value} if kind == "SmsMessage" else {}))
     plan = PLANNER.plan(snapshot([*MANIFESTS, made], SECRETS))
-    known = PLANNER.plan(snapshot(MANIFESTS, SECRETS)).files
     for path in ("dongle.conf", "quectel.conf"):
-        assert {*read(plan.files[path]).sections} - {*read(known[path]).sections} <= {f"[{name}]"}
+        assert {*read(plan.files[path]).sections} - {*read(USUAL[path]).sections} <= {f"[{name}]"}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tries(15), deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_the_input_means_nothing(random: Any) -> None:
     shuffled = list(MANIFESTS)

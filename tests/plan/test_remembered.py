@@ -24,6 +24,7 @@ from dialplane.resources.snapshot import Snapshot
 from tests.plan.modems import MODEMS
 from tests.plan.office import manifest, snapshot
 from tests.plan.rich import ASTERISK, CARRIER, DESK, MANIFESTS, SECRETS, rich
+from tests.properties import tries
 from tests.resources.examples import MINIMAL
 
 TEMPLATES = load()
@@ -208,7 +209,7 @@ class Histories(RuleBasedStateMachine):
 
 TestAnyHistory = Histories.TestCase
 TestAnyHistory.settings = settings(
-    max_examples=25,
+    max_examples=tries(10),
     stateful_step_count=20,
     deadline=None,  # a plan takes what the machine gives it
     suppress_health_check=[HealthCheck.too_slow],
