@@ -91,6 +91,14 @@ class Site:
         await eventually(holds, within, why=lambda: dict(self.service.reports()))
         return time.monotonic() - began
 
+    async def looks(self, times: int) -> None:
+        """Have the modems looked at again, so often, instead of every few seconds."""
+        modems = self.service._modems
+        for _ in range(times):
+            seen = modems.fleet
+            modems.again.set()
+            await self.until(lambda seen=seen: modems.fleet is not seen)  # type: ignore[misc]
+
     async def is_online(self, *names: str, within: float = 10.0) -> None:
         wanted = names or [each["metadata"]["name"] for each in self.gateway.dongles]
         await self.until(lambda: all(self.online(name) == ("True", "Online") for name in wanted), within=within)

@@ -12,8 +12,11 @@ from pytest import TempPathFactory  # noqa: PT013 -- the type's only public plac
 
 from bench.gsm import SITE, Gateway, dongle, imei, rendered
 from dialplane.resources.conditions import ConditionType
+from dialplane.services.sms.tables import outgoing
+from dialplane.services.sms.tables.outgoing import Outgoing
 from dialplane.store import Store, StoreUnavailable, events
 from testbed.asterisk import AsteriskInstance
+from tests.eventually import eventually
 from tests.sms.rig import Site, message
 
 DONGLES = [dongle(number, group="out", sms={"perMinute": 120}) for number in range(2)]
@@ -137,8 +140,15 @@ async def test_after_an_error_that_may_mean_sent_no_other_modem_is_asked(site: S
     await site.peer.ask("refuse", error="Queue error")
     site.send(message("hello", dongleGroup="out"))
     await site.until(lambda: site.phase("hello") == "Unknown")
-    await asyncio.sleep(2)
-    assert await site.peer.sent() == []
+    await others_go_out(site)
+
+
+async def others_go_out(site: Site) -> None:
+    """They do, from either modem, and they alone."""
+    names = ("gsm-0", "gsm-1")
+    site.send(*(message(f"by-{name}", f"by {name}", dongle=name) for name in names))
+    await site.until(lambda: all(site.phase(f"by-{name}") == "Delivered" for name in names))
+    assert sorted(each["text"] for each in await site.peer.sent()) == [f"by {name}" for name in names]
 
 
 async def test_a_lost_answer_is_never_sent_again_and_a_report_clears_it_up(site: Site) -> None:
@@ -200,36 +210,45 @@ async def test_validity_begins_when_the_message_is_written(site: Site) -> None:
 
 
 async def test_who_no_longer_leads_sends_nothing(gateway: Gateway, store: Store) -> None:
-    site, leading = Site(gateway, store), [True]
+    site, leading, asked = Site(gateway, store), [True], list[None]()
+
+    def leads() -> bool:
+        asked.append(None)
+        return leading[0]
+
     async with site.running():
         await site.is_online()
-        view = replace(gateway.view(message("hello")), leads=lambda: leading[0])
+        view = replace(gateway.view(message("hello")), leads=leads)
         leading[0] = False
         site.service.observe(view)
-        await asyncio.sleep(2)
+        asked.clear()
+        await site.until(lambda: len(asked) >= 5)
         assert await gateway.peer.sent() == []
         leading[0] = True
         await site.until(lambda: site.phase("hello") == "Delivered")
 
 
 async def test_a_message_that_is_deleted_in_time_is_not_sent(gateway: Gateway, store: Store) -> None:
+    async def kept() -> tuple[Outgoing, ...]:
+        return await store.call(outgoing.of_resources, SITE)
+
     site = Site(gateway, store)
     await gateway.peer.unplug(imei(0))
     async with site.running():
         site.send(message("hello"))
         await site.until(lambda: site.ready("hello") == ("Unknown", "Queued") and bool(site.phase("hello")))
-        del site.messages["hello"]
-        site.show()
-        await asyncio.sleep(1)
+        site.withdraw("hello")
+        await eventually(kept, holds=lambda found: all(each.finished_at for each in found))
         await gateway.peer.plug(imei(0), "262000000000000")
         await site.is_online()
-        await asyncio.sleep(1.5)
-    assert await gateway.peer.sent() == []
+        await others_go_out(site)
 
 
 async def test_what_has_left_the_modem_is_sent_until_the_network_says_more(site: Site) -> None:
-    await site.peer.ask("outcome", name="delivered", after=12)
+    await site.peer.ask("outcome", name="delivered", after=5)
     site.send(message("hello"))
+    await site.until(lambda: "has it" in str(site.said("SmsMessage", "hello")))
+    await site.looks(3)
     await site.until(lambda: site.phase("hello") == "Sent")
     assert site.ready("hello") == ("Unknown", "Sent")
     assert site.fields("SmsMessage", "hello").get("finishedAt") is None
@@ -239,7 +258,8 @@ async def test_what_has_left_the_modem_is_sent_until_the_network_says_more(site:
 async def test_what_stays_in_the_modem_is_not_sent(site: Site) -> None:
     await site.peer.ask("stuck", imei=imei(0))
     site.send(message("hello"))
-    await asyncio.sleep(10)
+    await site.until(lambda: "has it" in str(site.said("SmsMessage", "hello")))
+    await site.looks(4)
     assert site.ready("hello") == ("Unknown", "Queued")
 
 
@@ -249,17 +269,16 @@ async def test_a_modem_that_was_pulled_out_may_have_sent_or_not(site: Site) -> N
     await site.until(lambda: "has it" in str(site.said("SmsMessage", "hello")))
     await site.peer.unplug(imei(0))
     await site.peer.plug(imei(0), "262000000000000")
-    await asyncio.sleep(10)
+    await site.looks(4)
     assert site.ready("hello") == ("Unknown", "Queued")
 
 
 async def test_a_dongle_sends_no_faster_than_it_may(asterisk: AsteriskInstance, tmp_path: Path, store: Store) -> None:
-    slow = [dongle(0, sms={"perMinute": 20})]
+    slow = [dongle(0, sms={"perMinute": 60})]  # one in 1.3 s (`test_pacing`)
     async with Gateway.on(asterisk, tmp_path, slow) as gateway, Site(gateway, store).running() as site:
         await site.is_online()
-        site.send(*(message(f"m{number}") for number in range(5)))
-        await asyncio.sleep(9)
-        assert 2 <= len(await gateway.peer.sent()) <= 4
+        site.send(*(message(f"m{number}") for number in range(3)))
+        assert await site.until(lambda: site.phases() == ["Delivered"] * 3) > 2.5
 
 
 async def test_the_queue_of_one_modem_never_holds_up_another(site: Site) -> None:
