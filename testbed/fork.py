@@ -19,7 +19,7 @@ from pathlib import Path
 
 from testbed.process import Child, die_with_parent
 
-_PRELOADED = (
+PRELOADED = [
     *("alembic.command", "apprise", "httpx", "psycopg"),
     *("sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
     *(
@@ -28,9 +28,10 @@ _PRELOADED = (
         "dialplane.kube.operator",
         "dialplane.reconcile.site",
     ),
-)
-"""What `run` and `operator` import at their start. Of services the libraries alone: that they bring their modules, with
-their metrics, is for the tests to see."""
+]
+"""What the server imports, of which a process has one: set before the first is forked. It is what `run` and `operator`
+import at their start. Of services the libraries alone: that they bring their modules, with their metrics, is for the
+tests to see."""
 _ENVIRONMENT_READ_BY = ("kubernetes.aio.config.kube_config",)
 """What reads the environment when it is imported, and shall read that of the new process."""
 _LOOK_SECONDS = 0.01
@@ -81,7 +82,7 @@ def start(
     Its session is its own, and it ends with this process. ``env`` is added to this process's environment.
     """
     task = (entry, list(arguments), str(output), {**os.environ, **env}, str(cwd))
-    process = _server().Process(target=_run, args=task, daemon=True)
+    process = server().Process(target=_run, args=task, daemon=True)
     process.start()
     # Until it has a session of its own it could not be stopped with what it starts.
     while process.exitcode is None and not _leads_its_group(process.pid):
@@ -97,9 +98,10 @@ def _leads_its_group(pid: int | None) -> bool:
 
 
 @cache
-def _server() -> ForkServerContext:
+def server() -> ForkServerContext:
+    """Return what starts forked processes."""
     context = ForkServerContext()
-    context.set_forkserver_preload(list(_PRELOADED))
+    context.set_forkserver_preload(PRELOADED)
     return context
 
 

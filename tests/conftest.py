@@ -40,6 +40,7 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("GOGC", GO_MEMORY)
     fork.is_on = True
+    fork.PRELOADED.append("tests.preloaded")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ A command that starts Python takes half a second of CPU time, of which its impor
 itself (`tests/cli/test_imports.py`), or signals, starts Python.
 """
 
-import multiprocessing
 import os
 import pty
 import select
@@ -18,10 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from dialplane.cli.app import main
+from testbed import fork
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.preloaded"])
-"""What takes long to import is imported once in each worker, by the process that the others are forks of."""
 LIMIT = 60
 """Seconds for a command that ends by itself."""
 
@@ -32,7 +29,7 @@ def start(
     """Start `dialplane` with these file descriptors as its input, output and errors, and this whole environment."""
     ends = [Connection(os.dup(stream)) for stream in streams]
     around = dict(os.environ if env is None else env)
-    started = FORKS.Process(target=_run, args=(arguments, ends, str(cwd or Path.cwd()), around), daemon=True)
+    started = fork.server().Process(target=_run, args=(arguments, ends, str(cwd or Path.cwd()), around), daemon=True)
     started.start()
     for end in ends:
         end.close()

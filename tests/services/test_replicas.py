@@ -22,8 +22,8 @@ from dialplane.cli.replica_process import STOP_WITHIN
 from dialplane.services import registry
 from dialplane.services.contract import Role
 from dialplane.store import Store
+from testbed import fork
 from tests.eventually import eventually
-from tests.forks import FORKS
 from tests.services.beacons import SITE, Leader, beacons, run_command, run_leader
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ OTHERS = {
 @contextmanager
 def process(target: Callable[..., None], *arguments: object) -> Iterator[BaseProcess]:
     """Run a function of `tests.services.beacons` as a process of its own."""
-    started = FORKS.Process(target=target, args=arguments, daemon=True)
+    started = fork.server().Process(target=target, args=arguments, daemon=True)
     started.start()
     try:
         yield started
@@ -55,7 +55,7 @@ def process(target: Callable[..., None], *arguments: object) -> Iterator[BasePro
 @contextmanager
 def leader_process(log: Path, url: str) -> Iterator["LeaderProcess"]:
     """Run a leader as a process of its own."""
-    ours, theirs = FORKS.Pipe()
+    ours, theirs = fork.server().Pipe()
     with process(run_leader, str(log), url, theirs) as started, ours, theirs:
         yield LeaderProcess(started, ours)
 
