@@ -41,6 +41,7 @@ FOREIGN = {
     "--for": "kubectl wait",
     "--groups": "usermod",
     "--no-ask-password": "systemctl",
+    "--prune": "kubectl apply",
     "--server-side": "kubectl apply",
     "--only": "python -m bench soak",
     "--overwrite": "kubectl annotate",

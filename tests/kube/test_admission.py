@@ -9,10 +9,8 @@ import base64
 import importlib
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,9 @@ import yaml
 
 import testbed.helm
 from testbed import ports
+from testbed.fork import start
 from testbed.kube.server import ApiServer, KubectlError
 from testbed.manifests import Manifest, condition, manifest
-from testbed.process import die_with_parent
 from tests.eventually import eventually
 from tests.kube.conftest import OPERATOR, Site, rules
 
@@ -40,45 +38,39 @@ def phone(name: str, number: str = "101", **spec: Any) -> Manifest:
     return manifest("Extension", name, number=number, credentialsSecretRef={"name": f"{name}-sip"}, **spec)
 
 
-@dataclass
 class Reviewed:
-    """A namespace whose changes are reviewed."""
+    """A namespace whose changes are reviewed by an operator that writes its log into the folder."""
 
-    site: Site
-    folder: Path
-    port: int
-    metrics: int
-    popen: subprocess.Popen[bytes] | None = field(default=None)
+    def __init__(self, site: Site, folder: Path, port: int, metrics: int) -> None:
+        self.site, self.folder, self.port, self._metrics = site, folder, port, metrics
 
     def start(self) -> None:
         """The operator, once it answers reviews."""
+        words = (
+            "operator",
+            f"--namespace={NAMESPACE}",
+            "--lease=",
+            f"--config-dir={self.folder / 'etc'}",
+            f"--metrics-address={ports.LOOPBACK}:{self._metrics}",
+            f"--webhook-listen={ports.LOOPBACK}:{self.port}",
+            f"--webhook-cert={self.folder / 'tls.crt'}",
+            f"--webhook-key={self.folder / 'tls.key'}",
+        )
         kubeconfig = self.site.server.kubeconfig(OPERATOR, namespace=NAMESPACE)
-        webhook = [
-            f"--webhook-{name}={self.folder / f'tls.{suffix}'}" for name, suffix in (("cert", "crt"), ("key", "key"))
-        ]
-        with (self.folder / "log").open("ab") as log:
-            self.popen = subprocess.Popen(
-                [
-                    sys.executable, "-m", "dialplane.cli", "operator", f"--namespace={NAMESPACE}", "--lease=",
-                    f"--config-dir={self.folder / 'etc'}", f"--metrics-address={ports.LOOPBACK}:{self.metrics}",
-                    f"--webhook-listen={ports.LOOPBACK}:{self.port}", *webhook,
-                ],
-                env={**os.environ, "KUBECONFIG": str(kubeconfig), "ASTERISK_AMI_PORT": "1"},
-                stderr=log,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 -- as testbed.process does
-            )  # fmt: skip
+        env = {"KUBECONFIG": str(kubeconfig), "ASTERISK_AMI_PORT": "1"}
+        self._process = start("dialplane.cli:main", words, output=self.folder / "log", env=env, cwd=self.folder)
         self.until(lambda: "webhook_serves" in self.log and "barrier_passed" in self.log)
 
-    def kill(self) -> None:
-        """As `kill -9` does; the log begins anew."""
-        assert self.popen is not None
-        self.popen.send_signal(signal.SIGKILL)
-        self.popen.wait()
-        (self.folder / "log").unlink()
+    def end(self, sig: signal.Signals) -> int | None:
+        """The exit code."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, sig)
+        self._process.join(20)
+        return self._process.exitcode
 
     @property
     def log(self) -> str:
-        return (self.folder / "log").read_text()
+        return (self.folder / "log").read_text() if (self.folder / "log").exists() else ""
 
     def until(self, condition: Callable[[], object]) -> None:
         asyncio.run(eventually(condition, why=lambda: self.log))
@@ -109,14 +101,12 @@ def reviewed(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         change = [{"op": "replace", "path": "/webhooks/0/clientConfig/service/port", "value": made.port}]
         site.ok(server.rest().request("PATCH", path, change, content_type="application/json-patch+json"))
         made.start()
-        made.apply(manifest("Asterisk", "pbx"), phone("ann"))
         site.secret("ann-sip", username="101", password="x")
-        made.until(lambda: condition(site.get("Extension", "ann"), "Accepted").get("status") == "True")
+        made.apply(manifest("Asterisk", "pbx"), phone("ann"))
         made.until(lambda: refused(lambda: made.apply(phone("probe"), options=("--dry-run=server",))))
         yield made
-        assert made.popen is not None
-        made.popen.kill()
-        made.popen.wait()
+        assert made.end(signal.SIGTERM) == 0, made.log
+        assert "kopf_stops_late" not in made.log
         site.ok(server.request("DELETE", path))
 
 
@@ -171,12 +161,10 @@ def test_another_namespace_is_untouched(reviewed: Reviewed, site: Site) -> None:
 
 
 def test_after_kill_9_everything_passes_and_is_judged_when_somebody_is_back(reviewed: Reviewed) -> None:
-    reviewed.kill()
+    assert reviewed.end(signal.SIGKILL) == -signal.SIGKILL
+    (reviewed.folder / "log").unlink()
+    reviewed.site.secret("zoe-sip", username="101", password="x")
     reviewed.apply(phone("zoe"))
     reviewed.start()
-    reviewed.until(
-        lambda: condition(reviewed.site.get("Extension", "zoe"), "Accepted").get("reason") == "SecretMissing"
-    )
-    reviewed.site.secret("zoe-sip", username="101", password="x")
     reviewed.until(lambda: condition(reviewed.site.get("Extension", "zoe"), "Accepted").get("reason") == "Conflict")
     assert "denied the request" in refused(lambda: reviewed.apply(phone("bob")))

@@ -18,6 +18,7 @@ from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Reason
 from dialplane.resources.references import secret_refs
 from dialplane.resources.snapshot import Snapshot
 from tests.plan.office import manifest
+from tests.properties import tries
 from tests.resources.examples import MINIMAL
 
 TEMPLATES = load()
@@ -105,7 +106,7 @@ def secrets_of(resources: Mapping[Key, Resource]) -> dict[str, Mapping[str, Secr
     return kept
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(site=st.lists(OLD, max_size=9), change=ANY, lost=st.sets(st.sampled_from(NAMES["Extension"])), data=st.data())
 def test_a_change_is_refused_exactly_where_the_plan_would_mark_it(
     site: list[Resource], change: tuple[str, str, dict[str, Any]], lost: set[str], data: st.DataObject
