@@ -22,7 +22,7 @@ main(sys.argv[1:])
 """
 """Runs a command; the last line of its standard error is what was imported, and the files whose source was read."""
 SERVICES = {
-    *("aioari", "alembic", "apprise", "dulwich", "fastapi", "httpx", "kubernetes", "panoramisk"),
+    *("aioari", "alembic", "apprise", "dulwich", "fastapi", "httpx", "kopf", "kubernetes", "panoramisk"),
     *("prometheus_client", "sqlalchemy", "starlette", "structlog", "tenacity", "uvicorn", "watchfiles"),
 }
 """What serves a site, or reaches other machines."""

@@ -51,6 +51,8 @@ class Miniature:
     absent: set[str] = field(default_factory=set)
     """Plurals that are not served."""
     allowed: bool = True
+    slow: list[float] = field(default_factory=list)
+    """Seconds that the next LISTs of extensions take."""
     page: int = 0
     """Objects on a page, however many were asked for."""
     since: list[str] = field(default_factory=list)
@@ -122,6 +124,8 @@ class Miniature:
             return _refusal(404)
         if "watch" in request.query:
             return await self._watch(request, PLURALS[plural])
+        if self.slow and PLURALS[plural] == EXTENSION:
+            await asyncio.sleep(self.slow.pop(0))
         return self._list(request.query, PLURALS[plural])
 
     def _list(self, query: Mapping[str, str], kind: str) -> web.Response:

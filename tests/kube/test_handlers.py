@@ -9,7 +9,7 @@ import pytest
 
 from dialplane.kube import handlers
 from dialplane.kube.errors import HandlersEndedError, KindNotServedError
-from tests.kube.miniature import Miniature, opened
+from tests.kube.miniature import Door, Miniature, opened
 from tests.kube.world import EXTENSION
 
 
@@ -44,8 +44,10 @@ async def test_kopf_that_ends_by_itself_ends_the_process_and_leaves_no_watcher_b
     async with opened(server) as door:
         await door.until(lambda: door.inventory.passed and server.since)
 
-        async def broken(*_: Any) -> dict[str, str]:
-            raise RuntimeError("as told")
+        async def broken(_: str, path: str) -> dict[str, str]:
+            if path.endswith("extensions"):
+                raise RuntimeError("as told")
+            return {}
 
         door.session._api.authorization = broken  # type: ignore[method-assign]
         server.cut()
@@ -64,6 +66,19 @@ async def test_kopf_that_stands_still_ends_the_process(monkeypatch: pytest.Monke
             await door.until(lambda: False)
 
 
+async def stop_after(door: Door, steps: int, before: set[asyncio.Task[Any]]) -> None:
+    """Stop the handlers so many turns of the loop later."""
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    started = time.monotonic()
+    door.running.cancel()
+    await asyncio.wait({door.running})
+    assert time.monotonic() - started < 1.0
+    assert door.running.cancelled()
+    left = {task.get_name() for task in asyncio.all_tasks() - before}
+    assert not {name for name in left if "watcher" in name or "cheduler" in name}, left
+
+
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8, 20, 100])
 async def test_a_stop_at_any_moment_of_the_start_is_quick_and_leaves_no_task(steps: int) -> None:
     server = Miniature()
@@ -71,15 +86,24 @@ async def test_a_stop_at_any_moment_of_the_start_is_quick_and_leaves_no_task(ste
         server.world.put(EXTENSION, f"e{number}")
     before = asyncio.all_tasks()
     async with opened(server) as door:
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        started = time.monotonic()
-        door.running.cancel()
-        await asyncio.wait({door.running})
-        assert time.monotonic() - started < 1.0
-        assert door.running.cancelled()
-    left = {task.get_name() for task in asyncio.all_tasks() - before}
-    assert not {name for name in left if "watcher" in name or "scheduler" in name.lower()}, left
+        await stop_after(door, steps, before)
+
+
+@pytest.mark.parametrize("trouble", ["cut", "forgotten", "kind gone", "outage"])
+@pytest.mark.parametrize("steps", [0, 5, 30])
+async def test_a_stop_after_a_watch_failed_is_quick_and_leaves_no_task(trouble: str, steps: int) -> None:
+    server = Miniature()
+    before = asyncio.all_tasks()
+    async with opened(server) as door:
+        await door.until(lambda: door.inventory.passed and server.since)
+        if trouble == "forgotten":
+            await server.forget()
+        elif trouble == "kind gone":
+            server.absent.add("extensions")
+        elif trouble == "outage":
+            server.watches += [503] * 50
+        server.cut()
+        await stop_after(door, steps, before)
 
 
 async def test_kopf_takes_no_signal() -> None:

@@ -129,6 +129,15 @@ async def test_a_ghost_that_kopf_has_yet_to_hand_on_is_none_either() -> None:
         assert door.inventory.held(BOB) is not None
 
 
+async def test_a_list_that_is_not_answered_in_time_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kopf_session, "LIST_TIMEOUT", 0.05)
+    server = Miniature(slow=[10, 10])
+    server.world.put(EXTENSION, "ann")
+    async with opened(server) as door:
+        await door.until(lambda: door.inventory.passed)
+    assert server.lists == 1
+
+
 async def test_pages_that_expire_are_replaced_by_one_that_holds_everything() -> None:
     server = Miniature(page=1, refusals=[410])
     for name in ("ann", "bob", "eve"):

@@ -98,6 +98,17 @@ def test_ctrl_c_ends_everything_at_once_with_code_0(launch: Launch) -> None:
         ends_at_once(process, signal.SIGINT)
 
 
+def test_sigterm_at_any_moment_of_the_start_ends_it_at_once_with_code_0(site: Site, launch: Launch) -> None:
+    """Of five that compete for the lease; `test_handlers` asks it of more moments. Before its first word none began."""
+    for number in range(101, 121):
+        site.extension(f"ext-{number}", str(number))
+    processes = [launch() for _ in range(5)]
+    for seconds, process in zip((0.0, 0.05, 0.15, 0.4, 1.0), processes, strict=True):
+        process.until("operator_starting", 60)
+        time.sleep(seconds)
+        ends_at_once(process, signal.SIGTERM)
+
+
 def test_a_signal_while_the_lease_is_waited_for_ends_the_process_too(launch: Launch) -> None:
     launch().until("round=1")
     waiting = launch()

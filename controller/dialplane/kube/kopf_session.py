@@ -164,7 +164,8 @@ class KopfSession:
                     return await self._watch(address, pace, request, handler)
                 return await self._list(address, request, handler)
             except ApiError as error:
-                log.warning("watch_interrupted", kind=what, error=str(error), retry_seconds=pace.failed())
+                wait = pace.failed()
+                log.warning("watch_interrupted", kind=what, error=str(error), retry_seconds=wait)
             except FatalError as error:
                 pace.failed()
                 self._fail(error)
@@ -295,4 +296,5 @@ class KopfSession:
             pace.failed()
             log.info("watch_lists_anew", kind=kind, error=str(error))
         else:
-            log.warning("watch_interrupted", kind=kind, error=str(error), retry_seconds=pace.failed())
+            wait = pace.failed()
+            log.warning("watch_interrupted", kind=kind, error=str(error), retry_seconds=wait)
