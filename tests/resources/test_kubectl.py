@@ -77,8 +77,9 @@ def test_one_word_lists_every_kind(server: ApiServer) -> None:
 
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()))
 def test_what_is_applied_twice_is_unchanged(server: ApiServer, example: str) -> None:
-    server.kubectl("create", "namespace", example)
-    apply = ("apply", "--namespace", example, "-f", str(EXAMPLES / example))
+    namespace = f"applied-{example}"
+    server.kubectl("create", "namespace", namespace)
+    apply = ("apply", "--namespace", namespace, "-f", str(EXAMPLES / example))
     assert all(line.endswith(" created") for line in server.kubectl(*apply).splitlines())
     # Kubernetes keeps a Secret's stringData as data, so that some versions of kubectl find a difference in every one.
     again = [line for line in server.kubectl(*apply).splitlines() if not line.startswith("secret/")]

@@ -180,7 +180,7 @@ async def start(
     installation = names.installation() if names else None
     async with AsteriskInstance(directory / "asterisk", installation=installation) as asterisk:
         if kind == "kube":
-            namespace = Namespace(get_server(), f"site-{next(_SERIAL)}")
+            namespace = Namespace(get_server(), f"system-{next(_SERIAL)}")
             door: Door = Kube(directory / "door", asterisk, namespace, **options)
         else:
             door = Standalone(directory / "door", asterisk, **options)
