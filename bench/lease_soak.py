@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import json
 import random
-import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
@@ -21,6 +20,7 @@ from dialplane.services.infinity.lease import LeaseDesk
 from dialplane.services.infinity.tables import pools
 from dialplane.services.infinity.tables.pools import PoolWanted
 from dialplane.store import Store
+from testbed import fork
 from testbed.postgres import Postgres
 from testbed.process import Child
 
@@ -215,9 +215,8 @@ class _Soak:
         told = self._place / f"{worker.name}.json"
         told.touch(mode=0o600)
         told.write_text(json.dumps(asdict(task)))
-        argv = [sys.executable, "-m", "bench.lease_worker", str(told)]
-        output = self._place / f"{worker.name}.out"
-        worker.child = await Child.start(worker.name, argv, output=output, cwd=Path(__file__).parents[1])
+        output, root = self._place / f"{worker.name}.out", Path(__file__).parents[1]
+        worker.child = await fork.program(worker.name, "bench.lease_worker", [str(told)], output=output, cwd=root)
 
     async def _drain(self, store: Store) -> None:
         """What the killed ones left ends by itself, wherever a desk is."""

@@ -12,6 +12,7 @@ import random
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -113,11 +114,11 @@ async def _work(task: Task) -> None:
     store.close()
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Read the task from the file that is named: its URL has a password, which no command line may show."""
-    given = json.loads(Path(sys.argv[1]).read_text())
+    given = json.loads(Path(arguments[0]).read_text())
     asyncio.run(_work(Task(**{**given, "tenants": tuple(given["tenants"])})))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from dialplane.asterisk.ami import AmiAddress
 from dialplane.services.contract import SiteView
 from dialplane.services.sms.service import SmsService
 from dialplane.store import Store
+from testbed import fork
 from testbed.process import Child
 
 _CONFIG: Final = "service.json"
@@ -46,10 +48,9 @@ class ServiceProcess:
 
     async def start(self) -> None:
         """Start it."""
-        argv = [sys.executable, "-m", "bench.sms_process", str(self.directory / _CONFIG)]
-        output = self.directory / "service.log"
-        root = Path(__file__).parent.parent
-        self.child = await Child.start("sms service", argv, output=output, cwd=root)
+        arguments = [str(self.directory / _CONFIG)]
+        output, root = self.directory / "service.log", Path(__file__).parent.parent
+        self.child = await fork.program("sms service", "bench.sms_process", arguments, output=output, cwd=root)
 
     async def kill(self) -> None:
         """SIGKILL: nothing is tidied up."""
@@ -88,5 +89,10 @@ async def serve(config: dict[str, Any]) -> None:
     await service.run(lambda: None)
 
 
+def main(arguments: Sequence[str]) -> None:
+    """Read the configuration from the file that is named: it has passwords, which no command line may show."""
+    asyncio.run(serve(json.loads(Path(arguments[0]).read_text())))
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(json.loads(Path(sys.argv[1]).read_text())))
+    main(sys.argv[1:])

@@ -34,8 +34,8 @@ async def start_controller(
     }
     common = ("--config-dir", str(asterisk.etc / "dialplane"), "--metrics-address", f"{LOOPBACK}:{metrics_port}")
     name, environment = f"dialplane {arguments[0]}", {**ami, **(env or {})}
-    if fork.is_on and not under and "LD_PRELOAD" not in environment:
+    if not under and "LD_PRELOAD" not in environment:
         words = [*arguments, *common]
-        return await fork.child(name, "dialplane.cli:main", words, output=output, env=environment, cwd=output.parent)
+        return await fork.program(name, "dialplane.cli", words, output=output, env=environment, cwd=output.parent)
     argv = [*under, sys.executable, "-m", "dialplane.cli", *arguments, *common]
     return await Child.start(name, argv, output=output, env=environment, cwd=output.parent)

@@ -37,7 +37,7 @@ _ENVIRONMENT_READ_BY = ("kubernetes.aio.config.kube_config",)
 _LOOK_SECONDS = 0.01
 
 is_on = False
-"""Whether the controller is forked. Tests turn it on; what measures it, or shows it to a person, does not."""
+"""Whether the product is forked. Tests turn it on; what measures it, or shows it to a person, does not."""
 
 
 @dataclass
@@ -64,6 +64,21 @@ class ForkedProcess:
         while self.process.exitcode is None:  # noqa: ASYNC110 -- another process ends: no event of ours
             await asyncio.sleep(_LOOK_SECONDS)
         return self.process.exitcode
+
+
+async def program(
+    name: str,
+    module: str,
+    arguments: Sequence[str] = (),
+    *,
+    output: Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+) -> Child:
+    """Run ``python -m MODULE ARGUMENTS``, as a fork where that is on; the module's `main` takes the arguments."""
+    if is_on:
+        return await child(name, f"{module}:main", arguments, output=output, env=env or {}, cwd=cwd)
+    return await Child.start(name, [sys.executable, "-m", module, *arguments], output=output, env=env, cwd=cwd)
 
 
 async def child(

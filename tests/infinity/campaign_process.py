@@ -13,7 +13,7 @@ PEOPLE = 24
 CAMPAIGN = campaign(people=PEOPLE, agents=5)
 
 
-async def main(store: Store, url: str) -> None:
+async def serve(store: Store, url: str) -> None:
     site = CampaignSite(store)
     async with site.running():
         await site.show(tenant(url), CAMPAIGN)
@@ -21,5 +21,9 @@ async def main(store: Store, url: str) -> None:
         await asyncio.Event().wait()
 
 
+def main(_: list[str]) -> None:
+    asyncio.run(serve(Store.open(os.environ["STORE"]), os.environ["PLATFORM"]))
+
+
 if __name__ == "__main__":
-    asyncio.run(main(Store.open(os.environ["STORE"]), os.environ["PLATFORM"]))
+    main([])

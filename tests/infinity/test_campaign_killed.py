@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from dialplane.services.infinity.lease import LeaseDesk
 from dialplane.services.infinity.tables import destinations
 from dialplane.services.infinity.tables.destinations import Counts
 from dialplane.store import Store
+from testbed import fork
 from testbed.infinity.peer import InfinityPeer
 from testbed.process import Child
 from tests.infinity.campaign_process import CAMPAIGN, PEOPLE
@@ -30,8 +30,7 @@ async def process(directory: Path, name: str, store_url: str, url: str) -> Async
     output = directory / f"{name}.log"
     output.write_text("")
     env = {"STORE": store_url, "PLATFORM": url}
-    argv = (sys.executable, "-m", "tests.infinity.campaign_process")
-    child = await Child.start(name, argv, output=output, env=env, cwd=ROOT)
+    child = await fork.program(name, "tests.infinity.campaign_process", output=output, env=env, cwd=ROOT)
     try:
         async with asyncio.timeout(60):
             while "ready" not in output.read_text():

@@ -11,12 +11,16 @@ from dialplane.store import Store
 from tests.notify.site import NotifyRig, notifier
 
 
-async def main(store: Store, url: str) -> None:
+async def serve(store: Store, url: str) -> None:
     async with NotifyRig(store, Patience(first=0.2, longest=1.0)) as rig:
         rig.serve(notifier("a", events=["sms.received"]), a=url)
         print("ready", flush=True)  # noqa: T201 -- whoever started it waits for that
         await asyncio.Event().wait()
 
 
+def main(_: list[str]) -> None:
+    asyncio.run(serve(Store.open(os.environ["STORE"]), os.environ["NOTIFIER"]))
+
+
 if __name__ == "__main__":
-    asyncio.run(main(Store.open(os.environ["STORE"]), os.environ["NOTIFIER"]))
+    main([])

@@ -1,7 +1,6 @@
 """A controller that is killed tells again what it had not noted as told: each message arrives, repeats by their id."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from dialplane.services.notify.tables import deliveries
 from dialplane.store import Store, events
+from testbed import fork
 from testbed.peer import PeerProcess
 from testbed.process import Child
 from tests.notify.site import SITE, sms
@@ -21,9 +21,8 @@ ROOT = Path(__file__).parents[2]
 async def controller(directory: Path, store_url: str, url: str) -> AsyncIterator[Child]:
     output = directory / "controller.log"
     output.write_text("")
-    argv = (sys.executable, "-m", "tests.notify.process")
     env = {"STORE": store_url, "NOTIFIER": url}
-    child = await Child.start("controller", argv, output=output, env=env, cwd=ROOT)
+    child = await fork.program("controller", "tests.notify.process", output=output, env=env, cwd=ROOT)
     try:
         async with asyncio.timeout(20):
             while "ready" not in output.read_text():
