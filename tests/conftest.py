@@ -27,7 +27,7 @@ STORE_TESTS = Path(__file__).parent / "store"
 LONGEST_ID = 120
 LIMITED = "limited"
 """A user of the API server who may nothing until a test grants it."""
-GO_MEMORY = "400"
+GO_MEMORY = "200"
 """How many percent a program in Go lets its memory grow before it collects: processor time is what is scarce here."""
 
 
