@@ -106,6 +106,7 @@ class SipAgent(asyncio.DatagramProtocol):
         server: where requests go.
         hz: the tone that this side sends.
         report: called with every event (``register``, ``call``), from the event loop.
+        line: tells its contact from an earlier one at the same port; none by default.
     """
 
     def __init__(
@@ -116,8 +117,10 @@ class SipAgent(asyncio.DatagramProtocol):
         *,
         hz: int,
         report: Callable[[dict[str, object]], None],
+        line: str = "",
     ) -> None:
         self.user, self.credentials, self.server, self.hz = user, credentials, server, hz
+        self._line = f";line={line}" if line else ""
         self.answering = Answering()
         self.calls: dict[int, Call] = {}
         self.address: Address = ("", 0)
@@ -130,6 +133,11 @@ class SipAgent(asyncio.DatagramProtocol):
         self._tasks: set[asyncio.Task[None]] = set()
         self._registration = (new_tag(), new_tag())
         self._register_cseq = 0
+
+    @property
+    def _contact(self) -> str:
+        host, port = self.address
+        return f"<sip:{self.user}@{host}:{port}{self._line}>"
 
     async def open(self, host: str, *, port: int | None = None, calls: int = 20) -> None:
         """Bind a SIP port, by default a leased one, and reserve media ports for ``calls`` at a time."""
@@ -305,7 +313,7 @@ class SipAgent(asyncio.DatagramProtocol):
 
     def answer(self, request: SipMessage, source: Address, status: int, *, extra: Headers = (), body: str = "") -> None:
         """Answer with a contact of ours and the dialog's tag."""
-        contact = [("contact", f"<sip:{self.user}@{self.address[0]}:{self.address[1]}>")]
+        contact = [("contact", self._contact)]
         response = request.reply(status, tag=self._tag_of(request), extra=[*contact, *extra], body=body)
         self.respond(request, response, source)
 
@@ -533,8 +541,7 @@ class SipAgent(asyncio.DatagramProtocol):
         return self._request(method, uri or f"sip:{number}@{host}:{port}", list(named.items()), 1)
 
     def _request(self, method: str, uri: str, headers: Headers, number: int) -> SipMessage:
-        host, port = self.address
-        common = [("contact", f"<sip:{self.user}@{host}:{port}>"), ("user-agent", "dialplane-testbed")]
+        common = [("contact", self._contact), ("user-agent", "dialplane-testbed")]
         first = [("via", self._via()), ("max-forwards", "70")]
         return SipMessage(method, uri, headers=[*first, *headers, ("cseq", f"{number} {method}"), *common])
 

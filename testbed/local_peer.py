@@ -4,6 +4,7 @@ It takes the commands of :mod:`testbed.phone` and :mod:`testbed.carrier`. Where 
 process of its own (:class:`testbed.sip.Peer`) is right.
 """
 
+import secrets
 from typing import Any, Self
 
 from testbed.agent import Address, SipAgent
@@ -25,7 +26,8 @@ class LocalPeer:
         cls, *, user: str, password: str, server: Address, calls: int = 2, host: str = LOOPBACK, hz: int = 440
     ) -> Self:
         """Open a phone that can have so many calls at a time."""
-        agent = SipAgent(user, Credentials(user, password), server, hz=hz, report=_heard_by_nobody)
+        credentials, line = Credentials(user, password), secrets.token_hex(4)
+        agent = SipAgent(user, credentials, server, hz=hz, report=_heard_by_nobody, line=line)
         await agent.open(host, calls=calls)
         return cls(agent, PhoneCommands(agent))
 
