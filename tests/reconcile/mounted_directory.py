@@ -31,16 +31,20 @@ def contents(folder: Path) -> dict[str, bytes]:
 @asynccontextmanager
 async def site(directory: Path) -> AsyncIterator[Rig]:
     """101 and 102, verified, on a small file system."""
-    rig = Rig(directory, own=True)
-    seed = contents(rig.config)
-    small(rig.config)
-    for name, content in seed.items():
-        (rig.config / name).write_bytes(content)
-    async with rig:
-        rig.put(rig.pbx(), *extensions([101, 102]))
-        rig.run()
-        await rig.settled()
-        yield rig
+    async with Rig(directory) as rig:
+        seed = contents(rig.config)
+        small(rig.config)
+        try:
+            for name, content in seed.items():
+                (rig.config / name).write_bytes(content)
+            rig.put(rig.pbx(), *extensions([101, 102]))
+            rig.run()
+            await rig.settled()
+            yield rig
+        finally:
+            await rig.end()
+            while rig.config.is_mount():
+                subprocess.run(["umount", "--lazy", rig.config], check=True, timeout=10)
 
 
 async def unusable(rig: Rig, name: str, why: str) -> None:
@@ -90,10 +94,10 @@ async def test_a_read_only_file_system(tmp_path: Path) -> None:
         mount("--bind", rig.config, rig.config)  # on top: files that are open keep the one below busy
         mount("-o", "remount,bind,ro", rig.config)
         rig.put(extension("101", displayName="New"))
-        await unusable(rig, "e101", "read")
+        await unusable(rig, "e101", "Read-only")
         assert contents(rig.config) == before
         await rig.rerun()
-        await unusable(rig, "e101", "read")
+        await unusable(rig, "e101", "Read-only")
         assert await rig.registers("102", "secret-102")
         subprocess.run(["umount", rig.config], check=True, timeout=10)
         await rig.until(lambda: rig.says("e101", "Verified"), 20)

