@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dialplane.plan import planner as planner_module
+from dialplane.plan import checking
 from dialplane.plan.checks.config_maps import config_maps
 from dialplane.plan.draft import Draft, Finding
 from dialplane.plan.planner import Planner
@@ -99,7 +99,7 @@ def test_a_changed_value_is_a_change_of_who_refers_to_it_and_of_nobody_else(monk
         asked.append({*draft.resources})
         return []
 
-    monkeypatch.setattr(planner_module, "OWN", (own,))
+    monkeypatch.setattr(checking, "OWN", (own,))
     planner, first = Planner(TEMPLATES), site(spring=ONE, autumn=ONE)
     before = planner.plan(first)
     now = planner.plan(replace(first, config_maps={**first.config_maps, "spring": TWO}))
