@@ -1,6 +1,7 @@
 """kopf's handlers: errors in them, kopf's own end, and how all of it stops."""
 
 import asyncio
+import contextlib
 import signal
 import time
 from typing import Any
@@ -89,6 +90,22 @@ async def test_a_stop_at_any_moment_of_the_start_is_quick_and_leaves_no_task(ste
         await stop_after(door, steps, before)
 
 
+@pytest.mark.parametrize("steps", [110, 165, 210])
+def test_a_loop_that_ends_in_the_middle_of_a_list_reports_no_error(
+    caplog: pytest.LogCaptureFixture, steps: int
+) -> None:
+    server = Miniature(page=100)
+    for number in range(300):
+        server.world.put(EXTENSION, f"e{number}")
+
+    async def start_and_stop() -> None:
+        async with opened(server) as door:
+            await stop_after(door, steps, asyncio.all_tasks())
+
+    asyncio.run(start_and_stop())
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
 @pytest.mark.parametrize("trouble", ["cut", "forgotten", "kind gone", "outage"])
 @pytest.mark.parametrize("steps", [0, 5, 30])
 async def test_a_stop_after_a_watch_failed_is_quick_and_leaves_no_task(trouble: str, steps: int) -> None:
@@ -104,6 +121,20 @@ async def test_a_stop_after_a_watch_failed_is_quick_and_leaves_no_task(trouble: 
             server.watches += [503] * 50
         server.cut()
         await stop_after(door, steps, before)
+
+
+async def test_a_watcher_that_swallows_a_cancellation_is_cancelled_again() -> None:
+    """As kopf's do where it meets the end of a watch."""
+
+    async def watch() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    watcher = asyncio.create_task(watch(), name="watcher for extensions")
+    await asyncio.sleep(0)
+    await handlers._stop(())
+    assert watcher.cancelled()
 
 
 async def test_kopf_takes_no_signal() -> None:

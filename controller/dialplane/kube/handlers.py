@@ -38,6 +38,10 @@ LOOKED_AFTER = 30.0
 """Seconds between two looks at whether kopf goes on."""
 STOP_LIMIT = 1.0
 """Seconds for kopf to stop; usually 0.05."""
+AGAIN = 0.1
+"""Seconds until a watcher that goes on is cancelled once more."""
+WATCHER = "watcher for "
+"""How the names of the tasks begin that watch a kind."""
 FOR_EVER = 1e9
 """Seconds of kopf's own limits: ours are in `kopf_session`, where a silent watch is told from a quiet one."""
 
@@ -143,6 +147,7 @@ class Handlers:
             take_signals()  # at once: no signal comes in between
             return tasks
 
+        asyncio.get_running_loop().set_exception_handler(_report)
         for name in ("kopf", "kopf.objects"):  # what matters of its words reaches us as an answer or an exception
             logging.getLogger(name).setLevel(logging.CRITICAL)
         spawning = asyncio.create_task(spawn())
@@ -174,6 +179,15 @@ def _settings() -> kopf.OperatorSettings:
     return settings
 
 
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that nobody awaits, as the loop does by itself, but for one that says nothing.
+
+    kopf, stopped in the middle of a LIST, leaves a generator behind that cannot be closed while the loop ends.
+    """
+    if getattr(context.get("asyncgen"), "__name__", "") != "infinite_watch":
+        loop.default_exception_handler(context)
+
+
 def _ended(done: Iterable[asyncio.Task[Any]]) -> HandlersEndedError:
     for task in done:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -183,23 +197,28 @@ def _ended(done: Iterable[asyncio.Task[Any]]) -> HandlersEndedError:
 
 
 async def _stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel kopf's tasks, and the watchers that it leaves behind where one of them failed.
+    """Cancel kopf's tasks and its watchers, which it leaves behind where one of them failed.
 
-    In this order, and not all of the loop's tasks at once as `asyncio.run` does: a watcher waits for its workers at the
-    end, and those for helper tasks of kopf's, without which it would wait for ever.
+    Again and again: kopf swallows a cancellation that meets the end of a watch. And not all tasks of the loop at once,
+    as `asyncio.run` does: a watcher waits for its workers, and those for helper tasks, without which it never ends.
     """
-    late = await _cancel(set(tasks))
-    late |= await _cancel({task for task in asyncio.all_tasks() if task.get_name().startswith("watcher for ")})
-    if late:
-        log.warning("kopf_stops_late", tasks=sorted(task.get_name() for task in late))
-
-
-async def _cancel(tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
-    """Cancel them and wait; return those that did not end in time."""
-    for task in tasks:
+    loop = asyncio.get_running_loop()
+    left, end = set(tasks), loop.time() + STOP_LIMIT
+    for task in left:
         task.cancel()
-    done, late = await asyncio.wait(tasks, timeout=STOP_LIMIT) if tasks else (set(), set())
-    for task in done:
-        if not task.cancelled():
-            task.exception()  # seen by `_ended`, or of no interest any more
-    return late
+    while left := _unfinished(left) | {task for task in asyncio.all_tasks() if task.get_name().startswith(WATCHER)}:
+        if loop.time() >= end:
+            log.warning("kopf_stops_late", tasks=sorted(task.get_name() for task in left))
+            return
+        for task in left:
+            if task.get_name().startswith(WATCHER):
+                task.cancel()
+        await asyncio.wait(left, timeout=AGAIN)
+
+
+def _unfinished(tasks: Iterable[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    """Those that go on; the errors of the others were seen by `_ended`, or are of no interest any more."""
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.exception()
+    return {task for task in tasks if not task.done()}
