@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from testbed.kube.server import ApiServer
+from tests.eventually import eventually
 from tests.system.doors import is_true
 from tests.system.replicas import Replicas, replicas
 from tests.system.world import phones
@@ -31,6 +32,7 @@ BURST = 100
 REQUESTS_A_SECOND = 5.0
 LINES_A_SECOND = 5.0
 CHANGES = 3
+LOST = "lease_lost"
 EDIT = "; by somebody else\n"
 
 
@@ -72,13 +74,14 @@ async def test_calls_go_on_nothing_is_written_and_all_is_true_afterwards(
     await world.registered("102")
     await world.door.until("Extension", "e102", is_true("Registered"))
     await site.world.settled()
+    lost = leader.log.count(LOST)
     known, reloads, effects = await world.endpoints(), len(world.reloads), [len(r.effects) for r in site.pair]
 
     with site.spending() as spent:
         started = time.monotonic()
         back = away(server)
         try:
-            await leader.said("lease_lost", limit_seconds=15)
+            await eventually(lambda: leader.log.count(LOST) > lost, within=15, why=lambda: leader.child.tail(30))
             (world.asterisk.etc / "dialplane" / "voicemail.conf").open("a").write(EDIT)
             files = site.files()
             assert (await caller.ask("call", number="102"))["code"] == 200
