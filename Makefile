@@ -39,7 +39,7 @@ up: setup ## run a site on a real Asterisk on this machine (SITE=DIR, ONCE=1 for
 	@$(PY) -m testbed up $(SITE) $(if $(ONCE),--once)
 
 check: lint ## lint, then every test that needs no real parts: what to run at each change
-	@$(PY) -m pytest -n 2 --dist loadgroup -m "not real" $(PYTEST)
+	@$(PY) -m pytest -n 3 --dist loadgroup -m "not real" $(PYTEST)
 
 test: lint ## lint, then every test, with the real parts
 	@bed=; if test -z "$(PYTEST)" && test -f $(BED_RAN); then bed=--ignore=tests/testbed; \
