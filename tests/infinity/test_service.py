@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from dialplane.resources.conditions import Condition, ConditionType
 from dialplane.resources.key import Key
@@ -84,25 +84,41 @@ class Rig:
         await self.service.desk.change(Change(call.id, "released", outcome="Released"))
 
 
-@asynccontextmanager
-async def running(store: Store, directory: Path) -> AsyncIterator[Rig]:
-    told: list[tuple[Key, str, str]] = []
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InfinityPeer]:
     account = Account(token="a-token-of-the-platform", tenant="acme")
-    async with await InfinityPeer.start(directory, account) as peer:
-        service = InfinityService(store, SITE, tell=lambda *event: told.append(event), timing=QUICK)
-        rig = Rig(service, peer, told)
-        task = asyncio.create_task(service.run(rig.changed.set))
-        try:
-            yield rig
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-            assert task.cancelled() or task.exception() is None
+    async with await InfinityPeer.start(tmp_path_factory.mktemp("platform"), account) as started:
+        yield started
 
 
-@pytest.fixture
-async def rig(store: Store, tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running(store, tmp_path) as made:
+@pytest_asyncio.fixture(loop_scope="module")
+async def peer(platform: InfinityPeer) -> InfinityPeer:
+    """The platform, which has forgotten what was before."""
+    await platform.ask("listening", on=True)
+    await platform.forget()
+    return platform
+
+
+@asynccontextmanager
+async def running(store: Store, peer: InfinityPeer) -> AsyncIterator[Rig]:
+    told: list[tuple[Key, str, str]] = []
+    service = InfinityService(store, SITE, tell=lambda *event: told.append(event), timing=QUICK)
+    rig = Rig(service, peer, told)
+    task = asyncio.create_task(service.run(rig.changed.set))
+    try:
+        yield rig
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled() or task.exception() is None
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def rig(store: Store, peer: InfinityPeer) -> AsyncIterator[Rig]:
+    async with running(store, peer) as made:
         yield made
 
 
@@ -228,19 +244,17 @@ async def test_a_store_that_is_away_is_said_and_heals(rig: Rig, monkeypatch: pyt
     await rig.ready()
 
 
-async def test_it_runs_again_after_it_failed(store: Store, tmp_path: Path) -> None:
-    async with running(store, tmp_path) as rig:
+async def test_it_runs_again_after_it_failed(store: Store, peer: InfinityPeer) -> None:
+    async with running(store, peer) as rig:
         rig.see(rig.acme())
         await rig.ready()
-    # The peer is gone, so another one: it is the service that is the same.
-    async with await InfinityPeer.start(tmp_path, Account(token="a-token-of-the-platform", tenant="acme")) as rig.peer:
-        rig.see(rig.acme())
-        again = asyncio.create_task(rig.service.run(rig.changed.set))
-        async with asyncio.timeout(20):
-            while rig.service.desk._closed:
-                await asyncio.sleep(0.01)
-        placed = await rig.call()
-        again.cancel()
-        await asyncio.wait({again})
+    rig.see(rig.acme())
+    again = asyncio.create_task(rig.service.run(rig.changed.set))
+    async with asyncio.timeout(20):
+        while rig.service.desk._closed:
+            await asyncio.sleep(0.01)
+    placed = await rig.call()
+    again.cancel()
+    await asyncio.wait({again})
     assert placed.answer is not None
     assert placed.answer.kind == "accepted"
