@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dialplane.resources.conditions import Truth
+from dialplane.resources.conditions import Kept, Truth
 from dialplane.services.notify.delivery import Patience
 from dialplane.services.notify.tables import deliveries
 from dialplane.store import Store
@@ -89,6 +89,21 @@ async def test_what_never_gets_through_is_a_dead_letter_which_can_be_sent_again(
         await rig.until_states("delivered", limit_seconds=5)
         await rig.until(lambda rig: rig.said("a").fields["lastError"] is None)
     assert len({event["delivery"] for event in arrived(receiver, "a")}) == 1
+
+
+async def test_a_service_that_starts_again_keeps_the_last_error_until_its_next_attempt(
+    rigs: Rigs, receiver: PeerProcess
+) -> None:
+    await receiver.ask("behave", place="hook/a", refuse=9)
+    wants = notifier("a", events=["sms.received"])
+    async with rigs(Patience(first=600.0)) as rig:
+        rig.serve(wants, a=hook(receiver, "a"))
+        await rig.happens(sms())
+        await rig.until(lambda rig: rig.said("a").fields.get("lastError") == "HTTP 503")
+    async with rigs(Patience(first=600.0)) as rig:
+        rig.serve(wants, a=hook(receiver, "a"))
+        await rig.until(lambda rig: rig.said("a").fields.get("pending") == 1)
+        assert rig.said("a").fields["lastError"] is Kept.KEPT
 
 
 async def test_a_new_url_is_tried_at_once(rigs: Rigs, receiver: PeerProcess) -> None:

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 from apprise import NotifyType
 
+from dialplane.resources.conditions import Kept
 from dialplane.resources.kinds import event_types
 from dialplane.resources.moment import timestamp
 from dialplane.services.notify import metrics
@@ -70,7 +71,8 @@ class DeliveryWorker:
         self._threads = 0
         self._duty: DesiredNotifier | None = duty
         self._hurry = False
-        self.last_error: str | None = None
+        self.last_error: str | Kept | None = Kept.KEPT
+        """Of the last attempt; None after a success, or of a Notifier that has changed."""
 
     def serve(self, duty: DesiredNotifier | None) -> None:
         """Tell this Notifier from now on: the same, a changed one, or none."""

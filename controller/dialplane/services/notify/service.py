@@ -220,7 +220,7 @@ class NotifyService:
             "failed": standing.dead,
             "pending": standing.pending,
             "lastDeliveredAt": timestamp(last) if last else None,
-            "lastError": lane.last_error if lane else None,
+            "lastError": lane.last_error if lane else Kept.KEPT,
         }
 
     def _conditions(self, duty: DesiredNotifier) -> Iterator[Condition]:
