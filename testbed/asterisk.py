@@ -15,6 +15,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -191,6 +192,7 @@ class AsteriskInstance:
         self.rtp_end = self.rtp_start + rtp_ports - 1
         self._bootstrap = bootstrap_files or render
         self._child: Child | None = None
+        self._booted = float("-inf")
         self.write_blank()
         for name, content in (dialplane_files or {}).items():
             self.write(f"dialplane/{name}", content)
@@ -246,6 +248,8 @@ class AsteriskInstance:
         """
         if self.running:
             raise RuntimeError("this Asterisk runs already")
+        # Asterisk names its start by the second: two within one could not be told apart.
+        await asyncio.sleep(max(0.0, self._booted + 1 - time.monotonic()))
         files = self._bootstrap(self.settings) if callable(self._bootstrap) else self._bootstrap
         for name, content in files.items():
             self.write(name, content)
@@ -256,6 +260,7 @@ class AsteriskInstance:
         try:
             async with asyncio.timeout(limit_seconds):
                 await self._wait_until_booted(child)
+            self._booted = time.monotonic()
         except BaseException as error:
             await self.stop(limit_seconds=2)
             if isinstance(error, TimeoutError):

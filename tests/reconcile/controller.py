@@ -28,6 +28,7 @@ async def control(line: str) -> None:
     )
     source.put(*job["site"])
     print(os.getpid(), flush=True)  # noqa: T201 -- its one way to speak
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # where its log goes from now on
     await loop.run()
 
 
