@@ -120,6 +120,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("store_url", EACH_DATABASE, indirect=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         on_postgres = POSTGRESQL in getattr(getattr(item, "callspec", None), "params", {}).values()
