@@ -44,7 +44,7 @@ check: lint ## lint, then every test that needs no real parts: what to run at ea
 test: lint ## lint, then every test, with the real parts
 	@bed=; if test -z "$(PYTEST)" && test -f $(BED_RAN); then bed=--ignore=tests/testbed; \
 	    echo "test: the test bed is as it was when its tests passed: they are left out (rm -r $(CACHE)/tested runs them)"; fi; \
-	$(PY) -m tests --parts -n 3 --dist loadgroup --no-loadscope-reorder $$bed $(PYTEST) || exit 1; \
+	$(PY) -m tests --parts -n 4 --dist loadgroup --no-loadscope-reorder $$bed $(PYTEST) || exit 1; \
 	if test -z "$(PYTEST)"; then mkdir -p $(CACHE)/tested && touch $(BED_RAN); fi
 
 testbed: setup ## fetch or build the real parts that the tests need

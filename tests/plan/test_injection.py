@@ -39,7 +39,7 @@ MANIFESTS, SECRETS = [*OFFICE, *MODEMS], OFFICE_SECRETS | MODEM_SECRETS
 USUAL = PLANNER.plan(snapshot(MANIFESTS, SECRETS)).files
 
 
-@settings(max_examples=tries(4_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(20_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(HOSTILE)
 def test_whatever_is_escaped_reads_back_as_it_was_on_one_line(value: str) -> None:
     try:
