@@ -23,6 +23,7 @@ from dialplane.api.rate_limit import Rate
 from dialplane.api.socket_server import listen_for_sockets, serve_sockets
 from dialplane.api.tokens import matches
 from dialplane.api.websockets import ABORT, Socket, SocketApplication, SocketClosed, SocketEndpoint, SocketLimits
+from tests.eventually import eventually
 
 TOKEN = "cabin-token-0123456789"
 UNKNOWN = "nobody-has-this-token-9876"
@@ -109,12 +110,6 @@ async def gateway(
         running.task.cancel()
         with suppress(asyncio.CancelledError):
             await running.task
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +206,7 @@ async def test_sockets_are_counted_for_each_name_and_for_all() -> None:
         assert refusal.value.response.status_code == 503
         assert refusal.value.response.headers["Retry-After"] == "5"
         await first.close()
-        await until(lambda: running.app.open == 2)
+        await eventually(lambda: running.app.open == 2)
         await running.opened("c")
 
 
@@ -352,7 +347,7 @@ async def test_what_breaks_the_protocol_is_closed_without_a_line_in_the_log(
         assert answer[0] == 0x88
         assert int.from_bytes(answer[2:]) == code
         peer.writer.close()
-        await until(lambda: running.app.open == 0)
+        await eventually(lambda: running.app.open == 0)
     assert caplog.records == []
 
 
@@ -395,7 +390,7 @@ async def test_a_peer_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPa
         with stalled(running):
             async with asyncio.timeout(20):
                 await ended.wait()
-            await until(lambda: is_gone(transports[0]))
+            await eventually(lambda: is_gone(transports[0]))
             assert running.app.open == 0
     assert sent < 512 * 1024
 
@@ -408,8 +403,8 @@ async def test_the_kernel_ends_a_peer_that_acknowledges_and_does_not_read(monkey
     monkeypatch.setattr(socket_server, "LOST_SECONDS", 1)
     async with gateway(push, replace(LIMITS, send_seconds=3600)) as running:
         with stalled(running):
-            await until(lambda: running.app.open == 1)
-            await until(lambda: running.app.open == 0)
+            await eventually(lambda: running.app.open == 1)
+            await eventually(lambda: running.app.open == 0)
 
 
 async def flood(peer: socket.socket, frame: bytes) -> None:
@@ -423,7 +418,7 @@ async def test_a_peer_that_pings_and_does_not_read_is_cut_off() -> None:
     async with gateway() as running:
         with stalled(running) as peer, pytest.raises((ConnectionResetError, BrokenPipeError)):
             await flood(peer, b"\x89\xfd\0\0\0\0" + bytes(125))
-        await until(lambda: running.app.open == 0)
+        await eventually(lambda: running.app.open == 0)
 
 
 async def test_what_fails_in_an_endpoint_closes_with_1011_and_is_logged_once() -> None:
@@ -451,7 +446,7 @@ async def test_an_endpoint_of_several_tasks_ends_quietly_with_its_socket() -> No
     async with gateway(both) as running:
         with capture_logs() as logged:
             await (await running.opened()).close()
-            await until(lambda: running.app.open == 0)
+            await eventually(lambda: running.app.open == 0)
     assert logged == []
 
 
@@ -488,7 +483,7 @@ async def test_a_stop_closes_with_1001_within_a_second(caplog: pytest.LogCapture
     unread = [await running.raw(f"{path}?token={TOKEN}") for path in ("/push", "/little")]
     for each in unread:
         each.reader._transport.pause_reading()  # type: ignore[attr-defined]
-    await until(lambda: app.open == 3 and len(left) == 1)
+    await eventually(lambda: app.open == 3 and len(left) == 1)
     loop = asyncio.get_running_loop()
     begun = loop.time()
     running.task.cancel()

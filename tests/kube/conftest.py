@@ -21,6 +21,7 @@ from testbed.kube.namespace import OPERATOR
 from testbed.kube.rest import MERGE_PATCH, Answer
 from testbed.kube.server import ApiServer
 from tests.conftest import LIMITED
+from tests.eventually import eventually
 from tests.kube.proxy import Proxy
 from tests.kube.trivial import TrivialSite
 
@@ -167,13 +168,14 @@ class Running:
 
     async def until(self, condition: Callable[[], object], seconds: float = 15.0) -> None:
         """Wait for it; what ends the operator ends the test with its error."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        while not condition():
+
+        def holds() -> object:
             if self.task.done():
                 self.task.result()
                 raise AssertionError("the operator ended")
-            assert asyncio.get_running_loop().time() < deadline, "not within the time"
-            await asyncio.sleep(0.02)
+            return condition()
+
+        await eventually(holds, seconds)
 
     async def quiet(self, seconds: float = 0.7) -> None:
         """Wait until no round happened for so long."""
