@@ -23,7 +23,8 @@ def put_together(items: list[pytest.Item]) -> None:
 def _group_of(item: pytest.Item) -> str | None:
     definitions: dict[str, list[FixtureDef[object]]] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 -- pytest's
     for fixture, group in SERVERS.items():
-        if any(each.scope in {"package", "session"} for each in definitions.get(fixture, ())):
+        got = definitions.get(fixture, ())[-1:]  # those before it are overridden
+        if any(each.scope in {"package", "session"} for each in got):
             return group
     ours = [each for name in item.fixturenames for each in definitions.get(name, ()) if each.baseid.startswith("tests")]
     return item.module.__name__ if any(each.scope == "module" for each in ours) else None
