@@ -168,8 +168,9 @@ class Operator:
         session = KopfSession(api, self.inventory, self._reader, self._addresses.values(), self._fed, self._fail)
         self.handlers = Handlers(namespace, self._addresses.values(), session, self._deliver, self._fail)
         if options.webhook is not None:
-            AdmissionHandler(self.inventory).register(self.handlers.registry)
-            self.handlers.settings.admission.server = options.webhook
+            admission = AdmissionHandler(self.inventory, self._reader.read)
+            admission.register(self.handlers.registry)
+            self.handlers.settings.admission.server = admission.guard(options.webhook)
         self._lease = _lease(options, self.source.touch) if options.lease else Alone()
         pod = options.asterisk_pod
         self._supervisor = AsteriskPod(api, self._rights, namespace, pod) if pod else None

@@ -47,6 +47,8 @@ class Verdict:
     refusals: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     """A sentence each; the resource's own first."""
+    others: tuple[Key, ...] = ()
+    """The other resources that the refusals name."""
 
 
 class Admission:
@@ -79,7 +81,8 @@ class Admission:
         found = [problem for problem in after.get(key, ()) if not _expected(problem, new, unread)]
         refusals = tuple(problem for problem in found if _stalls(problem) and problem not in standing)
         if refusals:
-            return Verdict(refusals)
+            text = " ".join(map(str, refusals))
+            return Verdict(refusals, others=tuple(who for who in shares if who != key and str(who) in text))
         others = ((who, p) for who, each in after.items() if who != key for p in each if p not in before.get(who, ()))
         site = Snapshot(snapshot.namespace, {who: each.resource for who, each in shares.items()})
         warnings = (
