@@ -36,6 +36,8 @@ Deliver = Callable[[str, str | None, JSON], None]
 
 LOOKED_AFTER = 30.0
 """Seconds between two looks at whether kopf goes on."""
+STOP_ROUNDS = 20
+"""So often kopf's tasks get a turn at least: a loop that was held up for `STOP_LIMIT` has given them none yet."""
 STOP_LIMIT = 1.0
 """Seconds for kopf to stop; usually 0.05."""
 AGAIN = 0.1
@@ -203,11 +205,12 @@ async def _stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
     as `asyncio.run` does: a watcher waits for its workers, and those for helper tasks, without which it never ends.
     """
     loop = asyncio.get_running_loop()
-    left, end = set(tasks), loop.time() + STOP_LIMIT
+    left, end, rounds = set(tasks), loop.time() + STOP_LIMIT, 0
     for task in left:
         task.cancel()
     while left := _unfinished(left) | {task for task in asyncio.all_tasks() if task.get_name().startswith(WATCHER)}:
-        if loop.time() >= end:
+        rounds += 1
+        if loop.time() >= end and rounds > STOP_ROUNDS:
             log.warning("kopf_stops_late", tasks=sorted(task.get_name() for task in left))
             return
         for task in left:
