@@ -90,6 +90,20 @@ async def test_a_silent_holder_knows_it_is_deposed_before_another_takes_over() -
     assert taken_at - deposed_at >= a.duration - a.renew_deadline - 0.2
 
 
+async def test_a_lease_that_somebody_deletes_is_taken_only_when_its_holder_has_ceased() -> None:
+    store, clock = Store(), Clock()
+    a, b = lease(store, "a", clock), lease(store, "b", clock)
+    await a._attempt()
+    assert not await b._attempt()
+    store.lease = None
+    for _ in range(200):
+        clock.now += 0.1
+        if await b._attempt():
+            break
+        assert not b.held()
+    assert (a.held(), b.held()) == (False, True)
+
+
 async def test_the_successor_counts_from_what_it_saw_not_from_the_holders_clock() -> None:
     store, clock = Store(), Clock()
     a, b = lease(store, "a", clock), lease(store, "b", clock)

@@ -66,6 +66,8 @@ class Lease:
     """What log and metric say."""
     _seen: tuple[str, float] = field(default=("", 0.0), init=False)
     """The Lease's resourceVersion when it last changed, and when we saw that."""
+    _deleted: bool = field(default=False, init=False)
+    """Whether that change was a deletion."""
     _expires: float = field(default=float("inf"), init=False)
     """When we may take it from whoever holds it."""
     _mine: JSON = field(default=None, init=False)
@@ -180,11 +182,11 @@ class Lease:
         version = (lease.get("metadata") or {}).get("resourceVersion", "")
         transitions = int(spec.get("leaseTransitions") or 0)
         if version != self._seen[0]:
-            self._seen = (version, self.clock())
+            self._seen, self._deleted = (version, self.clock()), not version
         if self._term is not None and (holder, transitions) != (self.identity, self._term):
             self._until, self._term = float("-inf"), None
             return False
-        if holder not in ("", self.identity):
+        if holder not in ("", self.identity) or self._deleted:  # whose it was may not have heard of the deletion yet
             self._until = float("-inf")
             self._expires = self._seen[1] + max(self.duration, float(spec.get("leaseDurationSeconds") or 0))
             if self.clock() < self._expires:
