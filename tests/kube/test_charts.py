@@ -248,15 +248,19 @@ async def test_the_platform_of_calls_is_let_in_to_one_path_alone(site: Site) -> 
 
 
 @pytest.mark.parametrize(
-    ("api", "cure"),
+    ("values", "cure"),
     [
-        ({"enabled": True, "tokensSecret": "tokens", "callbackIngress": {"enabled": True}}, r"callbackIngress\.host"),
-        ({"callbackIngress": {"enabled": True, "host": "calls.example.com"}}, r"set api\.enabled"),
+        (
+            {"api": {"enabled": True, "tokensSecret": "tokens", "callbackIngress": {"enabled": True}}},
+            r"callbackIngress\.host",
+        ),
+        ({"api": {"callbackIngress": {"enabled": True, "host": "calls.example.com"}}}, r"set api\.enabled"),
+        ({"admission": {"enabled": True, "port": 8080}}, r"admission\.port 8080 is taken"),
     ],
 )
-async def test_a_way_in_that_leads_nowhere_is_not_installed(site: Site, api: dict[str, Any], cure: str) -> None:
+async def test_a_way_in_that_leads_nowhere_is_not_installed(site: Site, values: dict[str, Any], cure: str) -> None:
     with pytest.raises(helm.exceptions.InstallError, match=cure):
-        await install(site, "dialplane", api=api)
+        await install(site, "dialplane", **values)
 
 
 async def test_who_may_reach_the_api_can_be_narrowed(site: Site) -> None:
@@ -350,6 +354,7 @@ async def test_cert_manager_makes_and_renews_the_certificate(
     )
     wanted = site.ok(server.request("GET", f"{certificates}/certificates/office-admission"))["spec"]
     assert (wanted["issuerRef"]["kind"], wanted["issuerRef"]["name"]) == issuer
+    assert wanted["secretName"] == "office-admission-tls"
     assert wanted["dnsNames"] == [f"office-admission.{site.namespace}.svc"]
     made = site.ok(server.request("GET", f"{certificates}/issuers"))["items"]
     assert [each["metadata"]["name"] for each in made] == ([] if reference else ["office-admission"])

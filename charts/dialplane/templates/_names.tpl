@@ -30,3 +30,8 @@ app.kubernetes.io/component: asterisk
 {{- define "dialplane.claim" -}}
 {{- .Values.volume.existingClaim | default (printf "%s-config" (include "dialplane.name" .)) -}}
 {{- end -}}
+
+{{- /* cert-manager leaves its Secret behind: Helm's own has another name. */ -}}
+{{- define "dialplane.admissionSecret" -}}
+{{ include "dialplane.name" . }}-admission{{ ternary "-tls" "" .Values.admission.certManager.enabled }}
+{{- end }}
