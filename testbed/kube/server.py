@@ -271,6 +271,8 @@ class ApiServer:
 
 
 def _write_private(path: Path, content: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Write it whole or not at all: a process that starts may read it at this moment."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent)  # 0600
     with os.fdopen(descriptor, "w") as handle:
         handle.write(content)
+    Path(name).replace(path)
