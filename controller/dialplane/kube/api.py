@@ -104,10 +104,12 @@ class Connection:
                     client_configuration=configuration,
                     persist_config=False,
                 )
-        except (config.ConfigException, OSError) as error:
+        except Exception as error:  # the loader raises whatever its parts do at a file that is no kubeconfig
+            known = isinstance(error, config.ConfigException | OSError)
+            cause = str(error) if known else f"not a kubeconfig ({type(error).__name__})"  # YAML's errors show the file
             where = self.kubeconfig or "neither a service account nor a kubeconfig"
             raise ConnectionUnknownError(
-                f"no Kubernetes cluster to connect to ({where}: {error}); set KUBECONFIG, "
+                f"no Kubernetes cluster to connect to ({where}: {cause}); set KUBECONFIG, "
                 "or run in a pod with a service account"
             ) from error
         configuration.connection_pool_maxsize = POOL
@@ -205,10 +207,23 @@ class KubeApi:
         return str(self._client.configuration.host)
 
     async def authorization(self, method: str, path: str) -> Mapping[str, str]:
-        """Return the headers that say who asks; the token in them is fresh."""
+        """Return the headers that say who asks; the token in them is fresh.
+
+        Raises:
+            UnavailableError: the token cannot be read just now, or nobody issues one.
+        """
         headers: dict[str, str] = {}
-        await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+        try:
+            await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+        except (aiohttp.ClientError, OSError, config.ConfigException) as error:
+            raise UnavailableError(0, f"no token for {method} {path}: {error}") from error
         return headers
+
+    @property
+    def tls_server_name(self) -> str | None:
+        """The name that the server's certificate has, where a kubeconfig says that it is not the host's."""
+        name: str | None = self._client.configuration.tls_server_name
+        return name or None
 
     async def _send(
         self,

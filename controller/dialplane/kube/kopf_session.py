@@ -157,6 +157,7 @@ class KopfSession:
             try:
                 await pace.wait()
                 request.headers.update(await self._api.authorization(request.method, path))
+                request.server_hostname = self._api.tls_server_name
                 if address is None:
                     return await self._discover(request, handler)
                 self._idle[address.kind] = inf
