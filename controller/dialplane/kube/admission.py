@@ -2,8 +2,8 @@
 
 The verdict is the plan's (`plan.admission`). Guarantees:
 
-- refused is nothing that the plan would accept: before a refusal, whom it names is read again, consistently, as the
-  watch may be behind;
+- nothing is refused that the plan would accept: before a refusal, the resources that it names are read again,
+  consistently, because the watch may be behind;
 - refused is nothing at all by an error of ours, or where that read is not answered in time: that is logged, and the
   change passes and is judged by the plan, as it is where nobody answers;
 - a change of anything but the spec (a label, a finalizer) is not looked at; statuses and deletions do not come here;
@@ -35,7 +35,7 @@ PATH: Final = "admission"
 REFUSED: Final = 422
 """Not 409, after which kubectl would try the same again, five times, or speak of conflicts between field managers."""
 REREAD_LIMIT: Final = 1.0
-"""Seconds to read again whom a refusal names; the API server waits two for all."""
+"""Seconds in which the resources that a refusal names must be read again; the API server waits two for everything."""
 _REVIEW: Final = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
 WARNINGS_MOST: Final = 8
 """Warnings of one answer: the API server shortens or drops what is more than 4,096 characters in all."""

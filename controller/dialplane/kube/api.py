@@ -35,6 +35,10 @@ KEEPALIVE = ((socket.TCP_KEEPIDLE, 20), (socket.TCP_KEEPINTVL, 10), (socket.TCP_
 """A watch may be silent for long: the kernel finds out within 50 s that nobody is there any more."""
 READ_AHEAD = 2**21
 """Bytes of an answer that may wait to be read: a LIST's page, a burst of events."""
+SILENCE = 100.0
+"""Seconds without a bookmark after which a watch that had one counts as lost; servers send one a minute."""
+HEALTHY_AFTER = 30.0
+"""Seconds after which a watch that breaks is a new trouble, not more of the last one."""
 BOOKMARK = "BOOKMARK"
 
 
@@ -187,7 +191,7 @@ class KubeApi:
                 answer.close()
 
     def session(self, middleware: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
-        """Open an HTTP session of its own to the same server; whoever takes it closes it.
+        """Open another HTTP session to the same server; the caller closes it.
 
         It sends no token by itself: see `authorization`.
         """

@@ -5,11 +5,11 @@ the patch's answer by then, so the echo says nothing. Guarantees:
 
 - an event is left out only where the inventory has that very version of that very object; a bookmark takes its place,
   so that the watch goes on from there;
-- that the server has forgotten the version is said to kopf as a 410, at which it lists anew, whichever way the server
-  says it; any other error, and whatever is no event, ends the stream, and kopf watches on from the last version.
+- where the server has forgotten the version, kopf gets a 410 and lists again, whichever way the server said it; any
+  other error, and a line that is no event, ends the stream, and kopf watches on from the last version.
 
 Of kopf this asks more than it documents: that it reads a watch by `content.iter_chunked`, takes a bookmark's version,
-and lists anew at a 410. `tests/kube/test_kopf_session.py` has a test for each.
+and lists again at a 410. `tests/kube/test_kopf_session.py` has a test for each.
 """
 
 import json
@@ -25,7 +25,7 @@ from dialplane.kube.errors import ApiError, GoneError, UnavailableError, api_err
 JSON = Any
 
 FORGOTTEN = b'{"type":"ERROR","object":{"kind":"Status","code":410}}\n'
-"""At this kopf lists anew."""
+"""The event that makes kopf list again."""
 
 
 class Forgotten:

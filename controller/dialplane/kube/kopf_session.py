@@ -25,7 +25,7 @@ import structlog
 from aiohttp.client_middlewares import ClientHandlerType
 
 from dialplane.kube.addresses import Address
-from dialplane.kube.api import BAD, CONNECT_TIMEOUT, KubeApi, keep_alive, message_of
+from dialplane.kube.api import BAD, CONNECT_TIMEOUT, HEALTHY_AFTER, SILENCE, KubeApi, keep_alive, message_of
 from dialplane.kube.echoes import Forgotten, Stream, is_forgotten
 from dialplane.kube.errors import (
     ApiError,
@@ -46,12 +46,8 @@ JSON = Any
 
 BACKOFF = Backoff(0.2, 10)
 """Between two requests for a kind of which the first failed, or two watches of it."""
-HEALTHY_AFTER = 30.0
-"""Seconds after which a watch that breaks is a new trouble, not more of the last one."""
 LASTS = 600
-"""Whole seconds, as the API server asks, that a watch lasts, so that rights and tokens are asked for anew."""
-SILENCE = 100.0
-"""Seconds without a bookmark after which a watch that had one counts as lost; servers send one a minute."""
+"""Whole seconds, as the API server asks, that a watch lasts, so that rights and tokens are looked at again."""
 STALLED_AFTER = 120.0
 """Seconds for kopf to handle an event, or to watch a kind again; a pass of the site loop takes it a few of them."""
 VERBS = frozenset({"list", "watch"})

@@ -143,7 +143,7 @@ async def _main(options: Options) -> None:
 
 
 def _take_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT set the event, whoever had them before."""
+    """Let SIGTERM and SIGINT set the event, also where something else handled them before."""
     for sig in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sig, stop.set)
 

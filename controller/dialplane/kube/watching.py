@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 
 from dialplane.kube.addresses import REFERRED_TO, Address
-from dialplane.kube.api import BOOKMARK, METADATA, WatchApi
+from dialplane.kube.api import BOOKMARK, HEALTHY_AFTER, METADATA, SILENCE, WatchApi
 from dialplane.kube.errors import (
     ApiError,
     ForbiddenError,
@@ -41,10 +41,6 @@ AT_ONCE = 100
 """Events handled before the loop gets its turn: about 5 ms."""
 LASTS = 600.0
 """Seconds that a watch lasts, and up to half of it more, so that they do not all end together."""
-SILENCE = 100.0
-"""Seconds without a bookmark after which a watch that had one counts as lost; servers send one a minute."""
-HEALTHY_AFTER = 30.0
-"""Seconds after which a watch that breaks is a new trouble, not more of the last one."""
 BACKOFF = Backoff(0.2, 10)
 """Between two watches of a kind; it grows while the server does not answer."""
 

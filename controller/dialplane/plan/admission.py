@@ -6,7 +6,7 @@ alone, and on a message or a campaign nothing depends, so that of 10,000 extensi
 - refused is what the resource, and nobody else, would be `Accepted=False` for, and what waiting would not heal;
 - what may follow in the same apply (a Secret, a resource that is referred to) is a warning, and the resource counts as
   if its Secrets were there already;
-- what the resource had wrong before the change is a warning too: whoever mends one thing is not stopped by another;
+- what the resource had wrong before the change is a warning too: one thing can be mended while another is wrong;
 - of two that collide a new one is the younger, even within one second.
 
 What only rendering finds (a line too long for Asterisk's files) is not looked for here.

@@ -45,7 +45,7 @@ class Checker:
         self._beside: tuple[Key | None, AsteriskSpec | None] = (None, None)
 
     def exclude(self, draft: Draft, shares: Mapping[Key, Share]) -> None:
-        """Run the OWN and the EXCLUDING checks: whoever has a problem that is not partial goes.
+        """Run the OWN and the EXCLUDING checks; a resource with a problem that is not partial is taken out.
 
         Args:
             draft: as `draft_of` makes it.
