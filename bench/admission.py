@@ -1,12 +1,10 @@
 """What an admission review costs: the handler's CPU at a big site, each review after a change, as in a big apply."""
 
-import base64
 import gc
 import time
 from collections.abc import Iterable, Iterator
-from itertools import count
 from statistics import quantiles
-from typing import Any, Final
+from typing import Final
 
 from bench.site import account, extension, number, pbx_at
 from dialplane.kube.admission import AdmissionHandler
@@ -15,15 +13,13 @@ from dialplane.kube.operator import GC_AFTER, addresses, references
 from dialplane.kube.shelf import Suspicion
 from dialplane.logs import configure_logs
 from dialplane.resources.manifest import parse
-from testbed.manifests import Manifest, manifest
+from testbed.manifests import Manifest, as_served, manifest
 
 SIZE: Final = 10_000
 REVIEWS: Final = 2_000
 TRUNKS: Final = 20
 GOAL: Final = 0.020
 """Seconds of CPU that 99 of 100 reviews stay below."""
-
-_VERSIONS: Final = count(1)
 
 
 def inventory_of(size: int) -> Inventory:
@@ -58,16 +54,6 @@ def schedules() -> Iterator[Manifest]:
 def feed(inventory: Inventory, made: Manifest) -> None:
     """Put an object in as the watch would."""
     inventory.event(made["kind"], "ADDED", as_served(made))
-
-
-def as_served(made: Manifest) -> dict[str, Any]:
-    """The object as the API server has it."""
-    version = str(next(_VERSIONS))
-    served = {"uid": f"uid-{version}", "resourceVersion": version, "generation": 1}
-    created = {"creationTimestamp": "2026-01-01T00:00:00Z"}
-    if text := made.get("stringData"):
-        made = {**made, "data": {name: base64.b64encode(value.encode()).decode() for name, value in text.items()}}
-    return {**made, "metadata": {**made["metadata"], **served, **created}}
 
 
 async def _reread(kind: str, suspects: Iterable[Suspicion]) -> None:

@@ -1,11 +1,15 @@
 """Manifests as tests and benchmarks write them: plain values, one function a kind of need."""
 
+import base64
+import itertools
 from typing import Any
 
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import API_VERSION
 
 Manifest = dict[str, Any]
+
+_VERSIONS = itertools.count(1)
 
 PLURALS = {name: kind.plural for name, kind in KINDS.items()}
 
@@ -29,3 +33,13 @@ def condition(seen: Manifest, kind: str) -> dict[str, Any]:
     """That condition of a resource as a front door shows it; empty where there is none."""
     conditions = seen.get("status", {}).get("conditions", ())
     return next((dict(c) for c in conditions if c["type"] == kind), {})
+
+
+def as_served(made: Manifest) -> Manifest:
+    """The object as an API server has it, newly created: a Secret's values encoded, with a uid and a version."""
+    version = str(next(_VERSIONS))
+    served = {"uid": f"uid-{version}", "resourceVersion": version, "generation": 1}
+    created = {"creationTimestamp": "2026-01-01T00:00:00Z"}
+    if text := made.get("stringData"):
+        made = {**made, "data": {name: base64.b64encode(value.encode()).decode() for name, value in text.items()}}
+    return {**made, "metadata": {**made["metadata"], **served, **created}}

@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 
 from dialplane.store import Store
-from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
 from tests.api.infinity_site import World, of_tenant, site
 from tests.api.test_infinity import call
@@ -20,21 +19,6 @@ WHY = "asked on the telephone"
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InfinityPeer]:
-    folder = tmp_path_factory.mktemp("platform")
-    async with await InfinityPeer.start(folder, Account(token="access-token", tenant="1")) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def peer(started: InfinityPeer) -> InfinityPeer:
-    """The platform, which has forgotten what was before."""
-    await started.forget()
-    await started.behave(talk_seconds=None)
-    return started
 
 
 @pytest_asyncio.fixture(loop_scope="module")

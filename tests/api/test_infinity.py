@@ -22,7 +22,6 @@ from dialplane.services.infinity.api.limits import PLACING, STREAMS
 from dialplane.services.infinity.tables import leases
 from dialplane.services.infinity.tables.leases import Change
 from dialplane.store import Store
-from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
 from tests.api.infinity_site import CALLBACK, INFINITY, SITE, World, of_tenant, record, signed, site, text
 from tests.api.test_api import is_problem
@@ -54,21 +53,6 @@ async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wo
     with closing(Store.open(f"sqlite:///{folder}/store.db")) as store:
         async with site(store, folder) as made:
             yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InfinityPeer]:
-    folder = tmp_path_factory.mktemp("platform")
-    async with await InfinityPeer.start(folder, Account(token="access-token", tenant="1")) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def peer(started: InfinityPeer) -> InfinityPeer:
-    """The platform, which has forgotten what was before."""
-    await started.forget()
-    await started.behave(talk_seconds=None)
-    return started
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -1,7 +1,6 @@
 """The webhook's server: it shows the certificate that is in the files, whatever happens to them, and never ends."""
 
 import asyncio
-import itertools
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -19,7 +18,7 @@ from dialplane.kube.webhook import Webhook
 from dialplane.resources.manifest import parse
 from testbed import ports
 from testbed.certificates import Authority, Pair
-from testbed.manifests import manifest
+from testbed.manifests import as_served, manifest
 from tests.eventually import eventually
 from tests.kube.world import EXTENSION, Server, list_all, new_inventory
 
@@ -29,17 +28,6 @@ NAME = "DNS:office-admission.office.svc"
 def write(folder: Path, pair: Pair) -> None:
     for name, text in pair.secret.items():
         (folder / name).write_text(text)
-
-
-_VERSIONS = itertools.count(1)
-
-
-def as_served(made: dict[str, Any]) -> dict[str, Any]:
-    """The object as the API server has it."""
-    version = str(next(_VERSIONS))
-    created = "2026-01-01T00:00:00Z"
-    served = {"uid": f"uid-{version}", "resourceVersion": version, "generation": 1, "creationTimestamp": created}
-    return {**made, "metadata": {**made["metadata"], **served}}
 
 
 class Serving:
