@@ -122,11 +122,11 @@ def server() -> ForkServerContext:
 
 def _run(entry: str, arguments: list[str], output: str, environment: dict[str, str], cwd: str) -> None:
     die_with_parent()
-    os.setsid()
     sink = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
     os.close(sink)
+    os.setsid()  # after the output is there: who started it waits for the session, and may read at once
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()

@@ -224,6 +224,7 @@ def test_a_leader_without_its_lease_publishes_nothing(tmp_path: Path) -> None:
         new.want(["stairs"])
         await eventually(old.seen, holds=lambda seen: seen.keys() == {"stairs"})
         old.want(["attic"])
+        await eventually(new.seen, holds=lambda seen: seen.keys() == {"stairs"})  # each looks in its own time
         await asyncio.sleep(0.5)
         assert new.seen().keys() == {"stairs"}
         old.leads = True  # by a lease of its own: its term begins

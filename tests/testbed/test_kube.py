@@ -21,7 +21,7 @@ from testbed import cache
 from testbed.kube import binaries, build, crd_server
 from testbed.kube.component import Component
 from testbed.kube.crd_server import CrdServer
-from testbed.kube.rest import UnreachableError
+from testbed.kube.rest import Rest, UnreachableError
 from testbed.kube.server import ApiServer, KubectlError
 from testbed.process import StoppedEarlyError
 
@@ -148,8 +148,7 @@ def test_rbac_admits_a_user_to_whom_a_binding_grants_it(api: ApiServer, subject:
 
 
 def test_an_unknown_token_is_nobody(api: ApiServer) -> None:
-    rest = api.rest()
-    rest._token = "made-up"
+    rest = Rest(api.url, authority=api.certificates.authority, token="made-up")
     assert rest.request("GET", "/api/v1/namespaces").status == 401
 
 
