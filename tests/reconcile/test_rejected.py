@@ -170,9 +170,8 @@ async def test_refused_versions_are_never_ready_and_the_ones_before_serve(tmp_pa
             for name, case in CASES.items():
                 await serves(rig, case, before[name])
         # The Asterisk that started anew is asked again to take the new versions, and refuses them again.
-        await rig.until(lambda: rig.loop.connected)
+        await rig.until(lambda: rig.reloads != [])
         await rig.settled()
-        await asyncio.sleep(0.7)
         for name, case in CASES.items():
             refused(rig, case, "goes on serving")
             assert await shown(rig, case) == before[name]

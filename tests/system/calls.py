@@ -1,9 +1,11 @@
 """The site of the system tests, and calls within it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from testbed.manifests import Manifest, manifest
+from tests.eventually import eventually
 from tests.system.pbx import Pbx, extension
 
 ALL = ("internal", "local", "national", "international")
@@ -148,3 +150,10 @@ async def last_call(pbx: Pbx, name: str) -> dict[str, Any]:
 async def from_outside(pbx: Pbx, number: str, *, carrier: str = "alpha", **fields: Any) -> dict[str, Any]:
     given = {"uri": "contact+number", "username": carrier, "from_user": "+441234567890"} | fields
     return await pbx.carriers[carrier].ask("call", number=number, **given)
+
+
+async def transfer(pbx: Pbx, who: str, number: str) -> None:
+    """Let a phone transfer its call blindly once Asterisk has connected both sides: it answers them before that."""
+    connected = re.compile(r"^\S+\s+2\s", re.MULTILINE)
+    await eventually(lambda: pbx.asterisk.console("bridge show all"), holds=connected.search)
+    assert (await (await pbx.phone(who)).ask("transfer", number=number))["code"] == 202
