@@ -21,6 +21,7 @@ from dialplane.resources.key import Key
 from dialplane.resources.kinds import is_rendered
 from dialplane.resources.problem import Reason
 from dialplane.services.contract import (
+    NO_SOCKETS,
     Context,
     Notice,
     Outbox,
@@ -29,6 +30,7 @@ from dialplane.services.contract import (
     ServiceDefinition,
     ServiceReport,
     SiteView,
+    SocketOptions,
 )
 from dialplane.services.registry import SERVICES, mounts, scopes
 
@@ -55,6 +57,8 @@ class ServiceOptions:
     """Called with the API's socket once it listens."""
     roles: tuple[Role, ...] = ()
     """Whose replicas run in this process too."""
+    sockets: SocketOptions = NO_SOCKETS
+    """Where those replicas take the WebSockets of devices."""
 
 
 def site_services(
@@ -148,7 +152,7 @@ class SiteServices:
             hints = self._hints(context)
             links = {} if hints is None else self._links(context, hints)
             self._services = {
-                each.name: each.start(replace(context, replicas=links.get(each.name, context.replicas)))
+                each.name: each.start(replace(context, replicas=links.get(each.name, context.replicas), hints=hints))
                 for each in self._definitions
                 if each.start is not None
             }
@@ -189,7 +193,14 @@ class SiteServices:
         if self._options.roles:
             from dialplane.services.replica_runner import run_replicas  # noqa: PLC0415 -- as above
 
-            await run_replicas(context.store, hints, context.site, self._options.roles, self._replicated)
+            await run_replicas(
+                context.store,
+                hints,
+                context.site,
+                self._options.roles,
+                self._replicated,
+                sockets=self._options.sockets,
+            )
 
     async def _listen(self, context: Context) -> None:
         """Serve the API; an address that is taken is tried again, the services go on meanwhile."""
