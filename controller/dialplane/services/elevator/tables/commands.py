@@ -1,28 +1,46 @@
-"""Commands to devices, each in exactly one state.
+"""Commands to devices in the store (`command_life` says how each one goes).
 
-`queued` -> `sent` -> `acknowledged` -> one of the ends. A command is noted as sent *before* its bytes go out, by the
-replica whose connection counts: so nothing is ever sent twice without the store knowing. What is physical is never sent
-a second time; what is safe goes back to `queued` where its connection ended without an answer.
+A command is noted as sent *before* its bytes go out, by the replica whose connection counts: so nothing is ever sent
+twice without the store knowing.
+
+Locks are taken in the order of `seq`; a claim waits for none.
 """
 
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Literal
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import sqlalchemy as sa
 
+from dialplane.services.elevator.tables.command_life import (
+    ANSWER_WITHIN,
+    RESULT_WITHIN,
+    Change,
+    Command,
+    CommandState,
+    NewCommand,
+    after,
+    overdue,
+)
+from dialplane.services.elevator.tables.sessions import SESSIONS
 from dialplane.store.columns import METADATA, AnyText, Json, Moment, sequence
+from dialplane.store.engine import Store
+from dialplane.store.json_rows import json_rows
 
-CommandState = Literal[
-    "queued", "sent", "acknowledged", "succeeded", "failed", "rejected", "expired", "unknown", "delivered"
-]
-"""`queued`: it waits for the device. `sent`: it is on its way. `acknowledged`: the device has it. The ends: the device
-carried it out (`succeeded`), or tried to (`failed`), or refused (`rejected`); its deadline passed before it was sent
-(`expired`); nobody knows what became of it (`unknown`); it was sent to a device that acknowledges nothing
-(`delivered`)."""
+__all__ = [
+    "LIVE_STATES", "Change", "Command", "CommandPage", "CommandState", "NewCommand", "change", "claim", "end_overdue",
+    "get", "page", "prune", "queue", "queued_counts",
+]  # fmt: skip
+
+PREFIX: Final = "cmd-"
+"""What an id of a command begins with."""
+EACH: Final = 4
+"""Commands of one device in one claim: no device keeps the others waiting."""
 
 LIVE_STATES: Final[tuple[CommandState, ...]] = ("queued", "sent", "acknowledged")
+"""Of commands that have not ended."""
 _LIVE: Final = "state IN ('queued', 'sent', 'acknowledged')"
 
 COMMANDS: Final = sa.Table(
@@ -68,55 +86,197 @@ COMMANDS: Final = sa.Table(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NewCommand:
-    """A command that somebody wants sent."""
-
-    device: str
-    name: str
-    physical: bool
-    data: Any
-    """JSON, up to 4 KB."""
-    token: str
-    """The name of the token that asked for it."""
-    request_key: str
-    """The same one again is the same command."""
-    deadline: datetime
-    """It is not sent after that."""
+LIVE: Final = sa.text(f"device_commands.{_LIVE}")
+"""Of commands that have not ended: literal, since no database uses a partial index for a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Command(NewCommand):
-    """A command as it is kept."""
+class CommandPage:
+    """Some commands, the newest first, and where the next page begins."""
 
-    id: str = ""
-    seq: int = 0
-    state: CommandState = "queued"
-    epoch: int | None = None
-    """Of the connection that it was sent over."""
-    replica: str | None = None
-    sends: int = 0
-    """How often it was sent."""
-    queued_at: datetime | None = None
-    sent_at: datetime | None = None
-    acknowledged_at: datetime | None = None
-    ended_at: datetime | None = None
-    reason: str | None = None
-    """Why it ended so."""
-    result: Any = None
-    """JSON: what the device answered."""
+    commands: tuple[Command, ...]
+    next: int | None
+    """The cursor for the page after this; None at the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a device, or its connection, made of a command that was sent."""
+def queue(store: Store, site: str, wanted: Sequence[NewCommand], *, now: datetime) -> list[Command]:
+    """Keep commands to be sent, in one transaction; the same token's same request key for a device is kept once.
 
-    id: str
-    epoch: int
-    """Of the connection: a word of an older one changes nothing."""
-    state: CommandState
-    reason: str | None = None
-    result: Any = None
+    Returns:
+        Each command as it is then, in the order of `wanted`. One that was there already may be another than the wanted
+        one: compare `name` and `data`.
+    """
+    rows = [
+        {
+            **{name: getattr(new, name) for name in NewCommand.__dataclass_fields__},
+            "id": PREFIX + secrets.token_hex(12),
+            "site": site,
+            "state": "queued",
+            "sends": 0,
+            "queued_at": now,
+            "result": None,
+        }
+        for new in wanted
+    ]
+    if not rows:
+        return []
+    with store.write() as connection:
+        connection.execute(store.insert_new(COMMANDS), rows)
+        asked = json_rows(
+            connection,
+            [[new.token, new.request_key, new.device] for new in wanted],
+            {"token": sa.String(), "request_key": sa.String(), "device": sa.String()},
+        )
+        same = [COMMANDS.c[name] == asked.c[name] for name in ("token", "request_key", "device")]
+        query = sa.select(COMMANDS).join(asked, sa.and_(*same)).where(COMMANDS.c.site == site).order_by(asked.c.place)
+        return [command(row) for row in connection.execute(query)]
+
+
+def claim(
+    store: Store, site: str, replica: str, epochs: Mapping[str, int], *, now: datetime, limit: int = 200
+) -> list[Command]:
+    """Note commands as sent over connections of this replica; what is returned is to be sent now, and only that.
+
+    These are queued ones, and safe ones that were sent over an older connection of their device and had no answer.
+
+    Args:
+        store: the database.
+        site: the namespace.
+        replica: whose connections.
+        epochs: of the devices that a command can be sent to; an older epoch than the database has gets nothing.
+        now: a command whose deadline has passed is not returned.
+        limit: how many at most.
+
+    Returns:
+        The oldest first; of one device at most `EACH`.
+    """
+    columns, newest = COMMANDS.c, SESSIONS.c
+    mine = sa.and_(newest.site == columns.site, newest.device == columns.device, newest.replica == replica)
+    again = sa.and_(columns.state == "sent", columns.physical.is_(False), columns.epoch < newest.epoch)
+    due = sa.and_(
+        columns.site == site,
+        LIVE,
+        columns.deadline > now,
+        newest.closed_at.is_(None),
+        (columns.state == "queued") | again,
+    )
+    nth = sa.func.row_number().over(partition_by=columns.device, order_by=columns.seq).label("nth")
+    queues = sa.select(columns.seq, columns.device, newest.epoch, nth).join(SESSIONS, mine).where(due).subquery()
+    with store.read() as connection:  # mostly there are none, and nothing is written
+        found = connection.execute(sa.select(queues).where(queues.c.nth <= EACH).order_by(queues.c.seq)).all()
+    chosen = [row.seq for row in found if epochs.get(row.device) == row.epoch][:limit]
+    if not chosen:
+        return []
+    query = (
+        sa.select(COMMANDS, newest.epoch.label("newest"))
+        .join(SESSIONS, mine)
+        .where(columns.seq.in_(chosen), due)
+        .order_by(columns.seq)
+        .with_for_update(of=COMMANDS, skip_locked=True)
+    )
+    with store.write() as connection:
+        claimed = [
+            replace(each, state="sent", epoch=row.newest, replica=replica, sends=each.sends + 1, sent_at=now)
+            for row in connection.execute(query)
+            if epochs.get(row.device) == row.newest
+            for each in [command(row)]
+        ]
+        _write(connection, claimed)
+        return claimed
+
+
+def change(store: Store, site: str, changes: Sequence[Change], *, now: datetime) -> list[Command]:
+    """Note what devices, or the ends of their connections, made of commands; one transaction.
+
+    Returns:
+        The commands that changed, as they are then.
+    """
+    if not changes:
+        return []
+    query = (
+        sa.select(COMMANDS)
+        .where(COMMANDS.c.site == site, COMMANDS.c.id.in_({each.id for each in changes}))
+        .order_by(COMMANDS.c.seq)
+        .with_for_update()
+    )
+    with store.write() as connection:
+        before = {row.id: command(row) for row in connection.execute(query)}
+        kept = dict(before)
+        for each in changes:
+            if each.id in kept:
+                kept[each.id] = after(kept[each.id], each, now)
+        changed = [kept[name] for name, was in before.items() if kept[name] is not was]
+        _write(connection, changed)
+        return changed
+
+
+def end_overdue(store: Store, site: str, *, now: datetime, limit: int = 500) -> list[Command]:
+    """End commands whose time is over: `expired` where they were never sent, otherwise `unknown`.
+
+    Returns:
+        The commands that ended, as they are then.
+    """
+    columns = COMMANDS.c
+    over = sa.or_(
+        (columns.state == "queued") & (columns.deadline <= now),
+        (columns.state == "sent") & (columns.deadline <= now - ANSWER_WITHIN),
+        (columns.state == "acknowledged")
+        & (columns.deadline <= now)
+        & (columns.acknowledged_at <= now - RESULT_WITHIN),
+    )
+    query = (
+        sa.select(COMMANDS)
+        .where(columns.site == site, LIVE, columns.deadline <= now, over)
+        .order_by(columns.seq)
+        .limit(limit)
+    )
+    with store.read() as connection:
+        if connection.execute(query.with_only_columns(columns.seq).limit(1)).first() is None:
+            return []
+    with store.write() as connection:
+        ended = [overdue(command(row), now) for row in connection.execute(query.with_for_update(skip_locked=True))]
+        _write(connection, ended)
+        return ended
+
+
+def get(store: Store, site: str, command_id: str) -> Command | None:
+    """Return one command."""
+    with store.read() as connection:
+        row = connection.execute(
+            sa.select(COMMANDS).where(COMMANDS.c.site == site, COMMANDS.c.id == command_id)
+        ).one_or_none()
+    return None if row is None else command(row)
+
+
+def page(store: Store, site: str, device: str, *, limit: int, before: int | None = None) -> CommandPage:
+    """Return commands of a device, the newest first; `before` is the cursor that the page before gave."""
+    columns = COMMANDS.c
+    query = sa.select(COMMANDS).where(columns.site == site, columns.device == device)
+    if before is not None:
+        query = query.where(columns.seq < before)
+    with store.read() as connection:
+        rows = [command(row) for row in connection.execute(query.order_by(columns.seq.desc()).limit(limit + 1))]
+    kept = tuple(rows[:limit])
+    return CommandPage(kept, kept[-1].seq if len(rows) > limit else None)
+
+
+def queued_counts(store: Store, site: str) -> dict[str, int]:
+    """Return how many commands wait for each device; those without any are left out."""
+    columns = COMMANDS.c
+    query = (
+        sa.select(columns.device, sa.func.count().label("number"))
+        .where(columns.site == site, LIVE, columns.state == "queued")
+        .group_by(columns.device)
+    )
+    with store.read() as connection:
+        return {row.device: row.number for row in connection.execute(query)}
+
+
+def prune(store: Store, site: str, *, now: datetime, older_than: timedelta) -> int:
+    """Delete commands that ended before that age; returns how many."""
+    old = (COMMANDS.c.site == site) & (COMMANDS.c.ended_at < now - older_than)
+    with store.write() as connection:
+        return connection.execute(sa.delete(COMMANDS).where(old)).rowcount
 
 
 def command(row: Any) -> Command:
@@ -125,4 +285,14 @@ def command(row: Any) -> Command:
     return Command(**values)
 
 
-FIELDS: Final[Sequence[str]] = tuple(NewCommand.__dataclass_fields__)
+def _write(connection: sa.Connection, commands: Sequence[Command]) -> None:
+    """Write what may change of commands that are locked."""
+    rows = [{f"b_{name}": getattr(each, name) for name in ("seq", *_CHANGING)} for each in commands]
+    if rows:
+        values = {name: sa.bindparam(f"b_{name}", type_=COMMANDS.c[name].type) for name in _CHANGING}
+        connection.execute(sa.update(COMMANDS).where(COMMANDS.c.seq == sa.bindparam("b_seq")).values(values), rows)
+
+
+_CHANGING: Final = (
+    "state", "epoch", "replica", "sends", "sent_at", "acknowledged_at", "ended_at", "reason", "result",
+)  # fmt: skip
