@@ -218,6 +218,15 @@ def get(store: Store, site: str, devices: Sequence[str]) -> dict[str, Session]:
         return {row.device: _session(row) for row in connection.execute(query)}
 
 
+def open_within(connection: sa.Connection, site: str, devices: Sequence[str]) -> dict[str, Session]:
+    """Return the sessions of these devices that are open, in the transaction of the caller."""
+    columns = SESSIONS.c
+    query = sa.select(SESSIONS).where(
+        columns.site == site, columns.device.in_(list(devices)), columns.closed_at.is_(None)
+    )
+    return {row.device: _session(row) for row in connection.execute(query)}
+
+
 def _mine(site: str) -> sa.ColumnElement[bool]:
     columns = SESSIONS.c
     return sa.and_(
