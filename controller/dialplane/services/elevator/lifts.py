@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dialplane.resources.elevator_device import ElevatorDeviceSpec
 from dialplane.services.contract import SiteView
 from dialplane.services.elevator.tables.devices import Registered
+
+if TYPE_CHECKING:
+    from dialplane.services.elevator.command_desk import CommandDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,10 @@ def lifts(view: SiteView, registered: Iterable[Registered]) -> dict[str, Lift]:
 
 class Lifts(Protocol):
     """What the API asks of the leader's half, in the loop's thread and without waiting."""
+
+    @property
+    def desk(self) -> "CommandDesk":
+        """Where commands are queued; it runs as long as the service does."""
 
     def lifts(self) -> Mapping[str, Lift]:
         """Return every device by name, as of the last view of the site and the last look into the table."""

@@ -30,8 +30,8 @@ from dialplane.store.engine import Store
 from dialplane.store.json_rows import json_rows
 
 __all__ = [
-    "LIVE_STATES", "Change", "Command", "CommandPage", "CommandState", "NewCommand", "change", "claim", "end_overdue",
-    "get", "page", "prune", "queue", "queued_counts",
+    "LIVE_STATES", "Change", "Command", "CommandPage", "CommandState", "NewCommand", "change", "claim",
+    "earlier_within", "end_overdue", "get", "page", "prune", "queue", "queue_within", "queued_counts",
 ]  # fmt: skip
 
 PREFIX: Final = "cmd-"
@@ -106,6 +106,14 @@ def queue(store: Store, site: str, wanted: Sequence[NewCommand], *, now: datetim
         Each command as it is then, in the order of `wanted`. One that was there already may be another than the wanted
         one: compare `name` and `data`.
     """
+    with store.write() as connection:
+        return queue_within(connection, store, site, wanted, now=now)
+
+
+def queue_within(
+    connection: sa.Connection, store: Store, site: str, wanted: Sequence[NewCommand], *, now: datetime
+) -> list[Command]:
+    """Do what `queue` does in the transaction of the caller."""
     rows = [
         {
             **{name: getattr(new, name) for name in NewCommand.__dataclass_fields__},
@@ -116,20 +124,29 @@ def queue(store: Store, site: str, wanted: Sequence[NewCommand], *, now: datetim
             "queued_at": now,
             "result": None,
         }
-        for new in wanted
+        for new in sorted(wanted, key=_key)  # two that repeat each other wait in one order
     ]
     if not rows:
         return []
-    with store.write() as connection:
-        connection.execute(store.insert_new(COMMANDS), rows)
-        asked = json_rows(
-            connection,
-            [[new.token, new.request_key, new.device] for new in wanted],
-            {"token": sa.String(), "request_key": sa.String(), "device": sa.String()},
-        )
-        same = [COMMANDS.c[name] == asked.c[name] for name in ("token", "request_key", "device")]
-        query = sa.select(COMMANDS).join(asked, sa.and_(*same)).where(COMMANDS.c.site == site).order_by(asked.c.place)
-        return [command(row) for row in connection.execute(query)]
+    connection.execute(store.insert_new(COMMANDS), rows)
+    kept = earlier_within(connection, site, wanted)
+    return [kept[_key(new)] for new in wanted]
+
+
+def earlier_within(
+    connection: sa.Connection, site: str, wanted: Sequence[NewCommand]
+) -> dict[tuple[str, str, str], Command]:
+    """Return those that were queued already, by token, request key and device, in the transaction of the caller."""
+    names = ("token", "request_key", "device")
+    asked = json_rows(connection, [_key(new) for new in wanted], dict.fromkeys(names, sa.String()))
+    same = sa.and_(COMMANDS.c.site == site, *(COMMANDS.c[name] == asked.c[name] for name in names))
+    # An outer join, or SQLite would read all rows of `asked` for each command of the site.
+    rows = connection.execute(sa.select(COMMANDS).select_from(asked.outerjoin(COMMANDS, same)))
+    return {_key(each): each for each in (command(row) for row in rows if row.id is not None)}
+
+
+def _key(each: NewCommand) -> tuple[str, str, str]:
+    return each.token, each.request_key, each.device
 
 
 def claim(
