@@ -21,6 +21,9 @@ SERVICE = ServiceDefinition(
     ),
     tables=tuple(
         f"dialplane.services.elevator.tables.{name}"
-        for name in ("callbacks", "commands", "devices", "journal", "sessions", "snapshots", "telephones")
+        for name in (
+            *("callbacks", "commands", "devices", "journal", "presence", "sessions"),
+            *("snapshots", "spooled", "telephones"),
+        )
     ),
 )

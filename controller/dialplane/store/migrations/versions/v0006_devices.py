@@ -108,6 +108,14 @@ def upgrade() -> None:
         op.f("ix_device_journal_site_device_seq"), "device_journal", ["site", "device", "seq"], unique=False
     )
     op.create_table(
+        "device_presence",
+        sa.Column("site", sa.String(length=63), nullable=False),
+        sa.Column("device", sa.String(length=63), nullable=False),
+        sa.Column("online", sa.Boolean(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("site", "device", name=op.f("pk_device_presence")),
+    )
+    op.create_table(
         "device_sessions",
         sa.Column("site", sa.String(length=63), nullable=False),
         sa.Column("device", sa.String(length=63), nullable=False),
@@ -151,16 +159,29 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_device_snapshots_site_taken_at"), "device_snapshots", ["site", "taken_at"], unique=False)
     op.create_table(
+        "device_spooled",
+        sa.Column("site", sa.String(length=63), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("site", "id", name=op.f("pk_device_spooled")),
+    )
+    op.create_index(op.f("ix_device_spooled_site_taken_at"), "device_spooled", ["site", "taken_at"], unique=False)
+    op.create_table(
         "device_telephones",
         sa.Column("site", sa.String(length=63), nullable=False),
         sa.Column("device", sa.String(length=63), nullable=False),
         sa.Column("expected_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("test_call_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("overdue_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("alarm", sa.String(length=16), nullable=True),
         sa.Column("alarm_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("alarm_raised_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("alarm_notified", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("site", "device", name=op.f("pk_device_telephones")),
+    )
+    op.create_index(
+        op.f("ix_device_telephones_site_changed_at"), "device_telephones", ["site", "changed_at"], unique=False
     )
     op.create_table(
         "device_uploads",
