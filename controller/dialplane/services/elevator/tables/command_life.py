@@ -66,6 +66,8 @@ class Change:
     """What a device, or its connection, made of a command that was sent."""
 
     id: str
+    device: str
+    """Whose word it is: of another device's command it changes nothing."""
     epoch: int
     """Of the connection: a word of an older one changes nothing."""
     state: CommandState
@@ -76,11 +78,11 @@ class Change:
 def after(was: Command, change: Change, now: datetime) -> Command:
     """Return a command after a change; the very same where it changes nothing. Pure.
 
-    An end stays. A word of a connection older than the one it was sent over changes nothing; a newer one's counts: the
-    device may have come back in between. A result needs no acknowledgement before it. `queued` says that the connection
-    ended: it is only for what was sent over that very one.
+    An end stays. A word of another device, or of a connection older than the one it was sent over, changes nothing; a
+    newer one's counts: the device may have come back in between. A result needs no acknowledgement before it. `queued`
+    says that the connection ended: it is only for what was sent over that very one.
     """
-    if was.epoch is None or was.epoch > change.epoch or was.ended_at is not None:
+    if was.device != change.device or was.epoch is None or was.epoch > change.epoch or was.ended_at is not None:
         return was
     if change.state not in {"queued", "sent", "acknowledged"}:
         return replace(was, state=change.state, ended_at=now, reason=change.reason, result=change.result)
