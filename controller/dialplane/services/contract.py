@@ -18,6 +18,7 @@ from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.problem import Problem
 from dialplane.resources.snapshot import Snapshot
+from dialplane.storage.options import NO_STORAGE, StorageOptions
 
 if TYPE_CHECKING:
     from dialplane.api.mount import Mount
@@ -157,6 +158,8 @@ class ReplicaContext:
     """Set when another process has something for this one alone (`store.hints.replica_channel`)."""
     sockets: SocketOptions = NO_SOCKETS
     """Where devices connect."""
+    storage: StorageOptions = NO_STORAGE
+    """Where what is too large for the store is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,8 @@ class Context:
     """The service's halves in the other roles."""
     hints: "Hints | None" = None
     """The hints of the site; None where no service has replicas."""
+    storage: StorageOptions = NO_STORAGE
+    """Where what is too large for the store is kept."""
 
 
 def _no_mounts() -> "Sequence[Mount]":

@@ -33,6 +33,7 @@ from dialplane.services.contract import (
     SocketOptions,
 )
 from dialplane.services.registry import SERVICES, mounts, scopes
+from dialplane.storage.options import NO_STORAGE, StorageOptions
 
 if TYPE_CHECKING:
     from dialplane.services.replica_link import ReplicaLink
@@ -59,6 +60,8 @@ class ServiceOptions:
     """Whose replicas run in this process too."""
     sockets: SocketOptions = NO_SOCKETS
     """Where those replicas take the WebSockets of devices."""
+    storage: StorageOptions = NO_STORAGE
+    """Where what is too large for the store is kept."""
 
 
 def site_services(
@@ -148,7 +151,7 @@ class SiteServices:
         store = await asyncio.to_thread(Store.open, self._options.store.get_secret_value())
         try:
             log.info("store opened", store=str(store))
-            context = Context(store, view.snapshot.namespace, self._notice, Outbox())
+            context = Context(store, view.snapshot.namespace, self._notice, Outbox(), storage=self._options.storage)
             hints = self._hints(context)
             links = {} if hints is None else self._links(context, hints)
             self._services = {
@@ -200,6 +203,7 @@ class SiteServices:
                 self._options.roles,
                 self._replicated,
                 sockets=self._options.sockets,
+                storage=self._options.storage,
             )
 
     async def _listen(self, context: Context) -> None:

@@ -3,12 +3,16 @@
 import typer
 
 from dialplane.cli.replica_options import LeaderStore, LogLevel, MetricsAddress, Namespace, replica_options
+from dialplane.cli.state import state_directory
+from dialplane.cli.storage_options import PublicUrl, StorageUrl, storage_options
 from dialplane.services.contract import Role
 
 
 def gateway(
     namespace: Namespace = "",
     store_url_file: LeaderStore = None,
+    storage_url: StorageUrl = "",
+    public_url: PublicUrl = "",
     metrics_address: MetricsAddress = "0.0.0.0:8080",
     log_level: LogLevel = "INFO",
 ) -> None:
@@ -24,7 +28,8 @@ def gateway(
     Example:
         dialplane gateway --namespace office --store-url-file /run/secrets/store-url
     """
-    options = replica_options(Role.GATEWAY, namespace, store_url_file, metrics_address, log_level)
+    storage = storage_options(storage_url, public_url, state_directory(None))
+    options = replica_options(Role.GATEWAY, namespace, store_url_file, metrics_address, log_level, storage=storage)
     from dialplane.cli.replica_process import run_replica_process
 
     run_replica_process(options)

@@ -24,6 +24,7 @@ from dialplane.cli.output import console, say
 from dialplane.cli.site_options import ApiTokens, TrustedProxies, ami_defaults, proxies
 from dialplane.cli.softphone_hint import served
 from dialplane.cli.state import API_TOKENS, STORE, StateDir, announce_api, only_one, state_directory
+from dialplane.cli.storage_options import PublicUrl, StorageUrl, storage_options
 from dialplane.cli.store_options import StoreUrlFile, store_url
 from dialplane.logs import configure_logs
 from dialplane.reconcile.settings import LogAlone
@@ -37,6 +38,7 @@ from dialplane.standalone.last_good import SourceState
 from dialplane.standalone.restart_command import RestartCommand
 from dialplane.standalone.site import SiteReader
 from dialplane.standalone.status_file import FILE_NAME, StatusFile
+from dialplane.storage.options import StorageOptions
 
 try:
     from dialplane.standalone.directory import DirectorySource, SecretFolders
@@ -132,6 +134,8 @@ def run(
     api_tokens: ApiTokens = None,
     trusted_proxies: TrustedProxies = None,
     store_url_file: StoreUrlFile = None,
+    storage_url: StorageUrl = "",
+    public_url: PublicUrl = "",
     metrics_address: Annotated[
         str | None, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve Prometheus metrics there.")
     ] = None,
@@ -176,7 +180,14 @@ def run(
         timeout,
         live,
         _words(restart_command),
-        _services(state, listen, api_tokens, store_url_file, proxies(trusted_proxies)),
+        _services(
+            state,
+            listen,
+            api_tokens,
+            store_url_file,
+            proxies(trusted_proxies),
+            storage_options(storage_url, public_url, state, alone=True),
+        ),
     )
     configure_logs("DEBUG" if verbose else "WARNING" if live else "INFO", terminal=sys.stderr.isatty())
     with only_one(options.state):
@@ -302,7 +313,12 @@ def _words(command: str | None) -> tuple[str, ...]:
 
 
 def _services(
-    state: Path, listen: str, tokens: Path | None, url_file: Path | None, trusted: tuple[str, ...]
+    state: Path,
+    listen: str,
+    tokens: Path | None,
+    url_file: Path | None,
+    trusted: tuple[str, ...],
+    storage: StorageOptions,
 ) -> ServiceOptions:
     def announce(sock: socket) -> None:
         from dialplane.api.tokens import make_local_token
@@ -312,7 +328,8 @@ def _services(
         announce_api(state, sock)
 
     url = store_url(url_file, state / STORE)
-    return ServiceOptions(url, listen, tokens or state / API_TOKENS, trusted, announce, roles=(Role.GATEWAY, Role.BOT))
+    roles = (Role.GATEWAY, Role.BOT)
+    return ServiceOptions(url, listen, tokens or state / API_TOKENS, trusted, announce, roles=roles, storage=storage)
 
 
 def _serve_metrics(address: str) -> None:

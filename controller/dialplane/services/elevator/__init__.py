@@ -23,7 +23,7 @@ SERVICE = ServiceDefinition(
         f"dialplane.services.elevator.tables.{name}"
         for name in (
             *("callbacks", "commands", "devices", "journal", "presence", "sessions"),
-            *("snapshots", "spooled", "telephones"),
+            *("snapshots", "spooled", "telephones", "uploads"),
         )
     ),
 )
