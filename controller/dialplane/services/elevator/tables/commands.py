@@ -265,12 +265,16 @@ def get(store: Store, site: str, command_id: str) -> Command | None:
     return None if row is None else command(row)
 
 
-def page(store: Store, site: str, device: str, *, limit: int, before: int | None = None) -> CommandPage:
-    """Return commands of a device, the newest first; `before` is the cursor that the page before gave."""
+def page(
+    store: Store, site: str, device: str, *, limit: int, before: int | None = None, state: CommandState | None = None
+) -> CommandPage:
+    """Return commands of a device, in one state or any, the newest first; `before` is the cursor of the page before."""
     columns = COMMANDS.c
     query = sa.select(COMMANDS).where(columns.site == site, columns.device == device)
     if before is not None:
         query = query.where(columns.seq < before)
+    if state is not None:
+        query = query.where(columns.state == state)
     with store.read() as connection:
         rows = [command(row) for row in connection.execute(query.order_by(columns.seq.desc()).limit(limit + 1))]
     kept = tuple(rows[:limit])

@@ -75,7 +75,7 @@ def answer_alarm(store: Store, site: str, device: str, at: datetime) -> bool:
 def end_alarm(store: Store, site: str, device: str, at: datetime) -> bool:
     """End an emergency; returns whether there was one."""
     with store.write() as connection:
-        return _go_on(connection, site, device, at, ("Raised", "Answered"), "Ended", at)
+        return note_ended(connection, site, device, at, now=at)
 
 
 def note_raised(
@@ -97,6 +97,11 @@ def note_raised(
 def note_answered(connection: sa.Connection, site: str, device: str, at: datetime, *, now: datetime) -> bool:
     """Do the same as `answer_alarm`, likewise."""
     return _go_on(connection, site, device, at, ("Raised",), "Answered", now)
+
+
+def note_ended(connection: sa.Connection, site: str, device: str, at: datetime, *, now: datetime) -> bool:
+    """Do the same as `end_alarm`, likewise."""
+    return _go_on(connection, site, device, at, ("Raised", "Answered"), "Ended", now)
 
 
 def note_notified(connection: sa.Connection, site: str, device: str, *, now: datetime) -> bool:
