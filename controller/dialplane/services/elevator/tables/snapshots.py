@@ -109,10 +109,14 @@ def page(store: Store, site: str, device: str, *, limit: int, before: int | None
     return SnapshotPage(found, found[-1].seq if len(rows) > limit else None)
 
 
-def newest(store: Store, site: str, devices: Sequence[str] | None = None) -> dict[str, Snapshot]:
-    """Return the newest picture of each of these devices that has any; of all devices where it is None."""
+def newest(store: Store, site: str, devices: Sequence[str] | None = None, *, after: int = 0) -> dict[str, Snapshot]:
+    """Return the newest picture of each of these devices that has any; of all devices where it is None.
+
+    `after`: only those with a larger `seq`.
+    """
     columns = SNAPSHOTS.c
-    last = sa.select(sa.func.max(columns.seq)).where(columns.site == site).group_by(columns.device)
+    new = sa.and_(columns.site == site, columns.seq > after)
+    last = sa.select(sa.func.max(columns.seq)).where(new).group_by(columns.device)
     if devices is not None:
         last = last.where(columns.device.in_(list(devices)))
     query = sa.select(SNAPSHOTS).where(columns.seq.in_(last))

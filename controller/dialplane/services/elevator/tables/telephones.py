@@ -95,13 +95,17 @@ def note_raised(
 
 
 def note_answered(connection: sa.Connection, site: str, device: str, at: datetime, *, now: datetime) -> bool:
-    """Do the same as `answer_alarm`, likewise."""
-    return _go_on(connection, site, device, at, ("Raised",), "Answered", now)
+    """Do the same as `answer_alarm`, likewise; a call of an earlier emergency answers no later one."""
+    raised = TELEPHONES.c.alarm_raised_at <= at
+    update = sa.update(TELEPHONES).where(_of(site, device), TELEPHONES.c.alarm == "Raised", raised)
+    return bool(connection.execute(update.values(alarm="Answered", alarm_since=at, changed_at=now)).rowcount)
 
 
 def note_ended(connection: sa.Connection, site: str, device: str, at: datetime, *, now: datetime) -> bool:
     """Do the same as `end_alarm`, likewise."""
-    return _go_on(connection, site, device, at, ("Raised", "Answered"), "Ended", now)
+    open_ = TELEPHONES.c.alarm.in_(("Raised", "Answered"))
+    update = sa.update(TELEPHONES).where(_of(site, device), open_)
+    return bool(connection.execute(update.values(alarm="Ended", alarm_since=at, changed_at=now)).rowcount)
 
 
 def note_notified(connection: sa.Connection, site: str, device: str, *, now: datetime) -> bool:
@@ -150,6 +154,15 @@ def note_overdue(connection: sa.Connection, site: str, device: str, *, now: date
     return bool(connection.execute(update.values(overdue_at=now, changed_at=now)).rowcount)
 
 
+def forget_overdue(store: Store, site: str, devices: Collection[str], *, now: datetime) -> None:
+    """Note that these are not overdue any more though they made no call: the manifest gives them more time."""
+    rows = [{"b_device": name} for name in sorted(devices)]
+    mine = (TELEPHONES.c.site == site) & (TELEPHONES.c.device == sa.bindparam("b_device"))
+    if rows:
+        with store.write() as connection:
+            connection.execute(sa.update(TELEPHONES).where(mine).values(overdue_at=None, changed_at=now), rows)
+
+
 # --- both
 
 
@@ -167,19 +180,6 @@ def changed(store: Store, site: str, since: datetime) -> dict[str, Telephone]:
     query = sa.select(TELEPHONES).where(TELEPHONES.c.site == site, TELEPHONES.c.changed_at >= since)
     with store.read() as connection:
         return {row.device: _telephone(row) for row in connection.execute(query)}
-
-
-def _go_on(
-    connection: sa.Connection,
-    site: str,
-    device: str,
-    at: datetime,
-    states: Sequence[AlarmState],
-    to: AlarmState,
-    now: datetime,
-) -> bool:
-    update = sa.update(TELEPHONES).where(_of(site, device), TELEPHONES.c.alarm.in_(states))
-    return bool(connection.execute(update.values(alarm=to, alarm_since=at, changed_at=now)).rowcount)
 
 
 def _have_row(connection: sa.Connection, store: Store, site: str, device: str, now: datetime) -> None:

@@ -1,0 +1,42 @@
+"""PURE: which view the living gateways serve, and which devices have a twin, from what they report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from dialplane.services.contract import ReplicaState
+
+SUBJECT: Final = "gateway"
+TWIN: Final = "twin/"
+GRACE_SECONDS: Final = 30.0
+"""How long the last gateway may be away, to be started again, before no device is Ready."""
+FIRST_SECONDS: Final = 5.0
+"""How long a leader that has just started waits for the first word of a gateway before it says that there is none."""
+
+
+class Gateways:
+    """The gateways of a site; times are in seconds of a clock that nobody sets."""
+
+    def __init__(self) -> None:
+        self.serves: int | None = None
+        """The number of the newest view that a gateway serves; None: there is no gateway."""
+        self.twins: frozenset[str] = frozenset()
+        """Devices of which another one shows the token, too."""
+        self._until: float | None = None
+
+    def look(self, states: Mapping[str, Sequence[ReplicaState]], now: float) -> bool:
+        """Take what they report now; return whether that changed anything."""
+        before = self.serves, self.twins
+        self.twins = frozenset(subject.removeprefix(TWIN) for subject in states if subject.startswith(TWIN))
+        numbers = [number for each in states.get(SUBJECT, ()) if (number := _number(each.state)) is not None]
+        if numbers:
+            self.serves, self._until = max(numbers), None
+        elif self.serves is not None:
+            self._until = now + GRACE_SECONDS if self._until is None else self._until
+            if now >= self._until:
+                self.serves = None
+        return (self.serves, self.twins) != before
+
+
+def _number(state: object) -> int | None:
+    number = state.get("serves") if isinstance(state, Mapping) else None
+    return number if isinstance(number, int) else None
