@@ -6,9 +6,10 @@ says why is in alarm: rather one call too many into a lift than none.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -59,20 +60,28 @@ def alarms(listed: Mapping[str, str], recorded: Mapping[str, Telephone], lifts: 
         recorded: what is recorded of the telephones, by device.
         lifts: the devices, by name.
     """
-    missing, wanted, unexplained = {}, set(), {}
-    for name, lift in lifts.items():
-        telephone = recorded.get(name)
-        if lift.cabin is None or lift.key is None:
+    missing: dict[str, str] = {}
+    rung: set[str] = set()
+    recorded_of: set[str] = set()
+    first: dict[str, Lift] = {}
+    for lift in sorted(lifts.values(), key=lambda lift: (not lift.connects, lift.name)):
+        if lift.cabin is None:
             continue
-        if telephone is not None and telephone.in_alarm:
-            wanted.add(lift.cabin)
-            if lift.cabin not in listed:
-                at = telephone.alarm_raised_at
-                missing[lift.cabin] = str(int(at.timestamp())) if at else "0"
-        elif lift.cabin in listed and (telephone is None or telephone.alarm is None):
-            wanted.add(lift.cabin)
-            unexplained[name] = listed[lift.cabin]
-    return Alarms(missing, frozenset(listed.keys() - wanted), unexplained)
+        first.setdefault(lift.cabin, lift)  # of several with one telephone it is the one that is served
+        telephone = recorded.get(lift.name)
+        if telephone is None or telephone.alarm is None:
+            continue
+        recorded_of.add(lift.cabin)
+        if telephone.in_alarm:
+            rung.add(lift.cabin)
+            at = telephone.alarm_raised_at
+            missing.setdefault(lift.cabin, str(int(at.timestamp())) if at else "0")
+    strange = {number: since for number, since in listed.items() if number in first and number not in recorded_of}
+    return Alarms(
+        missing={number: since for number, since in missing.items() if number not in listed},
+        surplus=frozenset(listed.keys() - rung - strange.keys()),
+        unexplained={first[number].name: since for number, since in strange.items()},
+    )
 
 
 class Cabins:
@@ -122,7 +131,7 @@ class Cabins:
         with ami.events(*WAKE) as news:
             listening = asyncio.create_task(self._listen(news.batch), name="calls of cabins")
             try:
-                waits = iter(AGAIN_SECONDS)
+                waits: Iterator[float] = iter(AGAIN_SECONDS)
                 while not listening.done():
                     await wait_at_most(self._woken, next(waits, RESYNC_SECONDS))
                     if self._woken.is_set():
@@ -131,7 +140,7 @@ class Cabins:
                         continue
                     wait = await self._look_safely(ami)
                     if wait is not None:
-                        waits = iter((wait,))
+                        waits = chain(waits, (wait,))
                 await listening
             finally:
                 listening.cancel()
@@ -148,7 +157,7 @@ class Cabins:
             return
         listed = {entry.key: entry.value for entry in await database.entries(ami, ALARMS)}
         await self._empty(ami)
-        recorded = await self._store.call(telephones.get, self._site)
+        recorded = await self._store.call(telephones.alarmed, self._site)
         found = alarms(listed, recorded, self._lifts())
         for name, value in found.unexplained.items():
             now = self._now()

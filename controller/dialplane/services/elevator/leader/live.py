@@ -49,6 +49,8 @@ class Live:
         """Whether everything was read once."""
         self.notified = False
         """Whether an event was written since this was last set to False."""
+        self.looks = 0
+        """How often everything was looked at."""
 
     def online(self, device: str) -> bool | None:
         """Return whether a device is online; None while nobody has looked."""
@@ -87,6 +89,7 @@ class Live:
         await self._hint_gateways()
         changed |= rung | await self._look_at_pictures() | await self._count()
         self.loaded = True
+        self.looks += 1
         return changed
 
     async def _look_at_pictures(self) -> frozenset[str]:

@@ -13,3 +13,11 @@ OVERDUE = Gauge("dialplane_elevator_test_calls_overdue", "Telephones of cabins w
 CALLBACKS = Counter("dialplane_device_callbacks_total", "Callbacks of devices that were tried, by result.", ["result"])
 PENDING = Gauge("dialplane_device_callbacks_pending", "Callbacks of devices that are due and not taken yet.")
 ENDED = Counter("dialplane_device_commands_overdue_total", "Commands that the leader ended, by state.", ["state"])
+
+
+def forget() -> None:
+    """Say nothing of the devices any more: another process leads."""
+    for gauge in (DEVICES, ALARMS):
+        gauge.clear()
+    for gauge in (OVERDUE, PENDING):
+        gauge.set(0)

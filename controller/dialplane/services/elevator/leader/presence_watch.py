@@ -133,6 +133,7 @@ class PresenceWatch:
         for begin in range(0, len(decided), BATCH):
             some = decided[begin : begin + BATCH]
             if not self._leads():
+                self._full_at = None  # looked at again
                 break
             # One that came and went while nobody looked was never online for anybody: nothing follows from that.
             news = [each for each in some if each.online or each.device in self.presence]

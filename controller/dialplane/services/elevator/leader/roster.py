@@ -34,7 +34,7 @@ class Lift:
     connects: bool = True
     """Whether it is let in: enabled, and accepted by the plan."""
     has_telephone: bool = False
-    """Whether the telephone of its cabin is looked after."""
+    """Whether the telephone of its cabin is looked after: whatever is wrong with the device, somebody may be stuck."""
 
     @property
     def timeout(self) -> timedelta:
@@ -94,7 +94,7 @@ def _declared(view: SiteView, registered: Mapping[str, Registered]) -> Iterator[
             token_digest=digest,
             key=resource.key,
             connects=accepted and spec.enabled,
-            has_telephone=spec.emergency_extension is not None and (accepted or not spec.enabled),
+            has_telephone=spec.emergency_extension is not None,
         )
 
 

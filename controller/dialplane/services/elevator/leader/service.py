@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import structlog
 
-from dialplane.resources.conditions import Condition, Kept, Report
+from dialplane.resources.conditions import Report
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.services.contract import Context, ServiceReport, SiteView
 from dialplane.services.elevator.command_desk import CommandDesk
 from dialplane.services.elevator.desired import DesiredDevices, from_json, to_json
-from dialplane.services.elevator.leader import status
+from dialplane.services.elevator.leader import metrics, status
 from dialplane.services.elevator.leader.asterisk_side import AsteriskSide
 from dialplane.services.elevator.leader.cabins import Cabins
 from dialplane.services.elevator.leader.callback_sender import CallbackSender, Destination
@@ -124,14 +124,17 @@ class ElevatorService:
     async def run(self, changed: Callable[[], None]) -> None:
         """See `Service.run`."""
         self._changed = changed
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.desk.run(), name="commands of devices")
-            tasks.create_task(self._follow_registered(), name="registered devices")
-            tasks.create_task(self._follow_gateways(), name="gateways")
-            tasks.create_task(self._follow_news(), name="news of devices")
-            tasks.create_task(self._run_sweep(), name="overdue commands")
-            tasks.create_task(self._callbacks.run(), name="callbacks of devices")
-            tasks.create_task(self._asterisk.run(), name="telephones of cabins")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.desk.run(), name="commands of devices")
+                tasks.create_task(self._follow_registered(), name="registered devices")
+                tasks.create_task(self._follow_gateways(), name="gateways")
+                tasks.create_task(self._follow_news(), name="news of devices")
+                tasks.create_task(self._run_sweep(), name="overdue commands")
+                tasks.create_task(self._callbacks.run(), name="callbacks of devices")
+                tasks.create_task(self._asterisk.run(), name="telephones of cabins")
+        finally:
+            metrics.forget()
 
     # --- the API
 
@@ -264,7 +267,7 @@ class ElevatorService:
                 phone=self._phones.get(name),
                 twin=name in self._gateways.twins,
             )
-            said = _report(status.conditions(lift, facts, now), status.fields(facts), self._said.get(lift.key))
+            said = status.said_anew(status.conditions(lift, facts, now), status.fields(facts), self._said.get(lift.key))
             if said is not None:
                 self._said[lift.key], news = said, True
         if news and tell:
@@ -293,15 +296,3 @@ class ElevatorService:
             log.warning("store unavailable", error=str(error))
             self._trouble = str(error)
             self._say(self._lifts)
-
-
-def _report(
-    judged: tuple[Condition, ...], fields: Mapping[str, Any], before: ServiceReport | None
-) -> ServiceReport | None:
-    """Return what to say, or None where it is what was said: numbers that ride along make no news."""
-    if before is None:  # a leader that has just started lets the status keep them
-        return ServiceReport(judged, {**fields, **dict.fromkeys(status.RIDING, Kept.KEPT)})
-    riding = {name: before.fields[name] for name in status.RIDING}
-    if judged == before.conditions and {**fields, **riding} == before.fields:
-        return None
-    return replace(before, conditions=judged, fields=dict(fields))

@@ -6,13 +6,14 @@ gateway write no status at all.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Report, Truth
 from dialplane.resources.moment import timestamp
 from dialplane.resources.problem import Reason
+from dialplane.services.contract import ServiceReport
 from dialplane.services.elevator.leader.roster import Lift
 from dialplane.services.elevator.tables.presence import Presence
 from dialplane.services.elevator.tables.sessions import Session
@@ -38,8 +39,8 @@ class Facts:
     telephone: Telephone | None = None
     phone: Report | None = None
     """What is reported of the Extension in its cabin."""
-    queued: int | None = None
-    """Commands that wait for it; None: nobody has counted."""
+    queued: int = 0
+    """Commands that wait for it."""
     picture: Mapping[str, str] | None = None
     """`lastSnapshot`."""
     twin: bool = False
@@ -58,16 +59,27 @@ def fields(facts: Facts) -> dict[str, Any]:
         "connectedAt": timestamp(session.connected_at) if session else None,
         "lastSeenAt": timestamp(session.seen_at.replace(second=0, microsecond=0)) if session else None,
         "address": session.address if session else None,
-        # A connection that has just begun has not said it yet.
-        "firmware": session.firmware[:FIRMWARE_LENGTH] if session and session.firmware else Kept.KEPT,
+        "firmware": session.firmware[:FIRMWARE_LENGTH] if session and session.firmware else None,
         "lastSnapshot": dict(facts.picture) if facts.picture else None,
-        "commandsQueued": facts.queued if facts.queued is not None else Kept.KEPT,
+        "commandsQueued": facts.queued,
     }
     at = telephone.test_call_at if telephone else None
     found["lastTestCallAt"] = timestamp(at) if at else None
     since = telephone.alarm_since if telephone else None
     found["alarm"] = {"state": telephone.alarm, "since": timestamp(since)} if telephone and since else None
     return found
+
+
+def said_anew(
+    judged: tuple[Condition, ...], fields: Mapping[str, Any], before: ServiceReport | None
+) -> ServiceReport | None:
+    """Return what to say, or None where it is what was said: numbers that ride along make no news."""
+    if before is None:  # a leader that has just started lets the status keep them
+        return ServiceReport(judged, {**fields, **dict.fromkeys(RIDING, Kept.KEPT)})
+    riding = {name: before.fields[name] for name in RIDING}
+    if judged == before.conditions and {**fields, **riding} == before.fields:
+        return None
+    return replace(before, conditions=judged, fields=dict(fields))
 
 
 def due_at(lift: Lift, telephone: Telephone | None) -> datetime | None:

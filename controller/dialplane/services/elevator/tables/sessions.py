@@ -64,7 +64,9 @@ class Session:
     replica: str
     address: str
     firmware: str | None
+    """What it said last, over this connection or an earlier one."""
     capabilities: tuple[str, ...]
+    """What it said over this connection."""
     connected_at: datetime
     seen_at: datetime
     """When it was last heard, as far as the store knows: a replica writes it once a minute, and at the end."""
@@ -108,7 +110,6 @@ def open_all(store: Store, site: str, replica: str, connects: Sequence[Connect],
             "was": sa.case((SESSIONS.c.closed_at.is_(None), SESSIONS.c.replica)),
             "replica": new.replica,
             "address": new.address,
-            "firmware": new.firmware,
             "capabilities": new.capabilities,
             "connected_at": new.connected_at,
             "seen_at": new.seen_at,

@@ -175,6 +175,13 @@ def get(store: Store, site: str, devices: Sequence[str] | None = None) -> dict[s
         return {row.device: _telephone(row) for row in connection.execute(query)}
 
 
+def alarmed(store: Store, site: str) -> dict[str, Telephone]:
+    """Return those that ever had an alarm, by device."""
+    query = sa.select(TELEPHONES).where(TELEPHONES.c.site == site, TELEPHONES.c.alarm.is_not(None))
+    with store.read() as connection:
+        return {row.device: _telephone(row) for row in connection.execute(query)}
+
+
 def changed(store: Store, site: str, since: datetime) -> dict[str, Telephone]:
     """Return the telephones that changed since then, by device."""
     query = sa.select(TELEPHONES).where(TELEPHONES.c.site == site, TELEPHONES.c.changed_at >= since)
