@@ -91,7 +91,7 @@ class ElevatorService:
         self._callbacks = CallbackSender(
             self._store, self._site, destination=self._destination, leads=self._leads, now=now
         )
-        self._sweep = Sweep(self._store, self._site, leads=self._leads, now=now)
+        self._sweep = Sweep(self._store, self._site, known=self._names, leads=self._leads, now=now)
         self._asterisk = AsteriskSide(self._cabins.serve)
 
     # --- the site loop
@@ -249,6 +249,12 @@ class ElevatorService:
         if self._view is None:
             return ()
         return [key for key in self._view.snapshot.resources if key.kind == KIND]
+
+    def _names(self) -> Collection[str] | None:
+        """Return the names of all devices, those whose manifest cannot be read too; None while nobody has them."""
+        if self._registered is None:
+            return None
+        return self._lifts.keys() | {key.name for key in self._keys()}
 
     def _say(self, names: Collection[str], *, tell: bool = True) -> None:
         """Work out anew what is said of these devices; `tell`: have it reported where it is another."""
