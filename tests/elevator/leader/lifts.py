@@ -20,7 +20,7 @@ from testbed.manifests import manifest
 from tests.databases import NOW
 
 SITE = "office"
-CABIN = {"emergencyExtension": "101", "testCall": {"number": "770"}}
+CABIN: dict[str, Any] = {"emergencyExtension": "101", "testCall": {"number": "770"}}
 
 
 def lift(name: str = "lift-1", **spec: Any) -> Resource:

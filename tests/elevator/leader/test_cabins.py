@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -73,7 +74,7 @@ async def test_what_was_spooled_while_nobody_listened_is_recorded_once_and_delet
     clock.move(hours=5)
     serving = asyncio.create_task(desk().serve(ami))
     await eventually(lambda: journal_of(store) == [("lift-1", "test_call")])
-    await eventually(lambda: database.entries(ami, SPOOL), holds=lambda seen: seen == ())
+    assert await eventually(partial(_is_empty, ami), holds=lambda found: found is True)
     assert telephones.get(store, SITE)["lift-1"].test_call_at == called
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
@@ -94,13 +95,17 @@ async def test_a_cabin_is_on_the_list_exactly_as_long_as_its_emergency_lasts(
     telephones.end_alarm(store, SITE, "lift-1", clock())
     await leader.look(ami)
     assert await listed(ami) == ["101"]  # the dialplan may be about to say why
-    await eventually(lambda: _after(leader, ami), holds=lambda seen: seen == [])
+    assert await eventually(partial(_clears, leader, ami), holds=lambda found: found is True)
     assert alarm(store) == "Ended"
 
 
-async def _after(leader: Cabins, ami: Ami) -> list[str]:
+async def _is_empty(ami: Ami) -> bool:
+    return not await database.entries(ami, SPOOL)
+
+
+async def _clears(leader: Cabins, ami: Ami) -> bool:
     await leader.look(ami)
-    return await listed(ami)
+    return not await listed(ami)
 
 
 async def test_a_new_call_for_help_right_after_the_end_of_another_stays_on_the_list(

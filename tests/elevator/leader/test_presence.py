@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dialplane.services.elevator.leader.presence import STALE, judge
@@ -110,7 +110,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=tries(40))
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_a_device_that_was_heard_within_its_timeout_is_never_offline_and_a_silent_one_is_in_the_end(
     steps: list[tuple[str, int]],

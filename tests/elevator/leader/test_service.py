@@ -9,7 +9,7 @@ import pytest
 
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth, status_of
 from dialplane.resources.key import Key
-from dialplane.resources.manifest import Resource, parse
+from dialplane.resources.manifest import parse
 from dialplane.resources.problem import Reason
 from dialplane.services.contract import Context, ServiceReport, SiteView
 from dialplane.services.elevator.leader import gateways
@@ -35,7 +35,8 @@ from tests.elevator.leader.lifts import (
 from tests.eventually import eventually
 
 QUICK = Timing(registered=0.2, look=0.04, gap=0.02, tick=0.02)
-EXTENSION = parse(manifest("Extension", "cabin-1", number="101", displayName="Cabin", secretRef={"name": "cabin-1"}))
+ACCOUNT = {"permissions": ["internal"], "credentialsSecretRef": {"name": "cabin-1"}}
+EXTENSION = parse(manifest("Extension", "cabin-1", number="101", **ACCOUNT))
 
 
 class Site:
@@ -200,7 +201,7 @@ async def _looked(site: Site) -> None:
 
 
 async def test_the_telephone_is_reachable_as_its_extension_says(site: Site, replicas: KnownReplicas) -> None:
-    async with site.serving(view(lift(**CABIN), _extension())):
+    async with site.serving(view(lift(**CABIN), EXTENSION)):
         await eventually(lambda: replicas.published)
         replicas.serve()
         await site.is_so(ConditionType.PHONE_REACHABLE, "Unknown", "Unknown")
@@ -208,10 +209,6 @@ async def test_the_telephone_is_reachable_as_its_extension_says(site: Site, repl
             registered = Condition(ConditionType.REGISTERED, truth, reason, "")
             site.service.on_reports({EXTENSION.key: Report(EXTENSION.key, "uid", 1, (registered,))})
             assert site.condition(ConditionType.PHONE_REACHABLE) == (str(truth), str(reason))
-
-
-def _extension() -> Resource:
-    return EXTENSION
 
 
 async def test_an_alarm_and_commands_that_wait_reach_the_status(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from dialplane.store import Store
 from tests.elevator.leader.lifts import CABIN, SITE, Clock, events_of, journal_of, lift, lifts
 
 ALARM, OVERDUE = ("elevator.alarm", "lift-1"), ("elevator.testcall.overdue", "lift-1")
-PICTURES = {"allowedCommands": [{"name": "SNAPSHOT", "kind": "safe"}], "snapshot": {"onAlarm": True}}
+PICTURES: dict[str, Any] = {"allowedCommands": [{"name": "SNAPSHOT", "kind": "safe"}], "snapshot": {"onAlarm": True}}
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ async def test_an_alarm_is_notified_once_whichever_leader_sees_it(
     ids=["wanted", "not wanted", "not allowed", "a physical one"],
 )
 async def test_an_alarm_asks_for_a_picture_where_the_manifest_does(
-    store: Store, clock: Clock, watch: Start, spec: dict[str, object], asked: int
+    store: Store, clock: Clock, watch: Start, spec: dict[str, Any], asked: int
 ) -> None:
     telephones.raise_alarm(store, SITE, "lift-1", clock())
     await watch(lift(**CABIN, **spec)).look()
