@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -60,6 +59,10 @@ async def listed(ami: Ami) -> list[str]:
     return [entry.key for entry in await database.entries(ami, ALARMS)]
 
 
+def _is_empty(seen: list[str]) -> bool:
+    return not seen
+
+
 async def spool(ami: Ami, clock: Clock, kind: str, call: str = "1.7", detail: str = "770") -> None:
     value = f"{int(clock().timestamp())}|lift-1|{kind}|{detail}"
     await database.put(ami, SPOOL, f"{call}-{kind}", value)
@@ -74,7 +77,11 @@ async def test_what_was_spooled_while_nobody_listened_is_recorded_once_and_delet
     clock.move(hours=5)
     serving = asyncio.create_task(desk().serve(ami))
     await eventually(lambda: journal_of(store) == [("lift-1", "test_call")])
-    assert await eventually(partial(_is_empty, ami), holds=lambda found: found is True)
+
+    async def spooled() -> list[str]:
+        return [entry.key for entry in await database.entries(ami, SPOOL)]
+
+    await eventually(spooled, holds=_is_empty)
     assert telephones.get(store, SITE)["lift-1"].test_call_at == called
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
@@ -95,17 +102,13 @@ async def test_a_cabin_is_on_the_list_exactly_as_long_as_its_emergency_lasts(
     telephones.end_alarm(store, SITE, "lift-1", clock())
     await leader.look(ami)
     assert await listed(ami) == ["101"]  # the dialplan may be about to say why
-    assert await eventually(partial(_clears, leader, ami), holds=lambda found: found is True)
+
+    async def after_a_look() -> list[str]:
+        await leader.look(ami)
+        return await listed(ami)
+
+    await eventually(after_a_look, holds=_is_empty)
     assert alarm(store) == "Ended"
-
-
-async def _is_empty(ami: Ami) -> bool:
-    return not await database.entries(ami, SPOOL)
-
-
-async def _clears(leader: Cabins, ami: Ami) -> bool:
-    await leader.look(ami)
-    return not await listed(ami)
 
 
 async def test_a_new_call_for_help_right_after_the_end_of_another_stays_on_the_list(
