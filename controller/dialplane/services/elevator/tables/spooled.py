@@ -25,7 +25,7 @@ SPOOLED: Final = sa.Table(
 
 def entry_id(key: str, value: str) -> str:
     """Return the id of an entry: the same however often it is read."""
-    return hashlib.sha256(f"{key}\0{value}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return hashlib.sha256(f"{key}\0{value}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def take(connection: sa.Connection, store: Store, site: str, ids: Collection[str], *, now: datetime) -> frozenset[str]:
