@@ -14,9 +14,9 @@ import pytest
 from pydantic import SecretStr
 
 from dialplane.services.elevator.leader import callback_sender
-from dialplane.services.elevator.leader.callback_sender import CallbackSender, Destination
+from dialplane.services.elevator.leader.callback_sender import CallbackSender, CallbackTarget
 from dialplane.services.elevator.tables import callbacks
-from dialplane.services.elevator.tables.callbacks import Callback, NewCallback
+from dialplane.services.elevator.tables.callbacks import NewCallback, WaitingCallback
 from dialplane.store import Store
 from dialplane.tasks import Backoff
 from testbed.peer import PeerProcess
@@ -54,7 +54,9 @@ def waiting(store: Store) -> int:
 
 @asynccontextmanager
 async def sending(
-    store: Store, destination: Callable[[Callback], Destination | None], leads: Callable[[], bool] = lambda: True
+    store: Store,
+    destination: Callable[[WaitingCallback], CallbackTarget | None],
+    leads: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[CallbackSender]:
     sender = CallbackSender(store, SITE, destination=destination, leads=leads, now=lambda: datetime.now(UTC))
     task = asyncio.create_task(sender.run())
@@ -66,12 +68,12 @@ async def sending(
             await task
 
 
-def to(program: PeerProcess, secret: str | None = None) -> Callable[[Callback], Destination]:
+def to(program: PeerProcess, secret: str | None = None) -> Callable[[WaitingCallback], CallbackTarget]:
     """Each device has a place of its name."""
 
-    def destination(callback: Callback) -> Destination:
+    def destination(callback: WaitingCallback) -> CallbackTarget:
         url = f"http://127.0.0.1:{program.address[1]}/callback/{callback.device}"
-        return Destination(url, SecretStr(secret) if secret else None)
+        return CallbackTarget(url, SecretStr(secret) if secret else None)
 
     return destination
 
@@ -103,7 +105,7 @@ async def test_a_program_that_hangs_holds_up_no_other(store: Store, program: Pee
         slow = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         ours = to(program)
         add(store, *((f"slow-{n}", {}) for n in range(100)), *((f"quick-{n}", {}) for n in range(20)))
-        async with sending(store, lambda each: Destination(slow) if "slow" in each.device else ours(each)):
+        async with sending(store, lambda each: CallbackTarget(slow) if "slow" in each.device else ours(each)):
             await eventually(lambda: waiting(store) == 100, within=8)  # less than one request's limit
 
 
@@ -128,7 +130,7 @@ async def test_a_redirect_is_not_followed_and_tried_again(store: Store, program:
 
 async def test_what_nobody_wants_any_more_goes_and_what_has_no_secret_waits(store: Store, program: PeerProcess) -> None:
     add(store, ("gone", {}), ("unsigned", {}))
-    incomplete = Destination(f"http://127.0.0.1:{program.address[1]}/callback/unsigned", is_complete=False)
+    incomplete = CallbackTarget(f"http://127.0.0.1:{program.address[1]}/callback/unsigned", is_complete=False)
     async with sending(store, lambda each: None if each.device == "gone" else incomplete):
         await eventually(lambda: waiting(store) == 1)
         add(store, ("gone", {}))
@@ -138,7 +140,7 @@ async def test_what_nobody_wants_any_more_goes_and_what_has_no_secret_waits(stor
 
 async def test_what_was_not_taken_outlives_the_process(store: Store, program: PeerProcess) -> None:
     add(store, ("a", {"n": 1}))
-    async with sending(store, lambda _: Destination("http://127.0.0.1:1/")):
+    async with sending(store, lambda _: CallbackTarget("http://127.0.0.1:1/")):
         await eventually(lambda: callbacks.heads(store, SITE, now=NOW + timedelta(days=9999))[0].attempts >= 2)
     async with sending(store, to(program)):
         await eventually(lambda: waiting(store) == 0)

@@ -13,7 +13,7 @@ from dialplane.resources.manifest import parse
 from dialplane.resources.problem import Reason
 from dialplane.services.contract import Context, ServiceReport, SiteView
 from dialplane.services.elevator.leader import gateways
-from dialplane.services.elevator.leader.service import ElevatorService, Timing
+from dialplane.services.elevator.leader.service import ElevatorService, ElevatorTiming
 from dialplane.services.elevator.tables import commands, devices, telephones
 from dialplane.services.elevator.tables.commands import NewCommand
 from dialplane.services.elevator.tables.devices import Registered
@@ -34,7 +34,7 @@ from tests.elevator.leader.lifts import (
 )
 from tests.eventually import eventually
 
-QUICK = Timing(registered=0.2, look=0.04, gap=0.02, tick=0.02)
+QUICK = ElevatorTiming(registered=0.2, look=0.04, gap=0.02, tick=0.02)
 ACCOUNT = {"permissions": ["internal"], "credentialsSecretRef": {"name": "cabin-1"}}
 EXTENSION = parse(manifest("Extension", "cabin-1", number="101", **ACCOUNT))
 

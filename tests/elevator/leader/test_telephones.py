@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dialplane.resources.manifest import Resource
 from dialplane.services.elevator.leader.roster import Lift
 from dialplane.services.elevator.leader.spool import CabinEvent, cabin_event
-from dialplane.services.elevator.leader.telephone_book import Taken, take_spooled
+from dialplane.services.elevator.leader.telephone_book import SpoolTally, take_spooled
 from dialplane.services.elevator.leader.telephone_watch import TelephoneWatch
 from dialplane.services.elevator.tables import commands, spooled, telephones
 from dialplane.store import Store
@@ -50,7 +50,7 @@ def happened(clock: Clock, kind: str, name: str = "lift-1", detail: str = "112",
     return found
 
 
-def take(store: Store, clock: Clock, *events: CabinEvent, known: dict[str, Lift] | None = None) -> Taken:
+def take(store: Store, clock: Clock, *events: CabinEvent, known: dict[str, Lift] | None = None) -> SpoolTally:
     return take_spooled(store, SITE, events, known or lifts(lift(**CABIN)), now=clock())
 
 
@@ -65,9 +65,9 @@ def alarm(store: Store) -> str | None:
 @pytest.mark.databases
 def test_what_is_read_twice_takes_effect_once(store: Store, clock: Clock) -> None:
     lines = [happened(clock, "test", detail="770"), happened(clock, "alarm", call="1.8")]
-    assert take(store, clock, *lines) == Taken(test_calls=1, alarms=1)
+    assert take(store, clock, *lines) == SpoolTally(test_calls=1, alarms=1)
     telephones.end_alarm(store, SITE, "lift-1", clock())
-    assert take(store, clock, *lines) == Taken()  # it died before it had deleted them
+    assert take(store, clock, *lines) == SpoolTally()  # it died before it had deleted them
     assert alarm(store) == "Ended"
     assert journal_of(store) == [("lift-1", "test_call"), ("lift-1", "alarm")]
 
@@ -106,7 +106,7 @@ def test_an_answer_in_an_earlier_emergency_answers_no_later_one(store: Store, cl
 
 
 def test_events_of_a_device_that_is_not_there_are_left_out(store: Store, clock: Clock) -> None:
-    assert take(store, clock, happened(clock, "alarm", name="lift-9")) == Taken()
+    assert take(store, clock, happened(clock, "alarm", name="lift-9")) == SpoolTally()
     assert telephones.get(store, SITE) == {}
 
 

@@ -20,7 +20,7 @@ from dialplane.asterisk.message import Event, Gap
 from dialplane.services.elevator.leader import metrics
 from dialplane.services.elevator.leader.roster import Lift
 from dialplane.services.elevator.leader.spool import ALARMS, SPOOL, CabinEvent, DamagedLine, cabin_event, moment
-from dialplane.services.elevator.leader.telephone_book import Taken, raise_unexplained, take_spooled
+from dialplane.services.elevator.leader.telephone_book import SpoolTally, raise_unexplained, take_spooled
 from dialplane.services.elevator.tables import telephones
 from dialplane.services.elevator.tables.telephones import Telephone
 from dialplane.store import Store, StoreError
@@ -195,7 +195,7 @@ class Cabins:
         happened = [each for each in read if isinstance(each, CabinEvent)]
         taken = await self._store.call(take_spooled, self._site, happened, lifts, now=now)
         await database.remove(ami, SPOOL, [line.key for line in lines])
-        if taken != Taken():
+        if taken != SpoolTally():
             metrics.TEST_CALLS.inc(taken.test_calls)
             log.info("telephones of cabins", test_calls=taken.test_calls, alarms=taken.alarms)
         self._happened()

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from dialplane.services.elevator.leader import metrics
 from dialplane.services.elevator.tables import callbacks
-from dialplane.services.elevator.tables.callbacks import Callback
+from dialplane.services.elevator.tables.callbacks import WaitingCallback
 from dialplane.store import Store, StoreError
 from dialplane.tasks import Backoff, wait_at_most
 
@@ -57,7 +57,7 @@ STORE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class CallbackTarget:
     """Where a callback goes."""
 
     url: str
@@ -76,7 +76,7 @@ class Destination:
 class _Lane:
     """The callbacks to one address."""
 
-    waiting: "deque[tuple[Callback, Destination]]" = field(default_factory=deque)
+    waiting: "deque[tuple[WaitingCallback, CallbackTarget]]" = field(default_factory=deque)
     running: int = 0
     failures: int = 0
     """In a row."""
@@ -92,7 +92,7 @@ class CallbackSender:
         store: Store,
         site: str,
         *,
-        destination: Callable[[Callback], Destination | None],
+        destination: Callable[[WaitingCallback], CallbackTarget | None],
         leads: Callable[[], bool],
         now: Callable[[], datetime],
         transport: httpx.AsyncBaseTransport | None = None,
@@ -197,7 +197,9 @@ class CallbackSender:
         finally:
             lane.running -= 1
 
-    async def _send(self, client: httpx.AsyncClient, lane: _Lane, callback: Callback, destination: Destination) -> None:
+    async def _send(
+        self, client: httpx.AsyncClient, lane: _Lane, callback: WaitingCallback, destination: CallbackTarget
+    ) -> None:
         status, why = await self._ask(client, callback, destination)
         if status is not None and 200 <= status < 300:  # noqa: PLR2004 -- HTTP's own
             if lane.failures:
@@ -214,7 +216,7 @@ class CallbackSender:
         metrics.CALLBACKS.labels(result).inc()
 
     async def _ask(
-        self, client: httpx.AsyncClient, callback: Callback, destination: Destination
+        self, client: httpx.AsyncClient, callback: WaitingCallback, destination: CallbackTarget
     ) -> tuple[int | None, str]:
         """Send one request; return the status of the answer, None without one, and why it is no success."""
         body = json.dumps(callback.body, ensure_ascii=False, separators=(",", ":")).encode()
@@ -254,7 +256,7 @@ class CallbackSender:
             log.warning("callbacks dropped that no program took", callbacks=gone, kept_hours=24, kept_each=MOST)
 
 
-def _pause(lane: _Lane, callback: Callback, *, away: bool) -> float:
+def _pause(lane: _Lane, callback: WaitingCallback, *, away: bool) -> float:
     """Return the seconds until a callback is tried again; where its program is away, the whole lane waits."""
     if not away:
         lane.failures = 0

@@ -17,14 +17,14 @@ from dialplane.services.elevator.desired import DesiredDevices, from_json, to_js
 from dialplane.services.elevator.leader import metrics, status
 from dialplane.services.elevator.leader.asterisk_side import AsteriskSide
 from dialplane.services.elevator.leader.cabins import Cabins
-from dialplane.services.elevator.leader.callback_sender import CallbackSender, Destination
+from dialplane.services.elevator.leader.callback_sender import CallbackSender, CallbackTarget
 from dialplane.services.elevator.leader.gateways import FIRST_SECONDS, Gateways
 from dialplane.services.elevator.leader.live import Live
-from dialplane.services.elevator.leader.publication import Publication
 from dialplane.services.elevator.leader.roster import KIND, Lift, roster, served
 from dialplane.services.elevator.leader.sweep import Sweep
+from dialplane.services.elevator.leader.view_sequence import ViewSequence
 from dialplane.services.elevator.tables import devices
-from dialplane.services.elevator.tables.callbacks import Callback
+from dialplane.services.elevator.tables.callbacks import WaitingCallback
 from dialplane.services.elevator.tables.devices import Registered
 from dialplane.store import StoreError, site_views
 from dialplane.store.hints import Channel
@@ -38,7 +38,7 @@ BACKOFF: Final = Backoff(1, 30)
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class ElevatorTiming:
     """Seconds."""
 
     registered: float = 10.0
@@ -58,7 +58,7 @@ class ElevatorService:
         self,
         context: Context,
         *,
-        timing: Timing = Timing(),
+        timing: ElevatorTiming = ElevatorTiming(),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Start for one term; `now` is the clock."""
@@ -71,7 +71,7 @@ class ElevatorService:
         if context.hints is not None:
             self._news = context.hints.subscribe(Channel.DEVICES)
         self._registered: Mapping[str, Registered] | None = None
-        self._publication: Publication | None = None
+        self._views: ViewSequence | None = None
         self._sent: DesiredDevices | None = None
         self._lifts: Mapping[str, Lift] = {}
         self._gateways = Gateways()
@@ -161,9 +161,9 @@ class ElevatorService:
             await wait_at_most(self._asked, self._timing.registered)
 
     async def _read_registered(self) -> None:
-        if self._publication is None:
+        if self._views is None:
             views = await self._store.call(site_views.changed_views, self._site, {SERVICE: 0})
-            self._publication = Publication(from_json(views[0].body) if views else DesiredDevices())
+            self._views = ViewSequence(from_json(views[0].body) if views else DesiredDevices())
         found = {each.device: each for each in await self._store.call(devices.listed, self._site)}
         if found != self._registered:
             self._registered = found
@@ -171,12 +171,12 @@ class ElevatorService:
 
     def _muster(self) -> None:
         """Work out the devices anew, and have the gateways serve them."""
-        if self._view is None or self._registered is None or self._publication is None:
+        if self._view is None or self._registered is None or self._views is None:
             return
         before, self._lifts = self._lifts, roster(self._view, self._registered)
-        changed = self._publication.change(served(self._lifts), int(self._now().timestamp() * 1000))
-        if self._sent is not self._publication.desired:
-            self._sent = self._publication.desired
+        changed = self._views.change(served(self._lifts), int(self._now().timestamp() * 1000))
+        if self._sent is not self._views.desired:
+            self._sent = self._views.desired
             self._context.replicas.publish(to_json(self._sent))
         different = {name for name, lift in self._lifts.items() if before.get(name) != lift}
         for key in self._said.keys() - set(self._keys()):
@@ -221,7 +221,7 @@ class ElevatorService:
         self._callbacks.wake()
         self._say(self._lifts if first else changed)
 
-    def _destination(self, callback: Callback) -> Destination | None:
+    def _destination(self, callback: WaitingCallback) -> CallbackTarget | None:
         lift = self._lifts.get(callback.device)
         settings = lift.spec.callback if lift is not None and lift.spec is not None else None
         if settings is None or self._view is None:
@@ -231,9 +231,9 @@ class ElevatorService:
             return None
         reference = settings.secret_ref
         if reference is None:
-            return Destination(url)
+            return CallbackTarget(url)
         secret = self._view.snapshot.secrets.get(reference.name, {}).get(reference.key)
-        return Destination(url, secret, is_complete=secret is not None)
+        return CallbackTarget(url, secret, is_complete=secret is not None)
 
     # --- what is said
 
@@ -241,7 +241,7 @@ class ElevatorService:
         """Return whether a leader that has just started knows how its devices are, or has waited long enough."""
         if not self._settled:
             waited = self._waits_until is not None and asyncio.get_running_loop().time() >= self._waits_until
-            knows = self._live.loaded and self._publication is not None and self._gateways.serves is not None
+            knows = self._live.loaded and self._views is not None and self._gateways.serves is not None
             self._settled = knows or waited or bool(self._trouble)
         return self._settled
 
@@ -258,7 +258,7 @@ class ElevatorService:
 
     def _say(self, names: Collection[str], *, tell: bool = True) -> None:
         """Work out anew what is said of these devices; `tell`: have it reported where it is another."""
-        if self._publication is None or not self._live.loaded:
+        if self._views is None or not self._live.loaded:
             return  # nothing is known yet
         news, now = False, self._now()
         for name in names:
@@ -267,7 +267,7 @@ class ElevatorService:
                 continue
             facts = replace(
                 self._live.facts(name),
-                since=self._publication.since(name),
+                since=self._views.since(name),
                 serves=self._gateways.serves,
                 trouble=self._trouble,
                 phone=self._phones.get(name),

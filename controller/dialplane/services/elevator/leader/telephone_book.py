@@ -28,7 +28,7 @@ MADE_BY: Final = "dialplane"
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class SpoolTally:
     """What a look at the spool brought."""
 
     test_calls: int = 0
@@ -38,7 +38,7 @@ class Taken:
 
 def take_spooled(
     store: Store, site: str, happened: Sequence[CabinEvent], lifts: Mapping[str, Lift], *, now: datetime
-) -> Taken:
+) -> SpoolTally:
     """Write down what the telephones did, the oldest first; what was taken before changes nothing.
 
     Blocks: call it by `Store.call`. Events of devices that are not there are left out.
@@ -63,7 +63,7 @@ def take_spooled(
                     telephones.note_answered(connection, site, each.device, each.at, now=now)
                     entry = NewEntry(each.device, "alarm", each.at, {**data, "state": "Answered", "who": each.detail})
             journal.write(connection, site, [entry])
-    return Taken(test_calls, alarms)
+    return SpoolTally(test_calls, alarms)
 
 
 def raise_unexplained(store: Store, site: str, device: str, at: datetime, *, now: datetime) -> None:

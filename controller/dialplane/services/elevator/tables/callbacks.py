@@ -40,7 +40,7 @@ class NewCallback:
 
 
 @dataclass(frozen=True, slots=True)
-class Callback(NewCallback):
+class WaitingCallback(NewCallback):
     """Something to tell, as it is kept."""
 
     seq: int
@@ -69,7 +69,7 @@ def add(connection: sa.Connection, site: str, new: Sequence[NewCallback], *, now
         connection.execute(sa.insert(CALLBACKS), rows)
 
 
-def heads(store: Store, site: str, *, now: datetime) -> tuple[Callback, ...]:
+def heads(store: Store, site: str, *, now: datetime) -> tuple[WaitingCallback, ...]:
     """Return the oldest one of each device, where it is due, in the order in which they are due."""
     first = sa.select(sa.func.min(CALLBACKS.c.seq)).where(CALLBACKS.c.site == site).group_by(CALLBACKS.c.device)
     query = (
@@ -109,5 +109,5 @@ def prune(store: Store, site: str, *, before: datetime, most: int) -> int:
         return connection.execute(gone).rowcount
 
 
-def _callback(row: Any) -> Callback:
-    return Callback(**{name: getattr(row, name) for name in Callback.__dataclass_fields__})
+def _callback(row: Any) -> WaitingCallback:
+    return WaitingCallback(**{name: getattr(row, name) for name in WaitingCallback.__dataclass_fields__})

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dialplane.services.elevator.desired import DesiredDevices, Device
 
 
-class Publication:
+class ViewSequence:
     """The view that the gateways are to serve."""
 
     def __init__(self, last: DesiredDevices) -> None:
