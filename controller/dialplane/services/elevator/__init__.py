@@ -1,9 +1,13 @@
 """Devices in lifts: their connections, commands, pictures and alarms, and the emergency telephones of the cabins."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from dialplane.api.scopes import ScopeRule
 from dialplane.services.contract import Context, Service, ServiceDefinition
+
+if TYPE_CHECKING:
+    from dialplane.api.mount import Mount
 
 AREA: Final = "devices"
 
@@ -18,10 +22,17 @@ def _preload() -> None:
     from dialplane.services.elevator.leader import service  # noqa: F401, PLC0415 -- as above
 
 
+def _mounts() -> "Sequence[Mount]":
+    from dialplane.services.elevator.api import mounts  # noqa: PLC0415 -- as above
+
+    return mounts()
+
+
 SERVICE = ServiceDefinition(
     name="elevator",
     start=_start,
     preload=_preload,
+    mounts=_mounts,
     scopes=(
         ScopeRule(
             AREA,

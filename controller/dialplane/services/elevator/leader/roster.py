@@ -35,6 +35,8 @@ class Lift:
     """Whether it is let in: enabled, and accepted by the plan."""
     has_telephone: bool = False
     """Whether the telephone of its cabin is looked after: whatever is wrong with the device, somebody may be stuck."""
+    settings: str | None = None
+    """The ElevatorDevice whose settings it has, where it registered itself with one."""
 
     @property
     def timeout(self) -> timedelta:
@@ -67,7 +69,7 @@ def roster(view: SiteView, registered: Mapping[str, Registered]) -> dict[str, Li
             settings = found.get(device.profile or "")
             spec = settings.spec if settings is not None else None
             profile = settings.profile if settings is not None else Profile()
-            found[name] = Lift(name, device.location, spec, profile, device.token_digest)
+            found[name] = Lift(name, device.location, spec, profile, device.token_digest, settings=device.profile)
     return found
 
 
