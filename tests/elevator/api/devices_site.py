@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import sqlalchemy as sa
 from fastapi import FastAPI
 
 from dialplane.api import server
@@ -89,6 +90,13 @@ class DevicesWorld:
         self.epochs |= connected(self.store, *names, capabilities=capabilities)
         self.service.refresh()
 
+    def forget(self) -> None:
+        """As if nothing had ever been sent, and no device connected."""
+        with self.store.write() as connection:
+            connection.execute(sa.delete(commands.COMMANDS))
+            connection.execute(sa.delete(sessions.SESSIONS))
+        self.epochs.clear()
+
     def claim(self) -> list[Command]:
         """As a gateway does before it sends."""
         return commands.claim(self.store, SITE, GATEWAY, self.epochs, now=datetime.now(UTC))
@@ -96,7 +104,7 @@ class DevicesWorld:
     def change(self, command: Command, state: Any, **more: Any) -> None:
         """As a gateway does when the device says so."""
         assert command.epoch is not None
-        changes = [Change(command.id, command.epoch, state, **more)]
+        changes = [Change(command.id, command.device, command.epoch, state, **more)]
         commands.change(self.store, SITE, changes, now=datetime.now(UTC))
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,10 +20,18 @@ from tests.infinity.site import SITE
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevicesWorld]:
+    folder = tmp_path_factory.mktemp("commands")
+    with closing(Store.open(f"sqlite:///{folder}/store.db")) as store:
+        async with devices_site(store, folder) as made:
+            yield made
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def world(store: Store, tmp_path: Path) -> AsyncIterator[DevicesWorld]:
-    async with devices_site(store, tmp_path) as made:
-        yield made
+async def world(served: DevicesWorld) -> DevicesWorld:
+    served.forget()
+    return served
 
 
 async def test_a_command_is_queued_and_its_life_can_be_seen(world: DevicesWorld) -> None:
@@ -54,7 +62,7 @@ async def test_a_command_is_queued_and_its_life_can_be_seen(world: DevicesWorld)
         (("ack",), "everything", "town-hall-1", {"name": "OPEN"}, 403, "are: REBOOT, LIGHT, SNAPSHOT"),
         (("ack",), "everything", "nowhere", {}, 404, "no device nowhere"),
         (("ack",), "everything", "town-hall-1", {"deadline_seconds": 31}, 422, "within 30 s or not at all"),
-        (("ack",), "everything", "town-hall-1", {"deadline_seconds": 0}, 422, "greater than or equal to 1"),
+        (("ack",), "everything", "town-hall-1", {"deadline_seconds": 0}, 422, "must be from 1 to 604800, not 0"),
         (("ack",), "everything", "town-hall-1", {"data": "x" * 4097}, 422, "4,096 bytes"),
         (("ack",), "everything", "town-hall-1", {"unknown": 1}, 422, "unknown"),
         ((), "everything", "town-hall-1", {}, 409, "allowUnacknowledged"),

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def world(store: Store, tmp_path: Path) -> AsyncIterator[DevicesWorld]:
     async with devices_site(store, tmp_path) as made:
         yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevicesWorld]:
+    """One for all requests that change nothing, because each is refused."""
+    folder = tmp_path_factory.mktemp("refusing")
+    with closing(Store.open(f"sqlite:///{folder}/store.db")) as store:
+        async with devices_site(store, folder) as made:
+            yield made
 
 
 async def register(world: DevicesWorld, token: str = "manager", **body: Any) -> dict[str, Any]:
@@ -70,12 +80,12 @@ async def test_without_a_profile_nothing_may_be_sent_to_a_device(world: DevicesW
     ],
 )
 async def test_a_registration_that_cannot_be_is_refused(
-    world: DevicesWorld, token: str, body: dict[str, Any], status: int, words: str
+    refusing: DevicesWorld, token: str, body: dict[str, Any], status: int, words: str
 ) -> None:
-    answer = await world.ask(token, "POST", "/register", json=body)
+    answer = await refusing.ask(token, "POST", "/register", json=body)
     is_problem(answer, status)
     assert words in answer.text
-    assert not await world.store.call(devices.listed, SITE)
+    assert not await refusing.store.call(devices.listed, SITE)
 
 
 async def test_registrations_are_paced_and_a_site_has_only_so_many(
@@ -143,9 +153,9 @@ async def test_a_declared_device_gets_a_token_and_another_one(world: DevicesWorl
     ],
 )
 async def test_a_token_that_cannot_be_made_is_refused(
-    world: DevicesWorld, token: str, device: str, status: int, words: str
+    refusing: DevicesWorld, token: str, device: str, status: int, words: str
 ) -> None:
-    assert words in is_problem(await world.ask(token, "POST", f"/{device}/token"), status)
+    assert words in is_problem(await refusing.ask(token, "POST", f"/{device}/token"), status)
 
 
 async def test_a_registered_device_is_deleted_and_a_declared_one_is_not(world: DevicesWorld) -> None:
@@ -166,6 +176,6 @@ async def test_an_alarm_is_ended_once_and_the_journal_says_by_whom(world: Device
     is_problem(await world.ask("reader", "POST", "/town-hall-1/alarm/end"), 403)
 
 
-async def test_every_path_asks_for_a_token(world: DevicesWorld) -> None:
+async def test_every_path_asks_for_a_token(refusing: DevicesWorld) -> None:
     for method, path in (("GET", "/api/v1/devices"), ("POST", "/api/v1/devices/register"), ("POST", "/api/send")):
-        is_problem(await world.client.request(method, path, json={}), 401)
+        is_problem(await refusing.client.request(method, path, json={}), 401)

@@ -93,7 +93,7 @@ async def test_an_export_that_breaks_off_says_so(world: DevicesWorld, monkeypatc
             raise StoreUnavailable("gone")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(paths.journal, "page", failing)
+    monkeypatch.setattr(journal, "page", failing)
     lines = (await world.ask("reader", "GET", "/town-hall-1/journal.jsonl")).text.splitlines()
     assert len(lines) == 8
     assert "incomplete" in json.loads(lines[-1])["error"]

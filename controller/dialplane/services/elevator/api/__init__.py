@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from dialplane.api.mount import Mount
 from dialplane.services.elevator.api import commands, devices, journal
 from dialplane.services.elevator.api.limits import ALLOWANCES
-from dialplane.services.elevator.api.models import BulkCommand, NewDevice, SendCommand
+from dialplane.services.elevator.api.models import BulkCommand, NewDevice, NewDeviceCommand, SendCommand
 
 
 def mounts() -> Sequence[Mount]:
@@ -23,7 +23,11 @@ def mounts() -> Sequence[Mount]:
     return (
         Mount(
             guarded,
-            bodies={"/devices/register": NewDevice, "/devices/commands": BulkCommand},
+            bodies={
+                "/devices/register": NewDevice,
+                "/devices/commands": BulkCommand,
+                "/devices/{id}/commands": NewDeviceCommand,
+            },
             allowances=ALLOWANCES,
         ),
         Mount(outside, outside=True, bodies={"/api/send": SendCommand}),

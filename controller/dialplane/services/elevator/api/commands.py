@@ -168,7 +168,8 @@ async def sent(api: Api, command: Command) -> Command:
     end = loop.time() + SENT_WITHIN
     while command.state == "queued" and loop.time() < end:
         await asyncio.sleep(LOOK_SECONDS)
-        command = await api.store.call(commands.get, api.site, command.id) or command
+        newer = await api.store.call(commands.get, api.site, command.id)
+        command = newer or command
     return command
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated
 
 import structlog
@@ -71,18 +72,19 @@ async def listed(
     """A page of the devices that the token may read."""
     alarmed = await api.store.call(_alarmed, api.site) if alarm is not None else frozenset()
     part = location.casefold() if location else ""
-    chosen = [
-        lift
-        for name, lift in sorted(elevator.devices().items())
-        if (cursor is None or name > cursor)
-        and may(holder, "read", name)
-        and part in lift.location.casefold()
-        and registered in {None, lift.key is None}
+    lifts = elevator.devices()
+    wanted = (
+        lifts[name]
+        for name in sorted(name for name in lifts if cursor is None or name > cursor)
+        if may(holder, "read", name)
+        and part in lifts[name].location.casefold()
+        and registered in {None, lifts[name].key is None}
         and online in {None, bool(elevator.online(name))}
         and alarm in {None, name in alarmed}
-    ]
-    page = chosen[:limit]
-    more = page[-1].name if len(chosen) > limit else None
+    )
+    found = list(islice(wanted, limit + 1))  # no more of ten thousand than are shown
+    page = found[:limit]
+    more = page[-1].name if len(found) > limit else None
     return models.DevicePage(items=await _states(api, elevator, page), next=more)
 
 
