@@ -5,7 +5,15 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from dialplane.resources.elevator_device import CommandKind, CommandName
@@ -66,7 +74,9 @@ def _whole(value: Any) -> Any:
     return json.loads(_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
 
 
-Location = Annotated[DisplayName, AfterValidator(_fitting)]
+Location = Annotated[
+    DisplayName, AfterValidator(_fitting), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64})
+]
 Data = Annotated[Any, AfterValidator(_bounded)]
 FromDevice = Annotated[Any, BeforeValidator(_whole)]
 RequestKey = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,160}$")]
