@@ -87,6 +87,7 @@ async def _replicas(options: ReplicaOptions, ready: asyncio.Event) -> None:
             options.site,
             [options.role],
             options.services,
+            sockets=options.sockets,
             storage=options.storage,
             followed=ready.set,
         )

@@ -21,6 +21,8 @@ from dialplane.resources.snapshot import Snapshot
 from dialplane.storage.options import NO_STORAGE, StorageOptions
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from dialplane.api.mount import Mount
     from dialplane.asterisk.ami import AmiAddress
     from dialplane.store import Store
@@ -134,6 +136,8 @@ class SocketOptions:
     """PEM."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose `X-Forwarded-For` is believed."""
+    announce: "Callable[[socket], None]" = lambda _: None
+    """Called with the listening socket once devices may connect."""
 
 
 NO_SOCKETS: Final = SocketOptions()

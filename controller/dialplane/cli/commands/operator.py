@@ -8,7 +8,8 @@ import typer
 from dialplane.cli.errors import Unusable
 from dialplane.cli.extras import missing_extra
 from dialplane.cli.inputs import TemplatesDir, load_templates
-from dialplane.cli.site_options import ApiTokens, TrustedProxies, ami_defaults, proxies
+from dialplane.cli.proxy_options import TrustedProxies, proxies
+from dialplane.cli.site_options import ApiTokens, ami_defaults
 from dialplane.cli.state import STORE, state_directory
 from dialplane.cli.storage_options import PublicUrl, StorageUrl, storage_options
 from dialplane.cli.store_options import StoreUrlFile, store_url

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dialplane.api.scopes import ScopeRule
-from dialplane.services.contract import Context, Service, ServiceDefinition
+from dialplane.services.contract import Context, Replica, ReplicaContext, Role, Service, ServiceDefinition
 
 if TYPE_CHECKING:
     from dialplane.api.mount import Mount
@@ -28,11 +28,18 @@ def _mounts() -> "Sequence[Mount]":
     return mounts()
 
 
+def _gateway(context: ReplicaContext) -> Replica:
+    from dialplane.services.elevator.gateway.replica import ElevatorGateway  # noqa: PLC0415 -- as the contract says
+
+    return ElevatorGateway(context)
+
+
 SERVICE = ServiceDefinition(
     name="elevator",
     start=_start,
     preload=_preload,
     mounts=_mounts,
+    replicas={Role.GATEWAY: _gateway},
     scopes=(
         ScopeRule(
             AREA,

@@ -7,7 +7,7 @@ for are ignored. Whatever comes in, `parse` returns a message or raises BadMessa
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
@@ -180,7 +180,7 @@ def command(command_id: str, name: str, data: Any, deadline: datetime) -> str:
     """Return the message that sends a command; `deadline` is a moment in UTC."""
     until = deadline.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     document = {"type": "command", "id": command_id, "payload": name, "data": data, "deadline": until}
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(document, separators=(",", ":"))
 
 
 def _log(fields: dict[str, Any]) -> LogLines:
@@ -255,11 +255,11 @@ def _state(fields: dict[str, Any]) -> StateReport:
     own = {"type", "device_id"} if within is fields else set()
     data, fits = _bounded({name: value for name, value in within.items() if name not in own})
     if not fits:
-        raise BadMessage("too large")
+        raise BadMessage("a state of more than 4 KB")
     return StateReport(cast("dict[str, Any]", data))
 
 
-_READERS: Final = {
+_READERS: Final[Mapping[str, Callable[[dict[str, Any]], Body]]] = {
     "log": _log,
     "snapshot": _picture,
     "hello": _hello,

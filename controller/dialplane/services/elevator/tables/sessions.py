@@ -83,7 +83,7 @@ def open_all(store: Store, site: str, replica: str, connects: Sequence[Connect],
     newest = {connect.device: connect for connect in connects}
     if not newest:
         return {}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "site": site,
             "device": connect.device,
@@ -198,6 +198,16 @@ def lost(store: Store, site: str, replica: str, since: datetime) -> dict[str, in
     )
     with store.read() as connection:
         return {row.device: row.epoch for row in connection.execute(query)}
+
+
+def open_at(store: Store, site: str, replica: str) -> dict[str, int]:
+    """Return the devices whose open session is at this replica, each with its epoch."""
+    columns = SESSIONS.c
+    query = sa.select(columns.device, columns.epoch).where(
+        columns.site == site, columns.replica == replica, columns.closed_at.is_(None)
+    )
+    with store.read() as connection:
+        return dict(iter(connection.execute(query)))
 
 
 def changed(store: Store, site: str, since: datetime | None) -> tuple[Session, ...]:
