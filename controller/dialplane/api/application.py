@@ -38,7 +38,7 @@ def application(api: Api) -> FastAPI:
     )
     app.state.api = api
     app.state.concurrency = {}
-    app.state.paces = {}
+    app.state.token_rates = {}
     bodies = {f"{_base(mount)}{path}": model for mount in api.mounts for path, model in mount.bodies.items()}
     problems.install(app, bodies)
     guarded = APIRouter(dependencies=[Depends(authenticated)])

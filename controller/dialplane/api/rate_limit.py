@@ -51,7 +51,7 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class TokenRate:
     """How often one token may do something in an application, beside the rate of all its requests."""
 
     name: str
@@ -62,8 +62,8 @@ class Pace:
 
     def of(self, app: FastAPI) -> RateLimit:
         """Return the application's counter."""
-        paces: dict[str, RateLimit] = app.state.paces
-        return paces.setdefault(self.name, RateLimit(self.rate, self.what))
+        token_rates: dict[str, RateLimit] = app.state.token_rates
+        return token_rates.setdefault(self.name, RateLimit(self.rate, self.what))
 
 
 def neighbourhood(address: str) -> str:

@@ -4,7 +4,7 @@ from typing import Final
 
 from dialplane.api.concurrency import Concurrency
 from dialplane.api.limits import SECONDS, Allowance
-from dialplane.api.rate_limit import Pace, Rate
+from dialplane.api.rate_limit import Rate, TokenRate
 
 DEVICES_MOST: Final = 20_000
 """Devices of one site that registered themselves."""
@@ -19,7 +19,7 @@ PICTURE_SECONDS: Final = 10.0
 EXPORT_SECONDS: Final = 300.0
 """For a journal to be exported."""
 
-REGISTERING: Final = Pace("devices registering", Rate(10, 60), "registrations with this token")
+REGISTERING: Final = TokenRate("devices registering", Rate(10, 60), "registrations with this token")
 WATCHING: Final = Concurrency("pictures awaited", 20, 60, "pictures are being waited for")
 EXPORTING: Final = Concurrency("journals exported", 4, 16, "journals are being exported")
 

@@ -89,7 +89,7 @@ class _Request(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
 
 
-class _Answered(BaseModel):
+class _DeviceAnswer(BaseModel):
     """A part of an answer."""
 
     model_config = ConfigDict(use_attribute_docstrings=True, from_attributes=True)
@@ -110,7 +110,7 @@ class NewDevice(BaseModel):
     sent to it."""
 
 
-class DeviceToken(_Answered):
+class DeviceToken(_DeviceAnswer):
     """The token of a device, said this once."""
 
     device_id: str
@@ -205,7 +205,7 @@ class SendCommand(BaseModel):
         return self.command
 
 
-class SentCommand(_Answered):
+class SentCommand(_DeviceAnswer):
     """A command that was taken for a device that is connected."""
 
     status: Literal["sent", "queued"]
@@ -214,7 +214,7 @@ class SentCommand(_Answered):
     """The command's id."""
 
 
-class DeviceCommand(_Answered):
+class DeviceCommand(_DeviceAnswer):
     """A command, as it is by now."""
 
     id: str
@@ -250,7 +250,7 @@ class DeviceCommand(_Answered):
     """When it ended."""
 
 
-class DeviceCommandPage(_Answered):
+class DeviceCommandPage(_DeviceAnswer):
     """Commands, the newest first."""
 
     items: list[DeviceCommand]
@@ -259,7 +259,7 @@ class DeviceCommandPage(_Answered):
     """The `cursor` of the page after this; null at the end."""
 
 
-class BulkAnswer(_Answered):
+class BulkAnswer(_DeviceAnswer):
     """What became of the command for one device."""
 
     device_id: str
@@ -274,7 +274,7 @@ class BulkAnswer(_Answered):
     """Why there is none."""
 
 
-class BulkAnswers(_Answered):
+class BulkAnswers(_DeviceAnswer):
     """What became of a command for many devices."""
 
     items: list[BulkAnswer]
@@ -283,7 +283,7 @@ class BulkAnswers(_Answered):
     """How many have a command."""
 
 
-class DeviceAlarm(_Answered):
+class DeviceAlarm(_DeviceAnswer):
     """An emergency."""
 
     state: telephones.AlarmState
@@ -292,7 +292,7 @@ class DeviceAlarm(_Answered):
     """When the state began."""
 
 
-class AllowedCommandKind(_Answered):
+class AllowedCommandKind(_DeviceAnswer):
     """A command that may be sent."""
 
     name: str
@@ -301,7 +301,7 @@ class AllowedCommandKind(_Answered):
     """`physical` or `safe`."""
 
 
-class DeviceState(_Answered):
+class DeviceState(_DeviceAnswer):
     """A device in a lift."""
 
     id: str
@@ -338,7 +338,7 @@ class DeviceState(_Answered):
     """The last emergency."""
 
 
-class DevicePage(_Answered):
+class DevicePage(_DeviceAnswer):
     """Devices by id."""
 
     items: list[DeviceState]
@@ -347,7 +347,7 @@ class DevicePage(_Answered):
     """The `cursor` of the page after this; null at the end."""
 
 
-class Picture(_Answered):
+class Picture(_DeviceAnswer):
     """A picture of a device's camera."""
 
     device_id: str
@@ -362,7 +362,7 @@ class Picture(_Answered):
     """Bytes."""
 
 
-class PicturePage(_Answered):
+class PicturePage(_DeviceAnswer):
     """Pictures, the newest first."""
 
     items: list[Picture]
@@ -371,7 +371,7 @@ class PicturePage(_Answered):
     """The `cursor` of the page after this; null at the end."""
 
 
-class JournalEntry(_Answered):
+class JournalEntry(_DeviceAnswer):
     """Something that happened to a device, or that it said."""
 
     at: datetime
@@ -382,7 +382,7 @@ class JournalEntry(_Answered):
     """What it is about; of `log` its `level` and `text`."""
 
 
-class DeviceJournalPage(_Answered):
+class DeviceJournalPage(_DeviceAnswer):
     """Entries of a journal, the newest first."""
 
     items: list[JournalEntry]
