@@ -178,5 +178,5 @@ async def test_a_gateway_whose_clock_is_wrong_is_seen_all_the_same(
     leader = watch()
     await looks(leader, clock, 3)
     connect(store, Clock(clock.time.replace(minute=29)), "lift-1")
-    await looks(leader, clock, 65)
+    await looks(leader, clock, 185)
     assert journal_of(store) == [ON]

@@ -155,6 +155,16 @@ async def test_an_alarm_asks_for_a_picture_where_the_manifest_does(
     assert [(each.name, each.state, each.token) for each in queued] == [("SNAPSHOT", "queued", "dialplane")] * asked
 
 
+async def test_an_alarm_is_noticed_at_once_though_the_gateways_clock_is_slow(
+    store: Store, clock: Clock, watch: Start
+) -> None:
+    leader = watch()
+    await leader.look()
+    telephones.raise_alarm(store, SITE, "lift-1", clock() - timedelta(minutes=10))
+    await leader.look()
+    assert events_of(store) == [ALARM]
+
+
 # --- test calls
 
 

@@ -1,6 +1,7 @@
 """PURE: which view the living gateways serve, and which devices have a twin, from what they report."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from dialplane.services.contract import ReplicaState
@@ -23,9 +24,9 @@ class Gateways:
         """Devices of which another one shows the token, too."""
         self._until: float | None = None
 
-    def look(self, states: Mapping[str, Sequence[ReplicaState]], now: float) -> bool:
-        """Take what they report now; return whether that changed anything."""
-        before = self.serves, self.twins
+    def look(self, states: Mapping[str, Sequence[ReplicaState]], now: float) -> "GatewayNews | None":
+        """Take what they report now; return what that changed, if anything."""
+        before = GatewayNews(self.serves, self.twins)
         self.twins = frozenset(subject.removeprefix(TWIN) for subject in states if subject.startswith(TWIN))
         numbers = [number for each in states.get(SUBJECT, ()) if (number := _number(each.state)) is not None]
         if numbers:
@@ -34,7 +35,22 @@ class Gateways:
             self._until = now + GRACE_SECONDS if self._until is None else self._until
             if now >= self._until:
                 self.serves = None
-        return (self.serves, self.twins) != before
+        return None if (self.serves, self.twins) == (before.served, before.twins) else before
+
+    def concerns(self, news: "GatewayNews", device: str, since: int) -> bool:
+        """Return whether what changed matters to a device that is as it is since the view of that number."""
+        if (device in news.twins) != (device in self.twins):
+            return True
+        was, now = (serves is not None and serves >= since for serves in (news.served, self.serves))
+        return was != now or (news.served is None) != (self.serves is None)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayNews:
+    """What was so before it changed."""
+
+    served: int | None
+    twins: frozenset[str]
 
 
 def _number(state: object) -> int | None:

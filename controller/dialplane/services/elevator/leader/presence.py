@@ -11,7 +11,7 @@ from typing import Final
 
 from dialplane.services.elevator.tables.sessions import Session
 
-STALE: Final = timedelta(minutes=3)
+STALE: Final = timedelta(minutes=6)
 """A living replica writes at least that often when it heard a connection; one that it forgot is offline in the end."""
 
 

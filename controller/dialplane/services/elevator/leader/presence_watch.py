@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 MARGIN: Final = timedelta(seconds=10)
 """How far the clocks of replicas may be from the leader's for a change to be seen at once."""
-FULL: Final = timedelta(seconds=60)
+FULL: Final = timedelta(minutes=3)
 """How often all sessions are looked at: a change that was missed is seen then."""
 ORPHANED: Final = timedelta(seconds=20)
 """A replica that is gone for so long does not come back under its name: its sessions are closed."""
@@ -100,20 +100,22 @@ class PresenceWatch:
         if living is None:
             return frozenset(new)
         self._since = self._since or now
-        moved = self._note_living(living, now)
+        moved = living != self._lived
+        if moved or new:
+            self._note_gone(living, now)
+        self._lived = living
         names = self.sessions.keys() if full or moved else new | self._open
         decided = self._judge([name for name in names if name in self._lifts()], now)
         changed = await self._decide(decided, now)
         await self._close_orphans(living, now)
-        self._measure()
+        if changed or full:
+            self._measure()
         return frozenset(new | changed)
 
-    def _note_living(self, living: frozenset[str], now: datetime) -> bool:
-        """Note which replicas are gone, and since when; return whether that is another set than before."""
+    def _note_gone(self, living: frozenset[str], now: datetime) -> None:
+        """Note which replicas with open sessions are gone, and since when."""
         holders = {session.replica for session in self.sessions.values() if is_open(session)} - living
         self._gone = {replica: self._gone.get(replica, now) for replica in holders}
-        moved, self._lived = living != self._lived, living
-        return moved
 
     def _judge(self, names: Iterable[str], now: datetime) -> list[Presence]:
         assert self._since is not None  # noqa: S101 -- the caller has set it
@@ -167,7 +169,7 @@ class PresenceWatch:
         if self._since is None or now - self._since < ORPHANED or not self._leads():
             return
         lost = {replica for replica, since in self._gone.items() if now - since >= ORPHANED}
-        if any(session.replica in lost and session.closed_at is None for session in self.sessions.values()):
+        if lost and any(session.replica in lost and session.closed_at is None for session in self.sessions.values()):
             spared = sorted(living | (self._gone.keys() - lost))
             number = await self._store.call(sessions.close_of_replicas, self._site, spared, now=now)
             log.info("sessions of lost replicas closed", sessions=number)

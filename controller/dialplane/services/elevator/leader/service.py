@@ -115,8 +115,7 @@ class ElevatorService:
 
     def reports(self) -> Mapping[Key, ServiceReport]:
         """See `Service.reports`."""
-        if self._look_at_gateways():
-            self._say(self._lifts, tell=False)
+        self._look_at_gateways(tell=False)
         if not self._settle():
             return dict.fromkeys(self._keys(), ServiceReport(awaited=True))
         return self._said
@@ -193,15 +192,17 @@ class ElevatorService:
         loop = asyncio.get_running_loop()
         self._waits_until = loop.time() + FIRST_SECONDS
         while True:
-            if self._look_at_gateways():
-                self._say(self._lifts)
+            self._look_at_gateways()
             waited = not self._settled
             if waited and self._settle():
                 self._changed()
             await asyncio.sleep(self._timing.tick)
 
-    def _look_at_gateways(self) -> bool:
-        return self._gateways.look(self._context.replicas.states(), asyncio.get_running_loop().time())
+    def _look_at_gateways(self, *, tell: bool = True) -> None:
+        news = self._gateways.look(self._context.replicas.states(), asyncio.get_running_loop().time())
+        if news is not None and (views := self._views) is not None:
+            concerned = [name for name in self._lifts if self._gateways.concerns(news, name, views.since(name))]
+            self._say(concerned, tell=tell)
 
     async def _follow_news(self) -> None:
         while True:

@@ -17,8 +17,10 @@ from dialplane.store import Store
 log = structlog.get_logger(__name__)
 
 MARGIN: Final = timedelta(seconds=10)
-"""How far the clocks of gateways may be from the leader's for an alarm to be seen at once."""
-FULL: Final = timedelta(seconds=30)
+"""How far the clocks of gateways may be from the leader's for a change to be seen at once; an alarm always is."""
+SCAN: Final = timedelta(seconds=10)
+"""How often all are looked at for test calls that have become overdue."""
+FULL: Final = timedelta(minutes=3)
 """How often everything is looked at."""
 
 
@@ -56,8 +58,11 @@ class TelephoneWatch:
         self.loaded = False
         """Whether that was read."""
         self._expected: frozenset[str] | None = None
+        self._seen: Mapping[str, Lift] | None = None
         self._looked_at: datetime | None = None
         self._full_at: datetime | None = None
+        self._scanned_at: datetime | None = None
+        self._rung: set[str] = set()
 
     def interrupt(self) -> None:
         """Note that the store was away: look at everything next."""
@@ -74,14 +79,19 @@ class TelephoneWatch:
         changed = await self._read(now)
         if not self._leads():
             return changed
-        if await self._notify_alarms(now) + await self._notify_overdue(now):
+        notified = await self._notify_alarms(now)
+        if changed or self._scanned_at is None or now - self._scanned_at >= SCAN:
+            self._scanned_at = now
+            notified += await self._notify_overdue(now)
+        if notified:
             changed |= await self._read(now)
-        self._measure()
+        if changed:
+            self._measure()
         return changed
 
     async def _notify_alarms(self, now: datetime) -> int:
         lifts = self._lifts()
-        raised = [each for name, each in self.telephones.items() if not each.alarm_notified and name in lifts]
+        raised = [self.telephones[name] for name in sorted(self._rung) if name in lifts]
         if raised:
             news = await self._store.call(notify_alarms, self._site, raised, lifts, now=now)
             for name in sorted(news):
@@ -110,10 +120,15 @@ class TelephoneWatch:
         return len(overdue) + len(current)
 
     async def _expect(self, now: datetime) -> None:
-        expected = frozenset(name for name, lift in self._lifts().items() if lift.test_call_age is not None)
+        lifts = self._lifts()
+        if lifts is self._seen:
+            return
+        expected = frozenset(name for name, lift in lifts.items() if lift.test_call_age is not None)
         if expected != self._expected and self._leads():
             await self._store.call(telephones.expect, self._site, expected, now=now)
             self._expected, self._full_at = expected, None
+        if expected == self._expected:
+            self._seen = lifts
 
     async def _read(self, now: datetime) -> frozenset[str]:
         if self._full_at is None or self._looked_at is None or now - self._full_at >= FULL:
@@ -124,6 +139,7 @@ class TelephoneWatch:
         self._looked_at, self.loaded = now, True
         new = frozenset(name for name, each in found.items() if self.telephones.get(name) != each)
         self.telephones |= found
+        self._rung = {name for name, each in found.items() if not each.alarm_notified}
         return new
 
     def _measure(self) -> None:

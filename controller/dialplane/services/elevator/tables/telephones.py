@@ -138,13 +138,16 @@ def expect(store: Store, site: str, devices: Collection[str], *, now: datetime) 
         query = sa.select(columns.device).where(columns.site == site, columns.expected_since.is_not(None))
         expected = set(connection.execute(query).scalars())
         new, gone = sorted(set(devices) - expected), sorted(expected - set(devices))
-        for device in new:
-            _have_row(connection, store, site, device, now)
+        if new:
+            rows = [{"site": site, "device": device, "changed_at": now} for device in new]
+            connection.execute(store.insert_new(TELEPHONES), rows)
         for names, since in ((new, now), (gone, None)):
             update = sa.update(TELEPHONES).where(columns.site == site, columns.device == sa.bindparam("b_device"))
             if names:
-                rows = [{"b_device": name} for name in names]
-                connection.execute(update.values(expected_since=since, overdue_at=None, changed_at=now), rows)
+                connection.execute(
+                    update.values(expected_since=since, overdue_at=None, changed_at=now),
+                    [{"b_device": name} for name in names],
+                )
         return len(new) + len(gone)
 
 
@@ -183,8 +186,11 @@ def alarmed(store: Store, site: str) -> dict[str, Telephone]:
 
 
 def changed(store: Store, site: str, since: datetime) -> dict[str, Telephone]:
-    """Return the telephones that changed since then, by device."""
-    query = sa.select(TELEPHONES).where(TELEPHONES.c.site == site, TELEPHONES.c.changed_at >= since)
+    """Return the telephones that changed since then, and those with an emergency that nobody was notified of."""
+    columns = TELEPHONES.c
+    query = sa.select(TELEPHONES).where(
+        columns.site == site, (columns.changed_at >= since) | columns.alarm_notified.is_(False)
+    )
     with store.read() as connection:
         return {row.device: _telephone(row) for row in connection.execute(query)}
 
