@@ -1,7 +1,7 @@
 """A site with devices, as the API serves it: the real service on a real store, over a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from dialplane.services.elevator.tables.commands import Change, Command
 from dialplane.services.elevator.tables.sessions import Connect, Introduction
 from dialplane.services.registry import mounts, scopes
 from dialplane.store import Store
+from dialplane.store.hints import Hints
 from testbed.manifests import Manifest, manifest
 from tests.api.infinity_site import PLAIN, word
 from tests.eventually import eventually
@@ -57,7 +58,13 @@ SECRETS: Final = {"museum": {"token": "the-token-of-the-museum"}}
 
 
 class OneGateway(NoReplicas):
-    """One gateway lives, and reports nothing."""
+    """One gateway lives, and reports nothing; what is published is given to `observe`."""
+
+    def __init__(self, observe: Callable[[Any], None]) -> None:
+        self._observe = observe
+
+    def publish(self, desired: Any) -> None:
+        self._observe(desired)
 
     def living(self) -> frozenset[str]:
         return frozenset({GATEWAY})
@@ -108,9 +115,11 @@ class DevicesWorld:
         commands.change(self.store, SITE, changes, now=datetime.now(UTC))
 
 
-def elevator_service(store: Store) -> ElevatorService:
+def elevator_service(
+    store: Store, hints: Hints | None = None, publish: Callable[[Any], None] = lambda _: None
+) -> ElevatorService:
     """The service of the site, which is to be run."""
-    service = ElevatorService(Context(store, SITE, lambda *_: None, replicas=OneGateway()))
+    service = ElevatorService(Context(store, SITE, lambda *_: None, replicas=OneGateway(publish), hints=hints))
     service.observe(view(MANIFESTS, secrets=SECRETS))
     return service
 
@@ -125,13 +134,20 @@ def connected(store: Store, *names: str, capabilities: Iterable[str] = ("ack",))
 
 
 @asynccontextmanager
-async def devices_site(store: Store, folder: Path, **api: Any) -> AsyncIterator[DevicesWorld]:
+async def devices_site(
+    store: Store,
+    folder: Path,
+    *,
+    hints: Hints | None = None,
+    publish: Callable[[Any], None] = lambda _: None,
+    **api: Any,
+) -> AsyncIterator[DevicesWorld]:
     """A site that serves, whose gateway is what the test makes of it."""
     tokens = folder / "tokens"
     tokens.mkdir()
     for name, lines in SCOPES.items():
         (tokens / name).write_text(f"{word(name)}\n{lines}\n")
-    service = elevator_service(store)
+    service = elevator_service(store, hints, publish)
     app = application(Api(store, SITE, Tokens(tokens, scopes()), mounts(), {"elevator": service}, **api))
     sock = server.listen("127.0.0.1:0")
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
