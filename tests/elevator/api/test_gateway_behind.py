@@ -34,11 +34,18 @@ class Building:
         url = f"ws://127.0.0.1:{self.port}/ws?device_id={device}&token={token}"
         made = await connect(url, proxy=None, compression=None)
         await say(made, "hello", firmware="2.1", capabilities=["ack"])
-        await eventually(lambda: self.state(device), holds=lambda seen: seen["capabilities"] == ["ack"])
+        await self.until(f"/{device}", "capabilities", ["ack"])
         return made
 
-    async def state(self, device: str) -> Any:
-        return (await self.world.ask("manager", "GET", f"/{device}")).json()
+    async def until(self, path: str, field: str, value: Any) -> dict[str, Any]:
+        """What the API says, once a field has this value."""
+
+        async def look() -> dict[str, Any]:
+            answer = await self.world.ask("manager", "GET", path)
+            found: dict[str, Any] = answer.json()
+            return found
+
+        return await eventually(look, holds=lambda found: found.get(field) == value)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -85,16 +92,13 @@ async def test_a_command_reaches_its_device_and_the_answer_comes_back(
     }
     await say(device, "command_ack", id=asked["id"])
     await say(device, "command_result", id=asked["id"], state="succeeded", result={"took": 3})
-    ended = await eventually(
-        lambda: world.ask("reader", "GET", f"/town-hall-1/commands/{asked['id']}"),
-        holds=lambda answer: answer.json()["state"] == "succeeded",
-    )
-    assert (ended.json()["result"], ended.json()["sends"]) == ({"took": 3}, 1)
+    ended = await building.until(f"/town-hall-1/commands/{asked['id']}", "state", "succeeded")
+    assert (ended["result"], ended["sends"]) == ({"took": 3}, 1)
     bare = {"device_id": "town-hall-1", "type": "command", "payload": "SNAPSHOT", "data": None}
     sent = await world.ask("everything", "POST", "/api/send", json=bare)
     assert (sent.status_code, sent.json()["status"]) == (200, "sent")
     assert (await hear(device))["payload"] == "SNAPSHOT"
-    await eventually(lambda: building.state("town-hall-1"), holds=lambda seen: seen["online"])
+    await building.until("/town-hall-1", "online", True)
     await device.close()
     output = "".join(capfd.readouterr())
     assert "town-hall-1" in output
