@@ -97,6 +97,7 @@ async def test_a_cabin_in_alarm_is_called_back_by_anybody(pbx: Pbx) -> None:
     call = await from_outside(pbx, "+49301010")
     assert call["code"] == 200
     await pbx.carriers["alpha"].ask("hangup", call=call["call"])
+    await until_spooled(pbx, alarm("999", "102", "+441234567890"))
 
 
 async def test_a_call_into_the_cabin_goes_nowhere_else(pbx: Pbx) -> None:

@@ -14,7 +14,7 @@ from tests.plan.office import manifest, snapshot
 from tests.plan.rich import MANIFESTS, SECRETS
 
 PLANNER = Planner(load())
-CABIN_LINE = f"exten => 102,1,Gosub({CABIN.context},s,1(%s,102,30,yes,never,dp-cos-internal))"
+CABIN_LINE = f"exten => 102,1,Gosub({CABIN.context},s,1(%s,%s,102,30,yes,never,dp-cos-internal))"
 EARLY, LATE = {"creationTimestamp": "2026-01-01T00:00:00Z"}, {"creationTimestamp": "2026-01-02T00:00:00Z"}
 Lift = dict[str, JSON]
 
@@ -49,7 +49,7 @@ def test_nobody_elses_lines_differ() -> None:
     }
     was, now = (section(plan, "dp-internal") for plan in (before, after))
     assert {line[:15] for line in was - now} == {"exten => 102,1,"}
-    assert now - was == {CABIN_LINE % "101"}
+    assert now - was == {CABIN_LINE % ("lift-1", "101")}
     contexts = {c.name: c for c in after.objects.contexts}
     assert [c.name for c in before.objects.contexts if contexts[c.name] != c] == ["dp-internal"]
     others = {o.name for o in after.objects.pjsip} - {"endpoint/102"}
@@ -79,7 +79,7 @@ def test_an_operator_that_is_not_served_is_none() -> None:
     """A trunk could have its number for a name, and its callers be taken for the operator."""
     trunk = manifest("SipTrunk", "109", {"host": "192.0.2.9"})
     plan = planned(lift(operators=["109", "101", "103"]), manifests=[*MANIFESTS, trunk])
-    assert CABIN_LINE % "101&103" in plan.files["extensions.conf"]
+    assert CABIN_LINE % ("lift-1", "101&103") in plan.files["extensions.conf"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_an_operator_that_is_not_served_is_none() -> None:
 def test_a_telephone_stays_the_cabins_while_its_device_cannot_connect(spec: Any) -> None:
     plan = planned(lift(**spec))
     assert "lift-1" not in {key.name for key in plan.versions}
-    assert CABIN_LINE % "" in plan.files["extensions.conf"]
+    assert CABIN_LINE % ("lift-1", "") in plan.files["extensions.conf"]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ Whatever happens here is spooled to Asterisk's own database, so that it is known
 recorded, and an alarm lasts, while the controller is down. The lines, by family; `|` separates, and is in no part:
 
 - `dpelev/UNIQUEID-EVENT`: time (seconds since 1970), name of the ElevatorDevice, event, detail. Events are `test` (the
-  number dialled), `alarm` (likewise) and `answered` (who answered: an extension's number, or `NUMBER@TRUNK`, or a
-  trunk's name); its time is when the conversation began, but the line is written when the telephone hangs up.
+  number dialled), `alarm` (likewise) and `answered`: somebody spoke with the cabin. Its time is when they began, though
+  the line is written when they have ended. Its detail is who answered (an extension's number, `NUMBER@TRUNK`, or a
+  trunk's name), or the number of whoever called the cabin back.
 - `dpcabin/NUMBER`: there as long as that telephone is in alarm, with the time at which it called. It goes when the
   alarm is ended.
 
@@ -51,6 +52,19 @@ CABIN_ANSWERED = routine(
 )
 """Runs when a telephone that raised an alarm hangs up, whoever hung up first."""
 
+CABIN_CALLED_BACK = routine(
+    "cabin_called_back",
+    ("device",),
+    """
+          GotoIf($["${DIALSTATUS}" = "ANSWER"]?:done)
+          Set(LOCAL(at)=$[${EPOCH} - 0${FILTER(0-9,${ANSWEREDTIME})}])
+          Set(LOCAL(who)=${FILTER(0-9+,${CALLERID(num)})})
+          Set(DB(dpelev/${UNIQUEID}-answered)=${at}|<device>|answered|${who:0:40})
+    done: Return()
+    """,
+)
+"""Runs when whoever called a cabin in alarm hangs up."""
+
 # Nothing up to the last Goto can end the call, or wait. The alarm comes before the number is looked at: whoever pressed
 # the button of a telephone that dials wrong is in need all the same.
 CABIN_CALL = routine(
@@ -80,21 +94,22 @@ where the emergency numbers come first."""
 
 CABIN = routine(
     "cabin",
-    ("operators", "number", "seconds", "waiting", "record", "context"),
+    ("device", "operators", "number", "seconds", "waiting", "record", "context"),
     """
-          GotoIf(${DB_EXISTS(dpcabin/<number>)}?ring)
+          GotoIf(${DB_EXISTS(dpcabin/<number>)}?alarm)
           GotoIf($["${CHANNEL(channeltype)}" = "PJSIP"]?:refused)
           Set(LOCAL(operators)=<operators>)
           GotoIf($[${FIELDNUM(operators,&,${CHANNEL(endpoint)})} > 0]?ring)
     refused: Hangup(21)
+    alarm: Set(CHANNEL(hangup_handler_push)=<cabin_called_back>,s,1(<device>))
     ring: Gosub(<extension>,s,1(<number>,<seconds>,<waiting>,<record>,no,,,,<context>,,no))
     """,
-    calls=(EXTENSION,),
+    calls=(EXTENSION, CABIN_CALLED_BACK),
 )
 """Rings a cabin's telephone in alarm, for whoever calls, or at any time for an operator's phone; others are refused:
 nobody listens to people in a lift. It has neither a mailbox nor forwards: the call is for the cabin."""
 
-ROUTINES = (CABIN_ANSWERED, CABIN_CALL, CABIN)
+ROUTINES = (CABIN_ANSWERED, CABIN_CALL, CABIN_CALLED_BACK, CABIN)
 """Rendered only where there is a cabin: they need modules that nothing else does."""
 
 
@@ -120,6 +135,7 @@ def _cabin_line(cabin: Cabin, key: Key, spec: ExtensionSpec) -> DialplanEntry:
     return CABIN.entry(
         spec.number,
         key,
+        cabin.device,
         listed(cabin.operators),
         spec.number,
         str(spec.ring_seconds),
