@@ -30,7 +30,10 @@ log = structlog.get_logger(__name__)
 
 EVENTS: Final = "system,call"
 """What of AMI is of use: FullyBooted, and that a telephone's call begins and ends."""
-WAKE: Final = ("Newchannel", "Hangup")
+CONNECTED: Final = "BridgeEnter"
+"""Says that a channel is connected with another one. The dialplan spools who spoke with the cabin when they hang up;
+that somebody does is to be seen at once."""
+WAKE: Final = ("Newchannel", "Hangup", CONNECTED)
 RESYNC_SECONDS: Final = 5.0
 """How often to look without having been woken."""
 AGAIN_SECONDS: Final = (0.0, 0.03, 0.1, 0.3, 1.0)
@@ -116,6 +119,8 @@ class Cabins:
         self._woken = asyncio.Event()
         self._surplus: dict[str, float] = {}
         self._numbers: tuple[Mapping[str, Lift], frozenset[str]] = ({}, frozenset())
+        self._connected: dict[str, datetime] = {}
+        """Cabins that somebody has begun to speak with, by number, and when."""
 
     def wake(self) -> None:
         """An alarm may have begun or ended."""
@@ -157,6 +162,7 @@ class Cabins:
             return
         listed = {entry.key: entry.value for entry in await database.entries(ami, ALARMS)}
         await self._empty(ami)
+        await self._note_connected()
         recorded = await self._store.call(telephones.alarmed, self._site)
         found = alarms(listed, recorded, self._lifts())
         for name, value in found.unexplained.items():
@@ -200,12 +206,28 @@ class Cabins:
             log.info("telephones of cabins", test_calls=taken.test_calls, alarms=taken.alarms)
         self._happened()
 
+    async def _note_connected(self) -> None:
+        """Note which emergencies are answered: an alarm was spooled, and noted, before."""
+        connected = dict(self._connected)
+        if not connected:
+            return
+        for name, lift in self._lifts().items():
+            at = connected.get(lift.cabin or "")
+            if at is not None and await self._store.call(telephones.answer_alarm, self._site, name, at):
+                log.info("somebody speaks with a cabin in alarm", device=name)
+                self._happened()
+        for number in connected:
+            del self._connected[number]
+
     async def _listen(self, batch: Callable[[], Awaitable[Sequence[Event | Gap]]]) -> None:
         """Wake for calls of cabins, until the connection ends."""
         while events := await batch():
             cabins = self._cabins()
-            if any(isinstance(event, Gap) or _endpoint(event) in cabins for event in events):
-                self._woken.set()
+            for event in events:
+                if isinstance(event, Gap) or _endpoint(event) in cabins:
+                    self._woken.set()
+                if isinstance(event, Event) and event.name == CONNECTED and _endpoint(event) in cabins:
+                    self._connected.setdefault(_endpoint(event), self._now())
         self._woken.set()
 
     def _cabins(self) -> frozenset[str]:
