@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenPath:
-    """A path for somebody who has no token and proves who it is in another way, in the body of the request."""
+    """A path for somebody who has no token and proves who it is in another way: by the body, or by the address."""
 
     path: str
-    """Below `PREFIX`."""
+    """Below `PREFIX`; it may have parameters."""
     expects: Callable[["Api", str | None], bool]
     """Whether a request from this address may be read at all."""
     refusal: str
     """What anybody else is answered, with 403."""
+    method: str = ""
+    """Only requests of this method need no token; empty: all."""
 
 
 @dataclass(frozen=True, slots=True)
