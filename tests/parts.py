@@ -16,6 +16,7 @@ PARTS = (
     "testbed.debian",
     "testbed.helm",
     "testbed.kube",
+    "testbed.object_store",
     "testbed.postgres",
     "testbed.prometheus",
     "testbed.sip",
