@@ -80,6 +80,7 @@ CASES = [
     case("LiftTestCallOverdue", "elevator_test_calls_overdue", "1x60", "0x60"),
     Case("DevicesOffline", {OFF: "20x60", ON: "80x60"}, {OFF: "5x20 20x3 5x36", ON: "95x20 80x3 95x36"}, {}),
     case("DeviceCallbacksFail", "device_callbacks_pending", "3x60", "0 3 " * 30),
+    case("PicturesWait", "device_pictures_waiting", "3x60", "0x20 5x8 0x31"),
     case("MessageStoreAway", "conditions", "1x60", "0x60", 'kind="Notifier",type="Ready",status="Unknown"'),
 ]
 WELL = [  # what must keep each of them silent, beside a healthy site

@@ -7,6 +7,7 @@ from dialplane.services.elevator.command_desk import CommandDesk
 
 if TYPE_CHECKING:
     from dialplane.services.elevator.leader.roster import Lift
+    from dialplane.services.elevator.pictures.pictures import Pictures
 
 
 class DeviceDirectory(Protocol):
@@ -15,6 +16,10 @@ class DeviceDirectory(Protocol):
     @property
     def desk(self) -> CommandDesk:
         """Where commands are queued; the service runs it (`CommandDesk.run`) as long as it runs itself."""
+
+    @property
+    def pictures(self) -> "Pictures":
+        """The pictures of devices; the service runs them (`Pictures.run`) as long as it runs itself."""
 
     def devices(self) -> "Mapping[str, Lift]":
         """Return every device by name: those that a manifest declares, and those that registered themselves."""

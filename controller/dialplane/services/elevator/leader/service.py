@@ -23,6 +23,8 @@ from dialplane.services.elevator.leader.live import Live
 from dialplane.services.elevator.leader.roster import KIND, Lift, roster, served
 from dialplane.services.elevator.leader.sweep import Sweep
 from dialplane.services.elevator.leader.view_sequence import ViewSequence
+from dialplane.services.elevator.pictures.pictures import Pictures
+from dialplane.services.elevator.pictures.retention import PictureLimit, keep_pruned
 from dialplane.services.elevator.tables import devices
 from dialplane.services.elevator.tables.callbacks import WaitingCallback
 from dialplane.services.elevator.tables.devices import Registered
@@ -84,6 +86,8 @@ class ElevatorService:
         self._changed: Callable[[], None] = lambda: None
         self.desk = CommandDesk(self._store, self._site, context.hints, now=now)
         """Where commands are queued."""
+        self.pictures = Pictures(self._store, self._site, context.storage, context.hints, now=now)
+        """Those that are uploaded, and all that are seen."""
         self._cabins = Cabins(
             self._store, self._site, lifts=self.devices, leads=self._leads, happened=self._news.set, now=now
         )
@@ -132,6 +136,8 @@ class ElevatorService:
                 tasks.create_task(self._run_sweep(), name="overdue commands")
                 tasks.create_task(self._callbacks.run(), name="callbacks of devices")
                 tasks.create_task(self._asterisk.run(), name="telephones of cabins")
+                tasks.create_task(self.pictures.run(), name="pictures")
+                tasks.create_task(keep_pruned(self._prune_pictures), name="old pictures")
         finally:
             metrics.forget()
 
@@ -296,6 +302,12 @@ class ElevatorService:
         await keep_running(
             self._sweep.run, errors=StoreError, backoff=BACKOFF, on_error=self._note_outage, healthy_after=30
         )
+
+    async def _prune_pictures(self) -> None:
+        if self._leads():
+            kept = {name: lift.spec.snapshot for name, lift in self._lifts.items() if lift.spec is not None}
+            limits = {name: PictureLimit(each.retention_days, each.most) for name, each in kept.items()}
+            await self.pictures.prune(limits)
 
     def _note_outage(self, error: StoreError, _: float) -> None:
         self._live.interrupt()

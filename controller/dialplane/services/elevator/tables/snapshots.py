@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from dialplane.services.elevator.tables import journal
+from dialplane.services.elevator.tables import callbacks, journal
+from dialplane.services.elevator.tables.callbacks import NewCallback
 from dialplane.services.elevator.tables.journal import NewEntry
 from dialplane.store.columns import METADATA, Moment, sequence
 from dialplane.store.engine import Store
@@ -71,8 +72,15 @@ class SnapshotPage:
     """`before` of the page after; None: there is none."""
 
 
-def add(store: Store, site: str, snapshot: NewSnapshot) -> bool:
+def add(store: Store, site: str, snapshot: NewSnapshot, callback: NewCallback, *, now: datetime) -> bool:
     """Note a picture that is stored, in the journal too; one that was noted before is left as it is.
+
+    Args:
+        store: the database.
+        site: the namespace.
+        snapshot: the picture.
+        callback: what a program is told of it, where its device has one.
+        now: the time.
 
     Returns:
         Whether it is new.
@@ -85,6 +93,7 @@ def add(store: Store, site: str, snapshot: NewSnapshot) -> bool:
         if connection.execute(new).first() is None:
             return False
         journal.write(connection, site, [NewEntry(snapshot.device, "snapshot", snapshot.taken_at, data)])
+        callbacks.add(connection, site, [callback], now=now)
     return True
 
 
