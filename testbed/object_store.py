@@ -221,8 +221,14 @@ class ObjectStore:
 
     async def _make_bucket(self) -> None:
         """Make the bucket, as soon as all parts answer; it is no error that it is there."""
-        options = {name.removeprefix("AWS_").lower(): value for name, value in self.environment.items()}
-        signing = S3Store(BUCKET, config=options, client_options={"allow_http": True})
+        signing = S3Store(
+            BUCKET,
+            endpoint=self.endpoint,
+            region=REGION,
+            access_key_id=f"{_ACCOUNT}:{_USER}",
+            secret_access_key=self.secret,
+            client_options={"allow_http": True},
+        )
         async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
             while True:
                 for child in self._children.values():

@@ -23,6 +23,7 @@ from dialplane.services.elevator.pictures.uploads import UploadOffers, UploadReq
 from dialplane.services.elevator.tables import uploads
 from dialplane.services.elevator.tables.commands import Command
 from dialplane.services.registry import mounts, scopes
+from dialplane.storage.object_storage import ObjectStorage
 from dialplane.store import Store
 from tests.databases import NOW
 from tests.elevator.camera import photograph
@@ -248,12 +249,19 @@ async def test_the_lasting_address_asks_for_a_token_of_the_device(
 
 
 async def test_while_the_storage_is_away_it_says_so(
-    site: PicturesSite, client: httpx.AsyncClient, pictures: Pictures
+    site: PicturesSite, client: httpx.AsyncClient, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await pictures.take(LIFT, WHOLE)
     [kept] = await eventually(site.kept)
-    (site.objects / kept.object).unlink()
-    (site.objects / kept.object).mkdir()
+    nobody = {
+        "ACCESS_KEY_ID": "key",
+        "SECRET_ACCESS_KEY": "secret",
+        "ENDPOINT_URL": "http://127.0.0.1:9",
+        "ALLOW_HTTP": "1",
+    }
+    for name, value in nobody.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    pictures._storage = ObjectStorage.open("s3://pictures")
     answer = await client.get(pictures.addresses.lasting(kept), headers={"Authorization": f"Bearer {READER}"})
     assert answer.status_code == 503
-    assert str(site.folder) not in answer.text
+    assert "s3" not in answer.text

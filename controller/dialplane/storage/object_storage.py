@@ -51,6 +51,11 @@ class ObjectStorage:
         """See `open`."""
         self._place = place
         self._remote = remote
+        if remote:
+            try:
+                _ = self._objects, self._deletions
+            except (exceptions.BaseError, ValueError) as error:
+                raise StorageUnusable(f"{place} cannot be used: {_reason(error)}") from None
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -61,13 +66,7 @@ class ObjectStorage:
         """
         check_storage_url(url)
         parts = urlsplit(url)
-        opened = cls(unquote(parts.path), remote=False) if parts.scheme == "file" else cls(url, remote=True)
-        if opened._remote:
-            try:
-                _ = opened._objects, opened._deletions
-            except (exceptions.BaseError, ValueError) as error:
-                raise StorageUnusable(f"{url} cannot be used: {_reason(error)}") from None
-        return opened
+        return cls(unquote(parts.path), remote=False) if parts.scheme == "file" else cls(url, remote=True)
 
     @cached_property
     def _objects(self) -> Any:

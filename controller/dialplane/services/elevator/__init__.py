@@ -30,8 +30,12 @@ def _mounts() -> "Sequence[Mount]":
 
 def _gateway(context: ReplicaContext) -> Replica:
     from dialplane.services.elevator.gateway.replica import ElevatorGateway  # noqa: PLC0415 -- as the contract says
+    from dialplane.services.elevator.pictures.pictures import Pictures  # noqa: PLC0415 -- as above
+    from dialplane.services.elevator.pictures.uploads import UploadOffers  # noqa: PLC0415 -- as above
 
-    return ElevatorGateway(context)
+    pictures = Pictures(context.store, context.site, context.storage, context.hints)
+    offers = UploadOffers(context.store, context.site, context.storage)
+    return ElevatorGateway(context, pictures=pictures, enrich=offers, background=(pictures.run(),))
 
 
 SERVICE = ServiceDefinition(

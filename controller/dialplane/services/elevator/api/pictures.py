@@ -5,7 +5,7 @@ An upload and a signed address need no token: each proves by itself what it is f
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
@@ -35,7 +35,7 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, max-age=86400, immutable",
 }
-_PICTURE: Final = {
+_PICTURE: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The picture.",
         "content": {name: {"schema": {"type": "string", "format": "binary"}} for name in SUFFIXES.values()},

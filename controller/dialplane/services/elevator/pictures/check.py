@@ -19,7 +19,7 @@ SUFFIXES: Final[dict[str, MediaType]] = {"jpg": "image/jpeg", "png": "image/png"
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class CheckedPicture:
     """A picture that was decoded."""
 
     data: bytes
@@ -32,7 +32,7 @@ class Picture:
         return SUFFIXES[self.suffix]
 
 
-def check(data: bytes) -> Picture:
+def check(data: bytes) -> CheckedPicture:
     """Return the picture.
 
     Raises:
@@ -50,7 +50,7 @@ def check(data: bytes) -> Picture:
         raise PictureRefused("damaged", "it cannot be decoded") from None
     if size != (parts.width, parts.height):
         raise PictureRefused("damaged", "it says two sizes")
-    return Picture(data, "jpg" if parts.format == "JPEG" else "png")
+    return CheckedPicture(data, "jpg" if parts.format == "JPEG" else "png")
 
 
 def _decode(data: bytes, parts: Structure) -> tuple[int, int]:

@@ -64,20 +64,20 @@ def structure(data: bytes) -> Structure:
 
 
 def _png(data: bytes) -> Structure:
-    at, size = len(PNG_SIGNATURE), None
-    for _ in range(MOST_PARTS):
+    at, size = len(PNG_SIGNATURE), (0, 0)
+    for place in range(MOST_PARTS):
         if at + _CHUNK.size > len(data):
             break
         length, kind = _CHUNK.unpack_from(data, at)
         start, at = at + _CHUNK.size, at + length + 12
         if at > len(data):
             break
-        if size is None:
+        if place == 0:
             if kind != b"IHDR" or length < _SIZE.size:
                 raise PictureRefused("damaged", "the PNG does not begin with its size")
             size = _SIZE.unpack_from(data, start)
         if kind == b"IEND":
-            return Structure("PNG", *size, at)
+            return Structure("PNG", size[0], size[1], at)
     else:
         raise PictureRefused("parts", f"the PNG has more than {MOST_PARTS:,} chunks")
     raise PictureRefused("incomplete", "the PNG ends too early")
