@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dialplane.services.contract import ReplicaState
+from dialplane.services.elevator.reported import GATEWAY, device_with_twin
 
-SUBJECT: Final = "gateway"
-TWIN: Final = "twin/"
 GRACE_SECONDS: Final = 30.0
 """How long the last gateway may be away, to be started again, before no device is Ready."""
 FIRST_SECONDS: Final = 5.0
@@ -27,8 +26,8 @@ class Gateways:
     def look(self, states: Mapping[str, Sequence[ReplicaState]], now: float) -> "GatewayNews | None":
         """Take what they report now; return what that changed, if anything."""
         before = GatewayNews(self.serves, self.twins)
-        self.twins = frozenset(subject.removeprefix(TWIN) for subject in states if subject.startswith(TWIN))
-        numbers = [number for each in states.get(SUBJECT, ()) if (number := _number(each.state)) is not None]
+        self.twins = frozenset(name for subject in states if (name := device_with_twin(subject)) is not None)
+        numbers = [number for each in states.get(GATEWAY, ()) if (number := _number(each.state)) is not None]
         if numbers:
             self.serves, self._until = max(numbers), None
         elif self.serves is not None:

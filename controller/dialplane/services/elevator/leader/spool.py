@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from dialplane.plan.dialplan.cabins import ALARMS, SPOOL
 from dialplane.services.elevator.tables.spooled import entry_id
 
-SPOOL: Final = "dpelev"
-"""The family of test calls and alarms."""
-ALARMS: Final = "dpcabin"
-"""The family whose keys are the numbers of the telephones in alarm."""
+__all__ = ["ALARMS", "SPOOL", "CabinEvent", "DamagedLine", "cabin_event", "moment"]
 
 CabinEventType = Literal["test", "alarm", "answered"]
 
