@@ -58,6 +58,16 @@ def entries(store: Store) -> list[tuple[str, object]]:
     return [(each.type, each.data) for each in journal.page(store, SITE, "lift-2", limit=50, after=0).entries]
 
 
+async def until_spooled(pbx: Pbx, expected: dict[str, list[str]]) -> None:
+    async def seen() -> dict[str, list[str]]:
+        return await spooled(pbx)
+
+    def is_so(found: dict[str, list[str]]) -> bool:
+        return found == expected
+
+    await eventually(seen, holds=is_so)
+
+
 async def test_a_test_call_and_an_alarm_without_a_controller_are_recorded_once(pbx: Pbx, records: Store) -> None:
     cabin = await pbx.phone("801")
     call = await dial(pbx, "801", "880")
@@ -70,7 +80,7 @@ async def test_a_test_call_and_an_alarm_without_a_controller_are_recorded_once(p
         async with Ami.connect(address(pbx.asterisk), events=EVENTS) as ami:
             serving = asyncio.create_task(cabins(records).serve(ami))
             await eventually(lambda: len(entries(records)) == 3, why=lambda: entries(records))
-            await eventually(lambda: spooled(pbx), holds=lambda seen: seen == {"dpcabin": ["801"]})
+            await until_spooled(pbx, {"dpcabin": ["801"]})
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
     found = telephones.get(records, SITE)["lift-2"]
@@ -94,7 +104,7 @@ async def test_an_alarm_is_noticed_as_it_is_dialled_and_the_cabin_is_called_back
         await hang_up(pbx, "102", await dial(pbx, "102", "801"))
         telephones.end_alarm(records, SITE, "lift-2", datetime.now(UTC))
         leader.wake()
-        await eventually(lambda: spooled(pbx), holds=lambda seen: seen == {})
+        await until_spooled(pbx, {})
         await dial(pbx, "102", "801", code=403)
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
