@@ -18,6 +18,8 @@ from testbed.devices.records import Records, message
 
 CONNECT_SECONDS: Final = 30.0
 """How long a connection may take until it is let in or refused."""
+_UNSAID: Final = 64
+"""Answers that a device keeps until it is connected again."""
 _ROOM: Final = 2048
 """Bytes that the kernel takes in for a device that reads nothing; it doubles them."""
 _END_STATES: Final = {"results": "succeeded", "rejects": "rejected", "fails": "failed"}
@@ -50,6 +52,7 @@ class Device:
         "_host",
         "_late",
         "_timer",
+        "_unsaid",
         "behaviour",
         "codes",
         "name",
@@ -69,6 +72,7 @@ class Device:
         self._host = host
         self._late: Connection | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._unsaid: list[bytes] = []
         self.name = name
         self.token = token
         self.behaviour = behaviour
@@ -128,6 +132,8 @@ class Device:
             return
         if behaviour.hello is not None:
             self.write(frame({"type": "hello", "firmware": behaviour.firmware, "capabilities": list(behaviour.hello)}))
+        while self._unsaid:
+            self.write(self._unsaid.pop(0))
         if behaviour.interval and connection is not None:
             self._around.records.heartbeats += 1
             self._asked_at = asyncio.get_running_loop().time()
@@ -221,14 +227,18 @@ class Device:
             self._say({"type": "snapshot", "device_id": self.name, "payload": behaviour.picture})
 
     def _say(self, fields: dict[str, Any]) -> None:
-        """Send it in a while over the same connection; over another one it would be an answer of somebody else."""
-        connection = self._connection
-        if connection is None:
-            return
+        """Send it in a while."""
         if self.behaviour.after:
-            asyncio.get_running_loop().call_later(self.behaviour.after, connection.write, frame(fields))
+            asyncio.get_running_loop().call_later(self.behaviour.after, self._tell, frame(fields))
         else:
-            connection.write(frame(fields))
+            self._tell(frame(fields))
+
+    def _tell(self, data: bytes) -> None:
+        """Send it now, or as soon as it is connected again."""
+        if self.open:
+            self.write(data)
+        elif len(self._unsaid) < _UNSAID:
+            self._unsaid.append(data)
 
 
 def _give_up(connection: Connection) -> None:

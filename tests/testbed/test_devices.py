@@ -162,6 +162,18 @@ async def test_a_device_comes_back_after_a_close_and_the_code_is_counted(tmp_pat
         assert await devices.devices("lift") == [{"name": "lift", "open": False, "closed": [4001, 1006], "refused": []}]
 
 
+async def test_an_answer_that_found_no_connection_is_given_over_the_next_one(tmp_path: Path) -> None:
+    async with world(tmp_path) as (gateway, devices):
+        await devices.add("lift", ["lift"], token=TOKEN, hello=["ack"], after=0.2, back_off=0.5)
+        await devices.connect()
+        await counted(devices, lambda seen: seen["pongs"] == 1)
+        await gateway.command("lift", "cmd-1")
+        await counted(devices, lambda seen: seen["commands"] == 1)
+        gateway.sockets["lift"].transport.abort()
+        results = await eventually(lambda: gateway.of("command_result"), holds=bool)
+        assert ([each["id"] for each in results], (await devices.counts())["connects"]) == (["cmd-1"], 2)
+
+
 async def test_a_wrong_token_is_a_refusal_that_is_tried_again(tmp_path: Path) -> None:
     async with world(tmp_path) as (_, devices):
         await devices.add("liar", ["lift"], token="another", back_off=0.01)
