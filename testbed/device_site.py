@@ -31,6 +31,8 @@ SAFE: Final = "STATUS"
 """The commands that every device may be sent."""
 _TOKENS_EACH: Final = 500
 """Tokens in one Secret."""
+_MANIFESTS_EACH: Final = 2_000
+"""Manifests in one file, which may have 2 MiB."""
 _LIMIT_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.05
 
@@ -275,4 +277,7 @@ def _write(
     pbx = manifest("Asterisk", "pbx", transports=[transport], rtp=rtp)
     made = [pbx, *extra, *devices(count, back_end=back_end, **spec)]
     (directory / "site").mkdir()
-    (directory / "site" / "site.yaml").write_text(yaml.dump_all(made, Dumper=yaml.CSafeDumper, sort_keys=False))
+    for first in range(0, len(made), _MANIFESTS_EACH):
+        file = directory / "site" / f"site-{first:05}.yaml"
+        some = made[first : first + _MANIFESTS_EACH]
+        file.write_text(yaml.dump_all(some, Dumper=yaml.CSafeDumper, sort_keys=False))
