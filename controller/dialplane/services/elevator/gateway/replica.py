@@ -1,7 +1,7 @@
 """The gateway: one of several replicas that devices connect to; implements `contract.Replica`."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -61,7 +61,7 @@ class ElevatorGateway:
         *,
         pictures: PictureReceiver | None = None,
         enrich: Enrichment | None = None,
-        background: tuple[Coroutine[Any, Any, None], ...] = (),
+        beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
         """Serve devices.
 
@@ -69,10 +69,10 @@ class ElevatorGateway:
             context: of the replica.
             pictures: takes their pictures.
             enrich: adds to the data of commands.
-            background: what runs beside.
+            beside: what runs beside, such as the storing of pictures.
         """
         self._context = context
-        self._beside = background
+        self._beside = beside
         self._desired = DesiredDevices()
         self._wanted = asyncio.Event()
         self._news = asyncio.Event()
@@ -115,7 +115,7 @@ class ElevatorGateway:
             for part in (self._connections, self._dispatcher, self._intake, self._journals, self._silence):
                 tasks.create_task(part.run())
             for each in self._beside:
-                tasks.create_task(each)
+                tasks.create_task(each())
             tasks.create_task(self._send_hints())
             tasks.create_task(self._serve())
 
