@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialplane.services.elevator.tables import commands, sessions
@@ -22,6 +22,7 @@ from dialplane.services.elevator.tables.command_life import (
 from dialplane.services.elevator.tables.sessions import Connect, Heard
 from dialplane.store import Store
 from tests.databases import NOW
+from tests.properties import tries
 
 SITE = "office"
 HERE, THERE = "gateway-aaaaaaaa", "gateway-bbbbbbbb"
@@ -182,6 +183,7 @@ def test_many_claims_and_takeovers_at_once_give_each_command_to_one(store: Store
 COMMAND = Command(**{name: getattr(wanted(), name) for name in NewCommand.__dataclass_fields__}, id="cmd-1")
 
 
+@settings(max_examples=tries(50), deadline=None)
 @given(
     st.booleans(),
     st.lists(st.tuples(st.sampled_from(["queued", "sent", "acknowledged", *ENDS]), st.integers(1, 3)), max_size=8),

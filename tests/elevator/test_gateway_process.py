@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,10 @@ def gateway_process(store_url: str, folder: Path, *options: str) -> Iterator[Bas
         started.join()
 
 
+def has_epoch(store: Store, epoch: int) -> bool:
+    return [each.epoch for each in sessions.changed(store, SITE, None)] == [epoch]
+
+
 def listens(store: Store) -> str | None:
     """Where a gateway says that it listens."""
     states = site_views.replicas(store, SITE, {}, ["elevator"]).states.values()
@@ -66,7 +71,7 @@ def listens(store: Store) -> str | None:
 
 
 async def device(store: Store, authority: Authority, name: str = "lift-1", **options: Any) -> ClientConnection:
-    address = await eventually(lambda: store.call(listens), holds=lambda found: found is not None)
+    address = await eventually(lambda: listens(store), holds=lambda found: found is not None)
     url = f"wss://{address}/ws?device_id={name}&token={token(name)}"
     return await connect(url, ssl=trusting(authority), proxy=None, **options)
 
@@ -82,7 +87,7 @@ async def test_a_gateway_serves_over_tls_what_the_leader_published_until_it_is_s
             lift = await device(store, authority)
             await beat(lift)
             await say(lift, "log", payload="here")
-            await eventually(lambda n=epoch: [s.epoch for s in sessions.changed(store, SITE, None)] == [n])
+            await eventually(partial(has_epoch, store, epoch))
             os.kill(running.pid or 0, signal.SIGTERM)
             assert await closed(lift) == 1012
             running.join(10)
@@ -103,7 +108,6 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(
     monkeypatch.setattr(certificate, "LOOK_SECONDS", 0.05)
     shown, key = files(tmp_path, authority.vouch("IP:127.0.0.1"))
     renewed = authority.vouch("IP:127.0.0.1")
-    serials = []
     async with gateway(store, view("lift-1"), certificate=shown, key=key) as running:
         url = f"wss://127.0.0.1:{await running.port}/ws?device_id=lift-1&token={token('lift-1')}"
         key.write_text("half of a pair")
@@ -114,9 +118,11 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(
                 found = lift.transport.get_extra_info("ssl_object").getpeercert()
             return str(found["serialNumber"])
 
-        serials.append(await serial())
+        first = await serial()
         files(tmp_path, renewed)
-        await eventually(serial, holds=lambda found: found != serials[0])
+
+        last: str = await eventually(serial, holds=lambda found: found != first)
+        assert last != first
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dialplane.services.elevator import messages
@@ -24,6 +24,7 @@ from dialplane.services.elevator.messages import (
     UnknownMessage,
     parse,
 )
+from tests.properties import tries
 
 
 def log(*lines: tuple[str, str]) -> LogLines:
@@ -109,6 +110,7 @@ def test_what_is_no_message_is_refused_with_one_of_a_few_reasons(text: str | byt
     assert str(refused.value) == reason
 
 
+@settings(max_examples=tries(50), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.binary(), st.text(), st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.integers(),
     lambda inner: st.lists(inner) | st.dictionaries(
