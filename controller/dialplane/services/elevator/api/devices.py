@@ -79,7 +79,7 @@ async def listed(
         if may(holder, "read", name)
         and part in lifts[name].location.casefold()
         and registered in {None, lifts[name].key is None}
-        and online in {None, bool(elevator.online(name))}
+        and online in {None, elevator.online(name)}
         and alarm in {None, name in alarmed}
     )
     found = list(islice(wanted, limit + 1))  # no more of ten thousand than are shown
