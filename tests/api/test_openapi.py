@@ -9,7 +9,7 @@ import pytest
 
 from dialplane.api.application import schema
 from dialplane.api.rate_limit import Rate
-from dialplane.services.elevator.api import commands
+from dialplane.services.elevator.api import commands, snapshots
 from dialplane.services.infinity.api import events
 from dialplane.store import Store
 from testbed.infinity.account import Account
@@ -41,8 +41,9 @@ def roomy(url: str) -> list[Manifest]:
 async def test_schemathesis_finds_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "STREAM_SECONDS", 0.1)
     monkeypatch.setattr(commands, "SENT_WITHIN", 0.1)
+    monkeypatch.setattr(snapshots, "PICTURE_SECONDS", 0.1)
     connected(store, "town-hall-2")
-    also = {"elevator": elevator_service(store)}
+    also = {"elevator": elevator_service(store, tmp_path)}
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     async with (
         await InfinityPeer.start(tmp_path, Account(token="access-token")) as peer,

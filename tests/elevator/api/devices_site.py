@@ -18,10 +18,12 @@ from dialplane.api.dependencies import Api
 from dialplane.api.tokens import Tokens
 from dialplane.services.contract import Context, NoReplicas
 from dialplane.services.elevator.leader.service import ElevatorService
-from dialplane.services.elevator.tables import commands, sessions
+from dialplane.services.elevator.tables import commands, sessions, snapshots
 from dialplane.services.elevator.tables.commands import Change, Command
 from dialplane.services.elevator.tables.sessions import Connect, Introduction
+from dialplane.services.elevator.tables.snapshots import Snapshot
 from dialplane.services.registry import mounts, scopes
+from dialplane.storage.options import StorageOptions
 from dialplane.store import Store
 from dialplane.store.hints import Hints
 from testbed.manifests import Manifest, manifest
@@ -108,6 +110,10 @@ class DevicesWorld:
         """As a gateway does before it sends."""
         return commands.claim(self.store, SITE, GATEWAY, self.epochs, now=datetime.now(UTC))
 
+    def pictures(self, device: str) -> tuple[Snapshot, ...]:
+        """Those that are stored, the newest first."""
+        return snapshots.page(self.store, SITE, device, limit=100).snapshots
+
     def change(self, command: Command, state: Any, **more: Any) -> None:
         """As a gateway does when the device says so."""
         assert command.epoch is not None
@@ -116,10 +122,13 @@ class DevicesWorld:
 
 
 def elevator_service(
-    store: Store, hints: Hints | None = None, publish: Callable[[Any], None] = lambda _: None
+    store: Store, folder: Path, hints: Hints | None = None, publish: Callable[[Any], None] = lambda _: None
 ) -> ElevatorService:
-    """The service of the site, which is to be run."""
-    service = ElevatorService(Context(store, SITE, lambda *_: None, replicas=OneGateway(publish), hints=hints))
+    """The service of the site, which is to be run; pictures are kept in `folder`."""
+    context = Context(
+        store, SITE, lambda *_: None, replicas=OneGateway(publish), hints=hints, storage=storage_in(folder)
+    )
+    service = ElevatorService(context)
     service.observe(view(MANIFESTS, secrets=SECRETS))
     return service
 
@@ -131,6 +140,11 @@ def connected(store: Store, *names: str, capabilities: Iterable[str] = ("ack",))
     said = [Introduction(name, opened[name].epoch, "2.1", tuple(capabilities)) for name in names]
     sessions.introduce(store, SITE, said, now=now)
     return {name: each.epoch for name, each in opened.items()}
+
+
+def storage_in(folder: Path) -> StorageOptions:
+    """Objects and what waits to be stored, below a folder."""
+    return StorageOptions((folder / "objects").as_uri(), folder / "spool")
 
 
 @asynccontextmanager
@@ -147,7 +161,7 @@ async def devices_site(
     tokens.mkdir()
     for name, lines in SCOPES.items():
         (tokens / name).write_text(f"{word(name)}\n{lines}\n")
-    service = elevator_service(store, hints, publish)
+    service = elevator_service(store, folder, hints, publish)
     app = application(Api(store, SITE, Tokens(tokens, scopes()), mounts(), {"elevator": service}, **api))
     sock = server.listen("127.0.0.1:0")
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from dialplane.api.mount import Mount
-from dialplane.services.elevator.api import commands, devices, journal, pictures
+from dialplane.services.elevator.api import commands, devices, journal, pictures, snapshots
 from dialplane.services.elevator.api.limits import ALLOWANCES
 from dialplane.services.elevator.api.models import BulkCommand, NewDevice, NewDeviceCommand, SendCommand
 
@@ -16,7 +16,7 @@ from dialplane.services.elevator.api.models import BulkCommand, NewDevice, NewDe
 def mounts() -> Sequence[Mount]:
     """Return every path about devices; those with a fixed name come before those with a device's."""
     guarded = APIRouter(tags=["devices"])
-    for module in (commands, devices, journal, pictures):
+    for module in (snapshots, commands, devices, journal, pictures):
         guarded.include_router(module.router, prefix="/devices")
     outside = APIRouter(tags=["devices"])
     outside.include_router(commands.sending)

@@ -177,7 +177,8 @@ async def end_alarm(
 
 async def _states(api: Api, elevator: DeviceDirectory, page: list[Lift]) -> list[models.DeviceState]:
     seen = await api.store.call(overview, api.site, [lift.name for lift in page])
-    return [seen.state(lift, online=elevator.online(lift.name)) for lift in page]
+    address = elevator.pictures.addresses.lasting
+    return [seen.state(lift, online=elevator.online(lift.name), address=address) for lift in page]
 
 
 def _alarmed(store: Store, site: str) -> frozenset[str]:

@@ -301,6 +301,15 @@ class AllowedCommandKind(_DeviceAnswer):
     """`physical` or `safe`."""
 
 
+class LastPicture(_DeviceAnswer):
+    """The newest picture of a device."""
+
+    url: str
+    """Where it is: the address stays the same, and asks for a token that may read the device."""
+    taken_at: datetime
+    """When it came."""
+
+
 class DeviceState(_DeviceAnswer):
     """A device in a lift."""
 
@@ -336,6 +345,8 @@ class DeviceState(_DeviceAnswer):
     """When that last made a test call."""
     alarm: DeviceAlarm | None
     """The last emergency."""
+    last_snapshot: LastPicture | None
+    """The newest picture of its camera."""
 
 
 class DevicePage(_DeviceAnswer):

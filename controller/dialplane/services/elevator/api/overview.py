@@ -1,12 +1,13 @@
 """What the store holds of some devices, for one page of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dialplane.services.elevator.api import models
 from dialplane.services.elevator.leader.roster import Lift
-from dialplane.services.elevator.tables import commands, sessions, telephones
+from dialplane.services.elevator.tables import commands, sessions, snapshots, telephones
 from dialplane.services.elevator.tables.sessions import Session
+from dialplane.services.elevator.tables.snapshots import Snapshot
 from dialplane.services.elevator.tables.telephones import Telephone
 from dialplane.store import Store
 
@@ -18,9 +19,11 @@ class Overview:
     sessions: Mapping[str, Session] = field(default_factory=dict)
     telephones: Mapping[str, Telephone] = field(default_factory=dict)
     queued: Mapping[str, int] = field(default_factory=dict)
+    pictures: Mapping[str, Snapshot] = field(default_factory=dict)
 
-    def state(self, lift: Lift, *, online: bool | None) -> models.DeviceState:
-        """Return what is answered of one of them."""
+    def state(self, lift: Lift, *, online: bool | None, address: Callable[[Snapshot], str]) -> models.DeviceState:
+        """Return what is answered of one of them; `address` says where a picture is."""
+        picture = self.pictures.get(lift.name)
         session = self.sessions.get(lift.name)
         telephone = self.telephones.get(lift.name)
         alarm = None
@@ -46,6 +49,7 @@ class Overview:
             emergency_extension=lift.cabin,
             last_test_call_at=telephone.test_call_at if telephone else None,
             alarm=alarm,
+            last_snapshot=models.LastPicture(url=address(picture), taken_at=picture.taken_at) if picture else None,
         )
 
 
@@ -55,4 +59,5 @@ def overview(store: Store, site: str, devices: Sequence[str]) -> Overview:
         sessions.get(store, site, devices),
         telephones.get(store, site, devices),
         commands.queued_counts(store, site),
+        snapshots.newest(store, site, devices),
     )
