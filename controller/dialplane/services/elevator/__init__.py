@@ -35,7 +35,7 @@ def _gateway(context: ReplicaContext) -> Replica:
 
     pictures = Pictures(context.store, context.site, context.storage, context.hints)
     offers = UploadOffers(context.store, context.site, context.storage)
-    return ElevatorGateway(context, pictures=pictures, enrich=offers, background=(pictures.run(),))
+    return ElevatorGateway(context, pictures=pictures, enrich=offers, beside=(pictures.run,))
 
 
 SERVICE = ServiceDefinition(
