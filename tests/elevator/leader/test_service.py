@@ -11,7 +11,8 @@ from dialplane.resources.conditions import Condition, ConditionType, Report, Tru
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import parse
 from dialplane.resources.problem import Reason
-from dialplane.services.contract import Context, ServiceReport, SiteView
+from dialplane.services.contract import Context, ReplicaState, ServiceReport, SiteView
+from dialplane.services.elevator import reported
 from dialplane.services.elevator.leader import gateways
 from dialplane.services.elevator.leader.service import ElevatorService, ElevatorTiming
 from dialplane.services.elevator.tables import commands, devices, telephones
@@ -227,6 +228,16 @@ async def test_an_alarm_and_commands_that_wait_reach_the_status(
         site.service.refresh()
         await eventually(lambda: (site.said().fields.get("alarm") or {}).get("state") == "Raised")
         assert events_of(store) == [("elevator.alarm", "lift-1")]
+
+
+async def test_two_devices_with_one_token_show(site: Site, replicas: KnownReplicas) -> None:
+    async with site.serving(view(lift())):
+        await eventually(lambda: replicas.published)
+        replicas.serve()
+        await site.is_so(READY, "True", "Served")
+        twin = ReplicaState("g1", reported.twin_state(["192.0.2.7"]), NOW)
+        replicas.reported = {**replicas.reported, reported.twin("lift-1"): [twin]}
+        await site.is_so(ConditionType.CONFLICT, "True", "TwoDevices")
 
 
 async def test_overdue_commands_end(site: Site, store: Store, clock: Clock) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,13 +14,14 @@ from dialplane.resources.key import Key
 from dialplane.services.contract import Context, ServiceReport, SiteView
 from dialplane.services.elevator.command_desk import CommandDesk
 from dialplane.services.elevator.desired import DesiredDevices, from_json, to_json
-from dialplane.services.elevator.leader import metrics, status
+from dialplane.services.elevator.leader import metrics
 from dialplane.services.elevator.leader.asterisk_side import AsteriskSide
 from dialplane.services.elevator.leader.cabins import Cabins
 from dialplane.services.elevator.leader.callback_sender import CallbackSender, CallbackTarget
 from dialplane.services.elevator.leader.gateways import FIRST_SECONDS, Gateways
 from dialplane.services.elevator.leader.live import Live
 from dialplane.services.elevator.leader.roster import KIND, Lift, roster, served
+from dialplane.services.elevator.leader.statements import Statements
 from dialplane.services.elevator.leader.sweep import Sweep
 from dialplane.services.elevator.leader.view_sequence import ViewSequence
 from dialplane.services.elevator.pictures.pictures import Pictures
@@ -80,9 +81,6 @@ class ElevatorService:
         self._waits_until: float | None = None
         self._settled = False
         self._extensions: Mapping[str, Key] = {}
-        self._phones: Mapping[str, Report] = {}
-        self._trouble = ""
-        self._said: dict[Key, ServiceReport] = {}
         self._changed: Callable[[], None] = lambda: None
         self.desk = CommandDesk(self._store, self._site, context.hints, now=now)
         """Where commands are queued."""
@@ -92,6 +90,7 @@ class ElevatorService:
             self._store, self._site, lifts=self.devices, leads=self._leads, happened=self._news.set, now=now
         )
         self._live = Live(context, lifts=self.devices, leads=self._leads, alarms_changed=self._cabins.wake, now=now)
+        self._statements = Statements(self._live, self._gateways)
         self._callbacks = CallbackSender(
             self._store, self._site, destination=self._destination, leads=self._leads, now=now
         )
@@ -109,20 +108,14 @@ class ElevatorService:
 
     def on_reports(self, reports: Mapping[Key, Report]) -> None:
         """See `Service.on_reports`."""
-        phones = {}
-        for name, lift in self._lifts.items():
-            key = self._extensions.get(lift.cabin) if lift.cabin is not None else None
-            if key is not None and key in reports:
-                phones[name] = reports[key]
-        before, self._phones = self._phones, phones
-        self._say({name for name in before.keys() | phones.keys() if before.get(name) is not phones.get(name)})
+        self._say(self._statements.hear(self._lifts, self._extensions, reports))
 
     def reports(self) -> Mapping[Key, ServiceReport]:
         """See `Service.reports`."""
         self._look_at_gateways(tell=False)
         if not self._settle():
             return dict.fromkeys(self._keys(), ServiceReport(awaited=True))
-        return self._said
+        return self._statements.reports
 
     async def run(self, changed: Callable[[], None]) -> None:
         """See `Service.run`."""
@@ -184,8 +177,7 @@ class ElevatorService:
             self._sent = self._views.desired
             self._context.replicas.publish(to_json(self._sent))
         different = {name for name, lift in self._lifts.items() if before.get(name) != lift}
-        for key in self._said.keys() - set(self._keys()):
-            del self._said[key]
+        self._statements.keep(self._keys())
         with_cabin = any(lift.cabin is not None for lift in self._lifts.values())
         self._asterisk.want(self._view.asterisk if with_cabin else None)
         if different or before.keys() - self._lifts.keys():
@@ -249,7 +241,7 @@ class ElevatorService:
         if not self._settled:
             waited = self._waits_until is not None and asyncio.get_running_loop().time() >= self._waits_until
             knows = self._live.loaded and self._views is not None and self._gateways.serves is not None
-            self._settled = knows or waited or bool(self._trouble)
+            self._settled = knows or waited or bool(self._statements.trouble)
         return self._settled
 
     def _keys(self) -> Collection[Key]:
@@ -267,23 +259,8 @@ class ElevatorService:
         """Work out anew what is said of these devices; `tell`: have it reported where it is another."""
         if self._views is None or not self._live.loaded:
             return  # nothing is known yet
-        news, now = False, self._now()
-        for name in names:
-            lift = self._lifts.get(name)
-            if lift is None or lift.key is None:
-                continue
-            facts = replace(
-                self._live.facts(name),
-                since=self._views.since(name),
-                serves=self._gateways.serves,
-                trouble=self._trouble,
-                phone=self._phones.get(name),
-                twin=name in self._gateways.twins,
-            )
-            said = status.said_anew(status.conditions(lift, facts, now), status.fields(facts), self._said.get(lift.key))
-            if said is not None:
-                self._said[lift.key], news = said, True
-        if news and tell:
+        some = [lift for name in names if (lift := self._lifts.get(name)) is not None]
+        if self._statements.work_out(some, self._views, self._now()) and tell:
             self._changed()
 
     # --- the rest
@@ -294,8 +271,8 @@ class ElevatorService:
     async def _keep(self, work: Callable[[], Awaitable[Any]]) -> None:
         """Have work done, through any outage of the store."""
         await retry(work, errors=StoreError, backoff=BACKOFF, on_error=self._note_outage)
-        if self._trouble:
-            self._trouble = ""
+        if self._statements.trouble:
+            self._statements.trouble = ""
             self._say(self._lifts)
 
     async def _run_sweep(self) -> None:
@@ -311,7 +288,7 @@ class ElevatorService:
 
     def _note_outage(self, error: StoreError, _: float) -> None:
         self._live.interrupt()
-        if not self._trouble:
+        if not self._statements.trouble:
             log.warning("store unavailable", error=str(error))
-            self._trouble = str(error)
+            self._statements.trouble = str(error)
             self._say(self._lifts)
