@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -13,13 +13,14 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from dialplane.services.contract import ReplicaContext, SocketOptions
-from dialplane.services.elevator import desired
+from dialplane.services.contract import ReplicaContext, Role, SocketOptions
+from dialplane.services.elevator import SERVICE, desired
 from dialplane.services.elevator.desired import DesiredDevices, Device, Profile
 from dialplane.services.elevator.gateway.intake import PictureReceiver
 from dialplane.services.elevator.gateway.replica import ElevatorGateway
 from dialplane.services.elevator.tables import journal
 from dialplane.services.elevator.tables.journal import EntryType
+from dialplane.storage.options import StorageOptions
 from dialplane.store import Store
 from dialplane.store.hints import Channel, Hints, replica_channel
 from tests.eventually import eventually
@@ -85,9 +86,11 @@ async def gateway(
     *,
     replica: str = "gateway-aaaaaaaa",
     pictures: PictureReceiver | None = None,
+    storage: StorageOptions | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
 ) -> AsyncIterator[RunningGateway]:
+    """A gateway; with a `storage` as the service makes it, which takes pictures."""
     loop = asyncio.get_running_loop()
     port: asyncio.Future[int] = loop.create_future()
     hints = Hints(store, SITE)
@@ -99,7 +102,13 @@ async def gateway(
 
     sockets = SocketOptions("127.0.0.1:0", certificate, key, announce=announce)
     context = ReplicaContext(store, SITE, replica, reported.__setitem__, hints, orders, sockets)
-    running = RunningGateway(ElevatorGateway(context, pictures=pictures), context, hints, news, port, reported)
+    if storage is None:
+        made = ElevatorGateway(context, pictures=pictures)
+    else:
+        whole = SERVICE.replicas[Role.GATEWAY](replace(context, storage=storage))
+        assert isinstance(whole, ElevatorGateway)
+        made = whole
+    running = RunningGateway(made, context, hints, news, port, reported)
     running.gateway.observe(desired_view)
     tasks = [asyncio.create_task(running.gateway.run()), asyncio.create_task(hints.run())]
     try:
