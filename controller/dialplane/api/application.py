@@ -22,8 +22,9 @@ __all__ = ["Api", "application", "serve"]
 _ABOUT: Final = """\
 Text messages of one site's GSM modems, notifications, outbound calls on leased extensions, and devices in lifts.
 
-Every path but `/health` and the platform's callback asks for a token: `Authorization: Bearer TOKEN`. Lists come in
-pages: give `next` as `cursor` for the page after. Errors are problem details (RFC 9457)."""
+Every path asks for a token, `Authorization: Bearer TOKEN`, but for `/health`, the platform's callback, and pictures at
+addresses that prove themselves. Lists come in pages: give `next` as `cursor` for the page after. Errors are problem
+details (RFC 9457)."""
 
 
 def application(api: Api) -> FastAPI:

@@ -39,9 +39,19 @@ LARGEST: Final = 16 * 1024 * 1024
 """Bytes of an object that is read: nothing larger is stored."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
-_CODE: Final = re.compile(r"<Code>([A-Za-z]{1,40})</Code>")
-_SYSTEM: Final = re.compile(r"([A-Z][A-Za-z ]{3,60}) \(os error \d+\)")
-_STATUS: Final = re.compile(r"\bstatus:? ?(?:code )?([45]\d\d)\b", re.IGNORECASE)
+_REASONS: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"([A-Z][A-Za-z ]{3,60}) \(os error \d+\)",
+        r'message: "([A-Z][A-Za-z ]{3,60})"',
+        r"(failed to lookup address information)",
+        r"(invalid peer certificate: \w{1,40})",
+        r"kind: (Timeout)",
+        r"\b(?:status|with status):? ?(?:code )?([45]\d\d)\b",
+        r"<Code>([A-Za-z]{1,40})</Code>",
+    )
+)
+"""What of an error of obstore's is told: the rest repeats addresses, requests and answers."""
 
 
 class ObjectStorage:
@@ -193,10 +203,8 @@ def _checked(name: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return why, in a few words: obstore's own repeat addresses, requests and answers."""
-    text = str(error)
-    words = [type(error).__name__]
+    """Return why, in a few words."""
     if isinstance(error, OSError) and error.strerror:
-        words = [error.strerror]
-    words += [found[1] for pattern in (_SYSTEM, _STATUS, _CODE) if (found := pattern.search(text))]
-    return ", ".join(words)
+        return error.strerror
+    found = [match[1] for pattern in _REASONS if (match := pattern.search(str(error)))]
+    return ", ".join(found) or type(error).__name__
