@@ -40,25 +40,18 @@ def cabins(draft: Draft, shares: Mapping[Key, Share]) -> Mapping[str, Cabin]:
     """
     served = [key for key, _ in draft.of(ElevatorDeviceSpec)]
     out = sorted((key for key in draft.problems if key not in draft.resources), key=lambda key: shares[key].age)
+    lifts = [(key, shares[key].resource.spec) for key in (*served, *out, *draft.disabled)]
+    telephones = [(key, spec) for key, spec in lifts if isinstance(spec, ElevatorDeviceSpec)]
+    if not telephones:
+        return {}
+    numbers = {extension.number for _, extension in draft.of(ExtensionSpec)}
+    emergency = draft.asterisk.emergency.dialled if draft.asterisk and draft.asterisk.emergency else ()
     found: dict[str, Cabin] = {}
-    numbers: frozenset[str] | None = None
-    for key in (*served, *out, *draft.disabled):
-        spec = shares[key].resource.spec
-        if isinstance(spec, ElevatorDeviceSpec) and spec.emergency_extension is not None:
-            if numbers is None:
-                numbers = frozenset(extension.number for _, extension in draft.of(ExtensionSpec))
-            if spec.emergency_extension in numbers and spec.emergency_extension not in found:
-                found[spec.emergency_extension] = _cabin(draft, key, spec, numbers)
+    for key, spec in telephones:
+        number = spec.emergency_extension
+        if number in numbers and number is not None and number not in found:
+            test = spec.test_call.number if spec.test_call else ""
+            # An operator is known by the name of its endpoint, which a trunk has where no such extension is served.
+            operators = tuple(each for each in spec.operators if each in numbers)
+            found[number] = Cabin(key.name, spec.location, "" if test in emergency else test, operators)
     return found
-
-
-def _cabin(draft: Draft, key: Key, spec: ElevatorDeviceSpec, numbers: frozenset[str]) -> Cabin:
-    emergency = draft.asterisk.emergency if draft.asterisk else None
-    test = spec.test_call.number if spec.test_call else ""
-    return Cabin(
-        device=key.name,
-        location=spec.location,
-        test_number="" if emergency and test in emergency.dialled else test,
-        # An operator is known by the name of its endpoint, which a trunk could have where no such extension is served.
-        operators=tuple(number for number in spec.operators if number in numbers),
-    )

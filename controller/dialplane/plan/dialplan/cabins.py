@@ -126,8 +126,8 @@ def cabin_contexts(site: Site) -> Iterator[DialplanContext]:
     owner = site.asterisk_key
     for each in ROUTINES:
         yield each.rendered(owner)
-    telephones = [spec for _, spec in site.extensions if spec.number in site.cabins]
-    for name, leads in sorted({(cabin_context(spec), extension_context(spec)) for spec in telephones}):
+    classes = {spec.permissions: spec for _, spec in site.extensions if spec.number in site.cabins}
+    for name, leads in sorted({(cabin_context(spec), extension_context(spec)) for spec in classes.values()}):
         yield context(name, owner, [CABIN_CALL.entry(ANY_NUMBER, owner, leads, DIALLED, LENGTH)])
 
 
