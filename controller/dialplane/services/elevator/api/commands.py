@@ -7,6 +7,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Final, Literal, NoReturn
 
+import structlog
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from dialplane.api.dependencies import PREFIX, Api, Before, Limit, Site
@@ -21,6 +22,8 @@ from dialplane.services.elevator.directory import DeviceDirectory
 from dialplane.services.elevator.leader.roster import Lift
 from dialplane.services.elevator.tables import commands
 from dialplane.services.elevator.tables.commands import Command, CommandState, NewCommand
+
+log = structlog.get_logger("dialplane.api")
 
 router = APIRouter()
 sending = APIRouter()
@@ -73,7 +76,9 @@ async def send_to_many(
     for name, answer in zip(requests, taken, strict=True):
         answers[name] = _answer(name, answer)
     items = [answers[name] for name in names]
-    return models.BulkAnswers(items=items, queued=sum(each.id is not None for each in items))
+    queued = sum(each.id is not None for each in items)
+    log.info("command asked for", command=asked.name, devices=queued, refused=len(items) - queued, by=holder.name)
+    return models.BulkAnswers(items=items, queued=queued)
 
 
 @router.post(
@@ -100,6 +105,7 @@ async def send(
     lift = device_of(elevator, holder, "command", id)
     allowed = _allowed(lift, asked.name)
     command = await _submit(elevator, _request(api, holder, id, allowed, asked, key))
+    log.info("command asked for", command=command.name, device=id, id=command.id, by=holder.name)
     response.headers["Location"] = f"{PREFIX}/devices/{id}/commands/{command.id}"
     return shown(command)
 
@@ -159,7 +165,9 @@ async def command_now(
 ) -> Command:
     """Queue a command for a device that is connected; raises a Refusal where that may not be, or it is not."""
     allowed = _allowed(lift, wish.name)
-    return await _submit(elevator, _request(api, holder, lift.name, allowed, wish, None, online_only=True))
+    command = await _submit(elevator, _request(api, holder, lift.name, allowed, wish, None, online_only=True))
+    log.info("command asked for", command=command.name, device=lift.name, id=command.id, by=holder.name)
+    return command
 
 
 async def sent(api: Api, command: Command) -> Command:

@@ -70,7 +70,7 @@ async def listed(
     ] = None,
 ) -> models.DevicePage:
     """A page of the devices that the token may read."""
-    alarmed = await api.store.call(_alarmed, api.site) if alarm is not None else frozenset()
+    alarmed = await api.store.call(telephones.in_alarm, api.site) if alarm is not None else frozenset()
     part = location.casefold() if location else ""
     lifts = elevator.devices()
     wanted = (
@@ -179,11 +179,6 @@ async def _states(api: Api, elevator: DeviceDirectory, page: list[Lift]) -> list
     seen = await api.store.call(overview, api.site, [lift.name for lift in page])
     address = elevator.pictures.addresses.lasting
     return [seen.state(lift, online=elevator.online(lift.name), address=address) for lift in page]
-
-
-def _alarmed(store: Store, site: str) -> frozenset[str]:
-    every = telephones.get(store, site).values()
-    return frozenset(each.device for each in every if each.in_alarm)
 
 
 def _end_alarm(store: Store, site: str, device: str, *, by: str, at: datetime) -> bool:

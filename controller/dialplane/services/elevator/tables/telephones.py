@@ -185,6 +185,14 @@ def alarmed(store: Store, site: str) -> dict[str, Telephone]:
         return {row.device: _telephone(row) for row in connection.execute(query)}
 
 
+def in_alarm(store: Store, site: str) -> frozenset[str]:
+    """Return the devices whose emergency is open."""
+    columns = TELEPHONES.c
+    query = sa.select(columns.device).where(columns.site == site, columns.alarm.in_(("Raised", "Answered")))
+    with store.read() as connection:
+        return frozenset(connection.execute(query).scalars())
+
+
 def changed(store: Store, site: str, since: datetime) -> dict[str, Telephone]:
     """Return the telephones that changed since then, and those with an emergency that nobody was notified of."""
     columns = TELEPHONES.c
