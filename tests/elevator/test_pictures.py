@@ -144,6 +144,13 @@ async def test_an_upload_that_is_no_picture_says_why(site: PicturesSite) -> None
     await pictures.take(LIFT, WHOLE)  # and the device is not in work any more
 
 
+async def test_a_process_that_stops_takes_nothing_more(site: PicturesSite) -> None:
+    async with site.running() as pictures:
+        await pictures.take("another", WHOLE)
+    with pytest.raises(PictureNotTaken, match="stops"):
+        await pictures.take(LIFT, WHOLE)
+
+
 async def test_without_a_storage_nothing_is_taken(site: PicturesSite) -> None:
     pictures = Pictures(site.store, SITE, NO_STORAGE, None)
     pictures.receive(LIFT, OVER_SOCKET)

@@ -4,7 +4,9 @@ What comes too fast is dropped and counted, never waited for: the caller serves 
 """
 
 import asyncio
+import os
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -37,8 +39,12 @@ AT_ONCE: Final = 16
 """Pictures in work; of each device one."""
 THREADS: Final = 2
 """That decode pictures."""
+NICE: Final = 10
+"""Of those threads."""
 NOTE_SECONDS: Final = 1.0
 """Between two writes of refusals into the journal, in which a device has one entry."""
+NOTE_MOST: Final = 200
+"""Devices of one such write; metrics count them all."""
 NO_STORAGE: Final = "nothing says where pictures are stored: set --storage-url"
 
 
@@ -67,12 +73,13 @@ class Pictures:
         self.addresses = PictureAddresses(store, site, self._storage, options.public_url, now=now)
         """Where pictures can be seen."""
         self._spool = Spool(options.spool / site / "pictures")
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="pictures")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="pictures", initializer=_go_last)
         self._queue: PictureQueue | None = None
         if self._storage is not None:
             self._queue = PictureQueue(
                 store, site, self._storage, self._spool, self.addresses, stored=self._stored, now=now
             )
+        self._ended = False
         self._in_work: set[str] = set()
         self._received: asyncio.Queue[tuple[str, str | bytes, str | None, datetime]] = asyncio.Queue()
         self._refused: dict[str, NewEntry] = {}
@@ -101,6 +108,8 @@ class Pictures:
         """
         if self._queue is None:
             raise PictureNotTaken(NO_STORAGE)
+        if self._ended:
+            raise PictureNotTaken("this process stops")
         if device in self._in_work or len(self._in_work) >= AT_ONCE:
             metrics.PICTURES.labels("dropped").inc()
             raise PictureNotTaken("too many pictures at once")
@@ -131,10 +140,14 @@ class Pictures:
         return await retention.prune(self._store, self._storage, self._site, limits, now=self._now())
 
     async def run(self) -> None:
-        """Check and store pictures until cancelled."""
+        """Check and store pictures until cancelled; then nothing is taken any more."""
         workers = [self._check_received() for _ in range(THREADS)]
         parts = [] if self._queue is None else [self._queue.run()]
-        await run_together(*workers, *parts, self._note_refusals())
+        try:
+            await run_together(*workers, *parts, self._note_refusals())
+        finally:
+            self._ended = True
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _check_received(self) -> None:
         while True:
@@ -169,7 +182,8 @@ class Pictures:
         return snapshot, self._spool.add(snapshot, picture.data)
 
     def _refuse(self, device: str, reason: str) -> None:
-        self._refused[device] = NewEntry(device, "snapshot", self._now(), {"refused": reason})
+        if len(self._refused) < NOTE_MOST or device in self._refused:
+            self._refused[device] = NewEntry(device, "snapshot", self._now(), {"refused": reason})
 
     async def _note_refusals(self) -> None:
         while True:
@@ -188,6 +202,11 @@ class Pictures:
                 await self._hints.send(Channel.DEVICES)
             except StoreError as error:  # whoever waits looks by itself
                 log.debug("hint not sent", reason=str(error))
+
+
+def _go_last() -> None:
+    """Have this thread compute when no other one wants to: decoding can wait, the devices of the process cannot."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def _storage(options: StorageOptions) -> ObjectStorage | None:
