@@ -38,7 +38,7 @@ def row(device: Answer) -> list[str]:
         device["id"],
         device["location"],
         {True: "yes", False: "no", None: "unknown"}[device["online"]],
-        f"{lasting(ago(seen))} ago" if seen else "never",
+        "now" if device["online"] and device["connected_at"] else f"{lasting(ago(seen))} ago" if seen else "never",
         alarm["state"] if alarm else "",
         f"{lasting(ago(tested))} ago" if tested else "",
         str(device["commands_queued"] or ""),

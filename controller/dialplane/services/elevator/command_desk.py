@@ -24,6 +24,10 @@ MOST: Final = 2000
 """Commands in one transaction."""
 BETWEEN_SECONDS: Final = 0.02
 """Between the beginnings of two transactions: who comes first does not wait, and a crowd shares them."""
+CROWD: Final = 20
+"""Commands in one transaction, after which the next one begins `CROWD_SECONDS` later: each takes three others along, to
+wake a gateway, to claim and to answer."""
+CROWD_SECONDS: Final = 0.04
 ACKNOWLEDGES: Final = "ack"
 """The capability of a device that acknowledges commands."""
 
@@ -103,9 +107,10 @@ class CommandDesk:
         try:
             while True:
                 await self._work.wait()
-                begun = loop.time()
-                await self._settle(self._next())
-                await asyncio.sleep(begun + BETWEEN_SECONDS - loop.time())
+                begun, batch = loop.time(), self._next()
+                await self._settle(batch)
+                crowd = sum(len(each.requests) for each in batch) >= CROWD
+                await asyncio.sleep(begun + (CROWD_SECONDS if crowd else BETWEEN_SECONDS) - loop.time())
         finally:
             self._closed = True
             for each in self._waiting:
