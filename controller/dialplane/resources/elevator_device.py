@@ -1,6 +1,7 @@
 """ElevatorDevice: a terminal in a lift, and the emergency telephone of its cabin."""
 
-from typing import Annotated, ClassVar, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -203,6 +204,11 @@ EVENTS: Final = (
     EventType(name="elevator.testcall.overdue", title="Lift {name} made no test call", severity=Severity.WARNING),
 )
 
+
+def _reported(status: Mapping[str, Any]) -> bool:
+    return bool(status.get("conditions"))
+
+
 KIND: Final = Kind(
     name="ElevatorDevice",
     plural="elevatordevices",
@@ -228,4 +234,5 @@ KIND: Final = Kind(
     service="elevator",
     watched=True,
     events=EVENTS,
+    begun=_reported,
 )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from socket import socket
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from dialplane.resources.conditions import ConditionType, Report, Truth, status_of
@@ -62,6 +63,7 @@ async def devices(port: int) -> list[ClientConnection]:
     return found
 
 
+@pytest.mark.databases
 async def test_a_gateway_that_restarts_with_its_devices_back_writes_and_tells_nothing(store: Store) -> None:
     hints = Hints(store, SITE)
     link = ReplicaLink(store, hints, SITE, elevator.SERVICE.name, lambda: True)

@@ -51,8 +51,10 @@ class Site:
         )
 
     @asynccontextmanager
-    async def serving(self, seen: SiteView) -> AsyncIterator["Site"]:
+    async def serving(self, seen: SiteView, *, hears: bool = True) -> AsyncIterator["Site"]:
         self.service.observe(seen)
+        if hears:
+            self.service.on_reports({})
         task = asyncio.create_task(self.service.run(self._changed))
         try:
             yield self
@@ -210,6 +212,20 @@ async def test_the_telephone_is_reachable_as_its_extension_says(site: Site, repl
             registered = Condition(ConditionType.REGISTERED, truth, reason, "")
             site.service.on_reports({EXTENSION.key: Report(EXTENSION.key, "uid", 1, (registered,))})
             assert site.condition(ConditionType.PHONE_REACHABLE) == (str(truth), str(reason))
+
+
+async def test_before_the_first_reports_nothing_is_said_of_a_device_with_a_telephone(
+    site: Site, replicas: KnownReplicas
+) -> None:
+    async with site.serving(view(lift(**CABIN), lift("plain")), hears=False):
+        await eventually(lambda: replicas.published)
+        replicas.serve()
+        await site.is_so(READY, "True", "Served", "plain")
+        assert site.said() == ServiceReport()
+        changes = site.changes
+        site.service.on_reports({})
+        assert site.condition(READY) == ("True", "Served")
+        assert site.changes > changes
 
 
 async def test_an_alarm_and_commands_that_wait_reach_the_status(

@@ -115,7 +115,7 @@ class ElevatorService:
         self._look_at_gateways(tell=False)
         if not self._settle():
             return dict.fromkeys(self._keys(), ServiceReport(awaited=True))
-        return self._statements.reports
+        return self._statements.hand_out()
 
     async def run(self, changed: Callable[[], None]) -> None:
         """See `Service.run`."""
