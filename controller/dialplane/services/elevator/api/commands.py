@@ -31,7 +31,8 @@ sending = APIRouter()
 
 SENT_WITHIN: Final = 1.0
 """Seconds in which a command for a connected device goes out."""
-LOOK_SECONDS: Final = 0.05
+LOOK_SECONDS: Final = 0.03
+"""Until the first look whether it went out."""
 
 CommandId = Annotated[str, Path(pattern="^cmd-[0-9a-f]{24}$", description="Of a command, `cmd-…`.")]
 IdempotencyKey = Annotated[
@@ -173,9 +174,10 @@ async def command_now(
 async def sent(api: Api, command: Command) -> Command:
     """Return the command once it went out, or as it is after a second."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + SENT_WITHIN
+    end, pause = loop.time() + SENT_WITHIN, LOOK_SECONDS
     while command.state == "queued" and loop.time() < end:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(pause)
+        pause *= 2  # where gateways are slow, many callers must not keep the database busy
         newer = await api.store.call(commands.get, api.site, command.id)
         command = newer or command
     return command
