@@ -168,7 +168,10 @@ def claim(
         The oldest first; of one device at most `EACH`.
     """
     columns, newest = COMMANDS.c, SESSIONS.c
-    mine = sa.and_(newest.site == columns.site, newest.device == columns.device, newest.replica == replica)
+    # Not by the index of the replicas: PostgreSQL, as long as it has no statistics, reads every session of the replica
+    # for each command (measured with 10,000: 3 s for 1,000 commands).
+    held = sa.func.coalesce(newest.replica, "") == replica
+    mine = sa.and_(newest.site == columns.site, newest.device == columns.device, held)
     again = sa.and_(columns.state == "sent", columns.physical.is_(False), columns.epoch < newest.epoch)
     due = sa.and_(
         columns.site == site,
@@ -198,7 +201,7 @@ def claim(
             if epochs.get(row.device) == row.newest
             for each in [command(row)]
         ]
-        _write(connection, claimed)
+        _write_sent(connection, claimed, replica, now)
         return claimed
 
 
@@ -304,6 +307,21 @@ def command(row: Any) -> Command:
     """Return a row of the table."""
     values: Mapping[str, Any] = {name: getattr(row, name) for name in Command.__dataclass_fields__}
     return Command(**values)
+
+
+def _write_sent(connection: sa.Connection, claimed: Sequence[Command], replica: str, now: datetime) -> None:
+    """Write that locked commands are sent, each over its epoch, in one statement: there may be a thousand a second."""
+    if claimed:
+        rows = [[each.seq, each.epoch] for each in claimed]
+        each = json_rows(connection, rows, {"seq": sa.BigInteger(), "epoch": sa.BigInteger()})
+        values = {
+            "state": "sent",
+            "epoch": each.c.epoch,
+            "replica": replica,
+            "sends": COMMANDS.c.sends + 1,
+            "sent_at": now,
+        }
+        connection.execute(sa.update(COMMANDS).where(COMMANDS.c.seq == each.c.seq).values(values))
 
 
 def _write(connection: sa.Connection, commands: Sequence[Command]) -> None:
