@@ -75,6 +75,18 @@ async def test_an_emergency_call_goes_out_and_raises_the_alarm(pbx: Pbx) -> None
     await until_spooled(pbx, alarm("112", "112@alpha"))
 
 
+async def test_an_emergency_call_goes_out_though_nothing_can_be_written_down(pbx: Pbx) -> None:
+    assert "Unloaded func_db.so" in await pbx.asterisk.console("module unload func_db.so")
+    try:
+        call = await dial(pbx, "801", "112")
+        assert (await last_call(pbx, "alpha"))["number"] == "112"
+        await hang_up(pbx, "801", call)
+        await pbx.quiet()
+    finally:
+        await pbx.asterisk.console("module load func_db.so")
+    assert await spooled(pbx) == {}
+
+
 @pytest.mark.parametrize(("number", "code"), [("999", 404), ("00441234567890", 403)])
 async def test_who_dials_what_leads_nowhere_is_in_need_all_the_same(pbx: Pbx, number: str, code: int) -> None:
     await dial(pbx, "801", number, code=code)
