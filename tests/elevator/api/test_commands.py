@@ -146,7 +146,10 @@ NESTED = {"device_id": "town-hall-1", "command": {"type": "command", "payload": 
 
 
 @pytest.mark.parametrize("body", [BARE, NESTED], ids=["bare", "nested"])
-async def test_the_path_of_an_older_gateway_sends_at_once(world: DevicesWorld, body: dict[str, Any]) -> None:
+async def test_the_path_of_an_older_gateway_sends_at_once(
+    world: DevicesWorld, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "SENT_WITHIN", 20.0)
     world.connect("town-hall-1")
     sending = asyncio.create_task(world.ask("commander", "POST", "/api/send", json=body))
     async with asyncio.timeout(20):

@@ -12,6 +12,7 @@ import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 
 from dialplane.services.contract import ReplicaContext, SocketOptions
+from dialplane.services.elevator.api import commands
 from dialplane.services.elevator.gateway.replica import ElevatorGateway
 from dialplane.store import Store
 from dialplane.store.hints import Hints, replica_channel
@@ -77,8 +78,9 @@ async def made_token(building: Building, device: str) -> str:
 
 
 async def test_a_command_reaches_its_device_and_the_answer_comes_back(
-    building: Building, capfd: pytest.CaptureFixture[str]
+    building: Building, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(commands, "SENT_WITHIN", 20.0)
     world = building.world
     token = await made_token(building, "town-hall-1")
     device = await building.connect("town-hall-1", token)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -97,10 +96,12 @@ async def test_who_cannot_be_asked_is_not(world: DevicesWorld, token: str, devic
     assert commands.page(world.store, SITE, device, limit=9).commands == ()
 
 
-async def test_only_so_many_wait_for_pictures_at_a_time(world: DevicesWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "PICTURE_SECONDS", 2.0)
-    asking: list[Any] = [
-        world.ask("commander", "GET", "/remote/town-hall-1/snapshot") for _ in range(WATCHING.each + 3)
-    ]
-    statuses = [answer.status_code for answer in await asyncio.gather(*asking)]
-    assert sorted(statuses) == [202] * WATCHING.each + [429] * 3
+async def test_only_so_many_wait_for_pictures_at_a_time(world: DevicesWorld) -> None:
+    path = "/remote/town-hall-1/snapshot"
+    waiting = [asyncio.create_task(world.ask("commander", "GET", path)) for _ in range(WATCHING.each)]
+    await eventually(lambda: len(commands.page(world.store, SITE, "town-hall-1", limit=99).commands) == WATCHING.each)
+    assert WATCHING.of(world.app).open == WATCHING.each
+    is_problem(await world.ask("commander", "GET", path), 429)
+    await world.service.pictures.take("town-hall-1", PHOTOGRAPH)
+    assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {200}
+    assert WATCHING.of(world.app).open == 0
