@@ -83,6 +83,8 @@ def lines(device: Answer) -> list[str]:
             continue
         if name == "alarm":
             text = f"{value['state']} since {at(value['since'])}"
+        elif name == "last_snapshot":
+            text = f"{at(value['taken_at'])} {value['url']}"
         elif name == "allowed_commands":
             text = allowed
         elif name.endswith("_at"):

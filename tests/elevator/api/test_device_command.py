@@ -27,6 +27,7 @@ from tests.api.infinity_site import word
 from tests.cli.infinity import Ended, interrupted, until
 from tests.databases import NOW
 from tests.elevator.api.devices_site import DevicesWorld, devices_site
+from tests.elevator.camera import photograph
 from tests.eventually import eventually
 from tests.forks import on_a_terminal
 from tests.infinity.site import SITE
@@ -109,6 +110,14 @@ async def test_a_command_is_sent_and_followed_to_its_end(site: DeviceCommands) -
     shown = await site.run("show", "town-hall-1")
     assert kept.id in shown.out
     assert "location: Town hall, lift 1" in shown.lines
+
+
+async def test_a_device_is_shown_with_its_newest_picture(site: DeviceCommands) -> None:
+    taken = await site.world.service.pictures.take("town-hall-2", photograph())
+    await eventually(lambda: site.world.pictures("town-hall-2"))
+    (line,) = [line for line in (await site.run("show", "town-hall-2")).lines if line.startswith("last_snapshot")]
+    at = taken.taken_at.strftime("%Y-%m-%d %H:%M:%S")
+    assert line.startswith(f"last_snapshot: {at} /api/v1/devices/town-hall-2/snapshots/")
 
 
 @pytest.mark.parametrize(
