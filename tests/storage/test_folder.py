@@ -26,6 +26,7 @@ async def test_an_object_is_there_until_it_is_deleted(storage: ObjectStorage, fo
     await storage.put(NAME, b"another", "image/jpeg")
     assert await storage.get(NAME) == b"another"
     assert (folder / NAME).read_bytes() == b"another"
+    assert folder.stat().st_mode & 0o777 == 0o700
     await storage.delete([NAME, NAME, "town-hall-1/never"])
     with pytest.raises(ObjectMissing):
         await storage.get(NAME)

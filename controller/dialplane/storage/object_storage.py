@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import unquote, urlsplit
 
@@ -177,7 +178,8 @@ class ObjectStorage:
 
 
 def _folder(path: str) -> Any:
-    return store.LocalStore(path, mkdir=True, automatic_cleanup=True)
+    Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)  # obstore would let everybody read it
+    return store.LocalStore(path, automatic_cleanup=True)
 
 
 def _bucket(url: str, timeout: timedelta) -> Any:
