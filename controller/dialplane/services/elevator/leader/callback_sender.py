@@ -6,40 +6,30 @@ failure: one that hangs holds up no other. A body is what an old program expects
 """
 
 import asyncio
-import hashlib
-import hmac
-import json
-import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http.cookiejar import DefaultCookiePolicy
+from heapq import heappop, heappush
 from typing import Final
 
 import httpx
 import structlog
-from pydantic import SecretStr
 
 from dialplane.services.elevator.leader import metrics
+from dialplane.services.elevator.leader.callback_outcomes import CallbackOutcomes
+from dialplane.services.elevator.leader.callback_request import CallbackTarget, ask, callback_client
 from dialplane.services.elevator.tables import callbacks
-from dialplane.services.elevator.tables.callbacks import WaitingCallback
+from dialplane.services.elevator.tables.callbacks import DueCallback, WaitingCallback
 from dialplane.store import Store, StoreError
 from dialplane.tasks import Backoff, wait_at_most
 
 log = structlog.get_logger(__name__)
 
-for _library in ("httpx", "httpcore"):
-    logging.getLogger(_library).setLevel(logging.WARNING)  # they tell URLs and headers
-
 EACH: Final = 16
 """Requests to one address at a time."""
 AT_ONCE: Final = 64
 """Requests at a time in all."""
-ANSWER_SECONDS: Final = 10.0
-"""For one request as a whole."""
-ANSWER_LIMIT: Final = 16 << 10
-"""Bytes of an answer that are read; nobody looks at them."""
 LOOK_SECONDS: Final = 2.0
 """Between two looks for what is due, without a hint."""
 GAP_SECONDS: Final = 0.2
@@ -56,27 +46,11 @@ AWAY: Final = Backoff(1, 30, least=0.5)
 STORE_SECONDS: Final = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackTarget:
-    """Where a callback goes."""
-
-    url: str
-    secret: SecretStr | None = None
-    """What it is signed with."""
-    is_complete: bool = True
-    """Whether its secret is there, if it has one; until then nothing is sent."""
-
-    @property
-    def address(self) -> str:
-        """Scheme, host and port."""
-        return "/".join(self.url.split("/", 3)[:3])
-
-
 @dataclass(slots=True)
 class _Lane:
     """The callbacks to one address."""
 
-    waiting: "deque[tuple[WaitingCallback, CallbackTarget]]" = field(default_factory=deque)
+    waiting: "deque[tuple[DueCallback, CallbackTarget]]" = field(default_factory=deque)
     running: int = 0
     failures: int = 0
     """In a row."""
@@ -92,10 +66,9 @@ class CallbackSender:
         store: Store,
         site: str,
         *,
-        destination: Callable[[WaitingCallback], CallbackTarget | None],
+        destination: Callable[[DueCallback], CallbackTarget | None],
         leads: Callable[[], bool],
         now: Callable[[], datetime],
-        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Name the site.
 
@@ -105,18 +78,19 @@ class CallbackSender:
             destination: where a callback goes; None: nobody wants it any more.
             leads: whether this process may send.
             now: the clock.
-            transport: in place of connections, for benchmarks.
         """
         self._store = store
         self._site = site
         self._destination = destination
         self._leads = leads
         self._now = now
-        self._transport = transport
         self._lanes: dict[str, _Lane] = {}
         self._sending: set[str] = set()
         self._moved: set[str] = set()
+        self._filled: float | None = None
+        self._again: list[float] = []
         self._woken = asyncio.Event()
+        self._outcomes = CallbackOutcomes(store)
 
     def wake(self) -> None:
         """There may be something to tell."""
@@ -124,25 +98,39 @@ class CallbackSender:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        self._lanes, self._sending = {}, set()
+        self._lanes, self._sending, self._filled = {}, set(), None
         loop = asyncio.get_running_loop()
-        pruned = -PRUNE_SECONDS
-        async with _client(self._transport) as client, asyncio.TaskGroup() as sending:
+        pruned: float | None = None
+        async with callback_client(AT_ONCE) as client, asyncio.TaskGroup() as sending:
+            sending.create_task(self._outcomes.run(), name="outcomes of callbacks")
             while True:
                 self._woken.clear()
                 wait = LOOK_SECONDS
                 try:
                     if self._leads():
-                        if loop.time() - pruned >= PRUNE_SECONDS:
+                        if pruned is None or loop.time() - pruned >= PRUNE_SECONDS:
                             pruned = loop.time()
                             await self._prune()
-                        await self._fill()
-                        wait = min(wait, self._start(client, sending))
+                        if self._wants_more(loop.time()):
+                            self._filled = loop.time()
+                            await self._fill()
+                        wait = min(wait, self._start(client, sending), self._until_again(loop.time()))
                 except StoreError as error:
                     log.warning("callbacks wait for the store", reason=str(error))
                     wait = STORE_SECONDS
                 await asyncio.sleep(GAP_SECONDS)
                 await wait_at_most(self._woken, max(wait - GAP_SECONDS, 0.0))
+
+    def _wants_more(self, time: float) -> bool:
+        """Return whether to look for what is due: while much waits, once in a while, for one look reads all of it."""
+        waits = any(lane.waiting for lane in self._lanes.values())
+        return not waits or self._filled is None or time - self._filled >= LOOK_SECONDS
+
+    def _until_again(self, time: float) -> float:
+        """Return the seconds until the next one is tried again that was tried in vain."""
+        while self._again and self._again[0] <= time:
+            heappop(self._again)
+        return self._again[0] - time if self._again else LOOK_SECONDS
 
     async def _fill(self) -> None:
         """Put what is due into the lanes, the oldest of each device."""
@@ -161,8 +149,8 @@ class CallbackSender:
         self._lanes = {
             name: lane for name, lane in self._lanes.items() if lane.waiting or lane.running or lane.failures
         }
-        for seq in unwanted:
-            await self._store.call(callbacks.remove, seq)
+        if unwanted:
+            await self._store.call(callbacks.settle, unwanted, {})
             self._woken.set()
 
     def _start(self, client: httpx.AsyncClient, sending: asyncio.TaskGroup) -> float:
@@ -186,68 +174,40 @@ class CallbackSender:
         loop = asyncio.get_running_loop()
         try:
             while lane.waiting and lane.until <= loop.time() and self._leads():
-                callback, destination = lane.waiting.popleft()
-                self._sending.add(callback.device)
-                self._moved.add(callback.device)
+                due, destination = lane.waiting.popleft()
+                self._sending.add(due.device)
+                self._moved.add(due.device)
                 try:
-                    await self._send(client, lane, callback, destination)
+                    callback = await self._store.call(callbacks.get, due.seq)
+                    if callback is not None:
+                        await self._send(client, lane, callback, destination)
                 finally:
-                    self._sending.discard(callback.device)
-                    self._woken.set()
+                    self._sending.discard(due.device)
+        except StoreError as error:  # those that wait are found again
+            log.warning("callbacks wait for the store", reason=str(error))
         finally:
             lane.running -= 1
+            self._woken.set()
 
     async def _send(
         self, client: httpx.AsyncClient, lane: _Lane, callback: WaitingCallback, destination: CallbackTarget
     ) -> None:
-        status, why = await self._ask(client, callback, destination)
+        status, why = await ask(client, callback, destination, f"{self._site}-{callback.seq}", self._now())
         if status is not None and 200 <= status < 300:  # noqa: PLR2004 -- HTTP's own
             if lane.failures:
                 log.info("callbacks are taken again", address=destination.address)
+                self._woken.set()  # there may be more at a time
             lane.failures, result = 0, "taken"
-            await self._note(callbacks.remove, callback.seq)
+            await self._outcomes.note(callback.seq, None)
         else:
             away = status is None or status >= 500 or status == httpx.codes.TOO_MANY_REQUESTS  # noqa: PLR2004
             result = "failed" if away else "refused"
             pause = _pause(lane, callback, away=away)
             if (lane.failures if away else callback.attempts + 1) == 1:
                 log.warning("callback not taken", address=destination.address, device=callback.device, why=why)
-            await self._note(callbacks.postpone, callback.seq, self._now() + timedelta(seconds=pause))
+            await self._outcomes.note(callback.seq, self._now() + timedelta(seconds=pause))
+            heappush(self._again, asyncio.get_running_loop().time() + pause)
         metrics.CALLBACKS.labels(result).inc()
-
-    async def _ask(
-        self, client: httpx.AsyncClient, callback: WaitingCallback, destination: CallbackTarget
-    ) -> tuple[int | None, str]:
-        """Send one request; return the status of the answer, None without one, and why it is no success."""
-        body = json.dumps(callback.body, ensure_ascii=False, separators=(",", ":")).encode()
-        headers = {
-            "Content-Type": "application/json",
-            "X-Callback-Id": f"{self._site}-{callback.seq}",
-            **signed(body, destination.secret, self._now()),
-        }
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                async with client.stream("POST", destination.url, content=body, headers=headers) as answer:
-                    size = 0
-                    async for chunk in answer.aiter_raw():  # one that was read to its end leaves its connection free
-                        size += len(chunk)
-                        if size > ANSWER_LIMIT:
-                            break
-                    return answer.status_code, f"HTTP {answer.status_code}"
-        except TimeoutError:
-            return None, f"no answer within {ANSWER_SECONDS:g} s"
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return None, type(error).__name__  # its own words may repeat what was sent
-
-    async def _note(self, change: Callable[..., None], *arguments: object) -> None:
-        """Write down how it ended; until then the device has nothing else told."""
-        while True:
-            try:
-                await self._store.call(change, *arguments)
-            except StoreError:
-                await asyncio.sleep(STORE_SECONDS)
-            else:
-                return
 
     async def _prune(self) -> None:
         gone = await self._store.call(callbacks.prune, self._site, before=self._now() - KEPT, most=MOST)
@@ -265,26 +225,3 @@ def _pause(lane: _Lane, callback: WaitingCallback, *, away: bool) -> float:
     pause = AWAY.wait_after(lane.failures)
     lane.until = asyncio.get_running_loop().time() + pause
     return pause
-
-
-def signed(body: bytes, secret: SecretStr | None, now: datetime) -> Mapping[str, str]:
-    """Return the headers that prove a body: HMAC-SHA256 of seconds since 1970, a dot and the body; none without."""
-    if secret is None:
-        return {}
-    stamp = str(int(now.timestamp()))
-    key = secret.get_secret_value().encode("utf-8", "surrogateescape")
-    proof = hmac.new(key, stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    return {"X-Timestamp": stamp, "X-Signature": f"sha256={proof}"}
-
-
-def _client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=5.0)
-    client = httpx.AsyncClient(
-        transport=transport,
-        limits=limits,
-        timeout=ANSWER_SECONDS,
-        follow_redirects=False,
-        headers={"User-Agent": "dialplane", "Accept-Encoding": "identity"},
-    )
-    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
-    return client

@@ -17,7 +17,8 @@ from dialplane.services.elevator.desired import DesiredDevices, from_json, to_js
 from dialplane.services.elevator.leader import metrics
 from dialplane.services.elevator.leader.asterisk_side import AsteriskSide
 from dialplane.services.elevator.leader.cabins import Cabins
-from dialplane.services.elevator.leader.callback_sender import CallbackSender, CallbackTarget
+from dialplane.services.elevator.leader.callback_request import CallbackTarget
+from dialplane.services.elevator.leader.callback_sender import CallbackSender
 from dialplane.services.elevator.leader.gateways import FIRST_SECONDS, Gateways
 from dialplane.services.elevator.leader.live import Live
 from dialplane.services.elevator.leader.roster import KIND, Lift, roster, served
@@ -27,7 +28,7 @@ from dialplane.services.elevator.leader.view_sequence import ViewSequence
 from dialplane.services.elevator.pictures.pictures import Pictures
 from dialplane.services.elevator.pictures.retention import PictureLimit, keep_pruned
 from dialplane.services.elevator.tables import devices
-from dialplane.services.elevator.tables.callbacks import WaitingCallback
+from dialplane.services.elevator.tables.callbacks import DueCallback
 from dialplane.services.elevator.tables.devices import Registered
 from dialplane.store import StoreError, site_views
 from dialplane.store.hints import Channel
@@ -220,7 +221,7 @@ class ElevatorService:
         self._callbacks.wake()
         self._say(self._lifts if first else changed)
 
-    def _destination(self, callback: WaitingCallback) -> CallbackTarget | None:
+    def _destination(self, callback: DueCallback) -> CallbackTarget | None:
         lift = self._lifts.get(callback.device)
         settings = lift.spec.callback if lift is not None and lift.spec is not None else None
         if settings is None or self._view is None:

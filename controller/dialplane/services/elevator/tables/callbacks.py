@@ -1,6 +1,6 @@
 """What programs are to be told of devices: kept until they answered, and told in order of each device."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -69,29 +69,51 @@ def add(connection: sa.Connection, site: str, new: Sequence[NewCallback], *, now
         connection.execute(sa.insert(CALLBACKS), rows)
 
 
-def heads(store: Store, site: str, *, now: datetime) -> tuple[WaitingCallback, ...]:
+@dataclass(frozen=True, slots=True)
+class DueCallback:
+    """The oldest callback of a device, without what it says."""
+
+    seq: int
+    device: str
+    type: CallbackType
+
+
+def heads(store: Store, site: str, *, now: datetime) -> tuple[DueCallback, ...]:
     """Return the oldest one of each device, where it is due, in the order in which they are due."""
-    first = sa.select(sa.func.min(CALLBACKS.c.seq)).where(CALLBACKS.c.site == site).group_by(CALLBACKS.c.device)
+    columns = CALLBACKS.c
+    first = sa.select(sa.func.min(columns.seq)).where(columns.site == site).group_by(columns.device)
     query = (
-        sa.select(CALLBACKS)
-        .where(CALLBACKS.c.seq.in_(first), CALLBACKS.c.due_at <= now)
-        .order_by(CALLBACKS.c.due_at, CALLBACKS.c.seq)
+        sa.select(columns.seq, columns.device, columns.type)
+        .where(columns.seq.in_(first), columns.due_at <= now)
+        .order_by(columns.due_at, columns.seq)
     )
     with store.read() as connection:
-        return tuple(_callback(row) for row in connection.execute(query))
+        return tuple(DueCallback(*row) for row in connection.execute(query))
 
 
-def remove(store: Store, seq: int) -> None:
-    """Forget one: a program took it, or it is of no use any more."""
+def get(store: Store, seq: int) -> WaitingCallback | None:
+    """Return a callback; None: it is gone."""
+    with store.read() as connection:
+        row = connection.execute(sa.select(CALLBACKS).where(CALLBACKS.c.seq == seq)).one_or_none()
+    return None if row is None else _callback(row)
+
+
+def settle(store: Store, done: Collection[int], postponed: Mapping[int, datetime]) -> None:
+    """Forget callbacks that were taken, or that nobody wants any more, and try others again, in one transaction.
+
+    Args:
+        store: the database.
+        done: those to forget, by `seq`.
+        postponed: when those are tried next that were tried in vain, by `seq`.
+    """
+    mine = CALLBACKS.c.seq == sa.bindparam("b_seq")
+    again = {"attempts": CALLBACKS.c.attempts + 1, "due_at": sa.bindparam("b_due", type_=Moment())}
     with store.write() as connection:
-        connection.execute(sa.delete(CALLBACKS).where(CALLBACKS.c.seq == seq))
-
-
-def postpone(store: Store, seq: int, due_at: datetime) -> None:
-    """Count an attempt in vain, and try again then."""
-    again = sa.update(CALLBACKS).where(CALLBACKS.c.seq == seq)
-    with store.write() as connection:
-        connection.execute(again.values(attempts=CALLBACKS.c.attempts + 1, due_at=due_at))
+        if done:
+            connection.execute(sa.delete(CALLBACKS).where(mine), [{"b_seq": seq} for seq in sorted(done)])
+        if postponed:
+            rows = [{"b_seq": seq, "b_due": due_at} for seq, due_at in sorted(postponed.items())]
+            connection.execute(sa.update(CALLBACKS).where(mine).values(again), rows)
 
 
 def prune(store: Store, site: str, *, before: datetime, most: int) -> int:
