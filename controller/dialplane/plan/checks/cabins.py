@@ -24,12 +24,12 @@ def duplicate_cabins(draft: Draft) -> Iterator[Finding]:
 
 
 def cabin_telephones(draft: Draft) -> Iterator[Finding]:
-    """The telephone is served."""
+    """The telephone is served. Partial: without it the terminal keeps its connection."""
     numbers = {spec.number for _, spec in draft.of(ExtensionSpec)}
     for key, spec in draft.of(ElevatorDeviceSpec):
         if spec.emergency_extension is not None and spec.emergency_extension not in numbers:
             message = f"no Extension with number {spec.emergency_extension!r} is served"
-            yield key, Problem(Reason.REFERENCE_MISSING, message, "spec.emergencyExtension")
+            yield key, Problem(Reason.REFERENCE_MISSING, message, "spec.emergencyExtension", partial=True)
 
 
 def numbers_of_test_calls(draft: Draft) -> Iterator[Finding]:
