@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -118,6 +119,20 @@ async def test_a_session_that_was_closed_while_the_gateway_counted_as_dead_is_op
             lambda: sessions.open_at(store, SITE, "gateway-aaaaaaaa"), holds=lambda found: found == {"lift-1": 2}
         )
         await beat(device)
+
+
+async def test_heartbeats_are_answered_while_the_database_is_not_to_be_had(store: Store, store_url: str) -> None:
+    async with gateway(store, view("lift-1")) as running:
+        with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            device = await running.device("lift-1")
+            await say(device, "hello", firmware="3.1", capabilities=["ack"])
+            for _ in range(3):
+                await beat(device)
+            assert running.gateway._connections.epochs == {}
+            other.execute("COMMIT")
+        await ready(running, "lift-1")
+        await eventually(lambda: sessions.get(store, SITE, ["lift-1"])["lift-1"].firmware == "3.1")
 
 
 async def test_a_change_of_the_view_closes_whom_it_no_longer_admits(store: Store) -> None:

@@ -96,6 +96,7 @@ class SiteServices:
         self._replicated = tuple(service for service in services if service.replicas)
         self._view: SiteView | None = None
         self._seen = asyncio.Event()
+        self._replicas_wanted = asyncio.Event()
         self._services: Mapping[str, Service] = {}
         self._trouble = ""
 
@@ -104,6 +105,8 @@ class SiteServices:
         self._view = view
         if any(service.wanted(view) for service in self._definitions):
             self._seen.set()
+        if any(service.wanted(view) for service in self._replicated):
+            self._replicas_wanted.set()
         for service in self._services.values():
             service.observe(view)
 
@@ -194,6 +197,7 @@ class SiteServices:
 
     async def _run_replicas(self, context: Context, hints: "Hints") -> None:
         if self._options.roles:
+            await self._replicas_wanted.wait()  # a replica renews its lease in the database for as long as it runs
             from dialplane.services.replica_runner import run_replicas  # noqa: PLC0415 -- as above
 
             await run_replicas(
