@@ -92,6 +92,14 @@ def test_one_device_does_not_keep_the_others_waiting(store: Store) -> None:
     assert Counter(each.device for each in claim(store, epochs)) == {"lift-1": commands.EACH, "lift-2": 1}
 
 
+def test_commands_without_an_answer_hold_no_later_one_up(store: Store) -> None:
+    epochs = connect(store, "lift-1")
+    queue(store, *(wanted(key=str(number)) for number in range(2 * commands.EACH)))
+    assert [len(claim(store, epochs)) for _ in range(3)] == [commands.EACH, commands.EACH, 0]
+    (later,) = queue(store, wanted(key="later"))
+    assert [each.id for each in claim(store, epochs)] == [later.id]
+
+
 def test_what_is_safe_goes_again_over_the_next_connection_and_what_is_physical_never(store: Store) -> None:
     old = connect(store, "lift-1")
     safe, physical = queue(store, wanted(key="safe"), wanted(key="physical", physical=True))
