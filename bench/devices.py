@@ -7,6 +7,7 @@ devices, callbacks by the program that is told.
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,8 +61,8 @@ QUICK: Final = Plan(
 )
 
 
-async def measure(directory: Path, plan: Plan) -> DeviceLoad:
-    """Measure all of it, on PostgreSQL that syncs each commit."""
+async def measure(directory: Path, plan: Plan, step: Callable[[str], None]) -> DeviceLoad:
+    """Measure all of it, on PostgreSQL that syncs each commit; `step` takes a line of progress."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(Postgres(directory / "postgres", durable=True))
         url = await server.database()
@@ -71,20 +72,26 @@ async def measure(directory: Path, plan: Plan) -> DeviceLoad:
         fleet = await stack.enter_async_context(
             devices(directory, gateway.address, plan.count, plan.interval, back_off=plan.back_off)
         )
+        step(f"N={plan.count:,}: devices connect, and send heartbeats")
         before = await books.now()
         ours = await load(gateway.pid, fleet, plan.count, within=plan.connect_seconds, seconds=plan.steady_seconds / 2)
         connected = await books.now()
         await asyncio.sleep(plan.steady_seconds / 2)
         steady = await books.now()
+        step(f"N={plan.count:,}: commands to devices at another process")
         commands = [await _commands(books, fleet, plan, pace, plan.count, near=False) for pace in plan.paces]
+        step(f"N={plan.count:,}: the gateway is started again")
         again = await restart(books, fleet, plan.count, timeout_seconds=plan.timeout_seconds)
         await fleet.disconnect(how="abort")
+        step(f"N={plan.tls_count:,}: devices connect with TLS")
         tls = await _tls(directory, site, fleet, plan)
+        step(f"N={plan.near_count:,}: commands to devices at the process of the API")
         await fleet.targets(site.own_address)
         await fleet.connect(GROUP, first=0, count=plan.near_count, within=1)
         await until_open(fleet, plan.near_count)
         commands += [await _commands(books, fleet, plan, pace, plan.near_count, near=True) for pace in plan.paces[:1]]
         await fleet.disconnect(how="abort")
+    step(f"N={plan.count:,}: bare server")
     its = await bare(
         _new(directory / "bare"),
         plan.count,
@@ -136,7 +143,9 @@ async def _tls(directory: Path, site: DeviceSite, fleet: Devices, plan: Plan) ->
         await gateway.start()
         try:
             await fleet.targets(gateway.address, authority=directory / "authority.pem")
-            found = await load(gateway.pid, fleet, plan.tls_count, within=plan.connect_seconds / 2, seconds=5)
+            found = await load(
+                gateway.pid, fleet, plan.tls_count, within=plan.connect_seconds / 2, seconds=plan.steady_seconds / 4
+            )
             await fleet.disconnect(how="abort")
         finally:
             await gateway.stop()

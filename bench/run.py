@@ -158,7 +158,7 @@ class Run:
         if Topic.DEVICES in self.topics:
             self._step(f"{self.scale.device_plan.count:,} devices")
             with _place() as place:
-                self.results.devices.append(await devices.measure(place, self.scale.device_plan))
+                self.results.devices.append(await devices.measure(place, self.scale.device_plan, self._step))
         return self.results.model_copy(update={"seconds": time.monotonic() - self.started})
 
     def _at(self, size: int) -> frozenset[Topic]:

@@ -46,7 +46,9 @@ async def test_a_picture_is_stored_and_noted(site: PicturesSite) -> None:
     assert (kept.media_type, kept.size, kept.taken_at, kept.command) == ("image/jpeg", len(WHOLE), NOW, "cmd-1")
     [entry] = site.noted()
     assert entry.data == {"object": kept.object, "size": len(WHOLE), "media_type": "image/jpeg", "command": "cmd-1"}
-    [callback] = callbacks.heads(site.store, SITE, now=NOW)
+    [head] = callbacks.heads(site.store, SITE, now=NOW)
+    callback = callbacks.get(site.store, head.seq)
+    assert callback is not None
     assert (callback.device, callback.type) == (LIFT, "snapshot")
     assert callback.body == {
         "device_id": LIFT,

@@ -196,15 +196,7 @@ def claim(
             and epoch == epochs.get(each.device)
             and _goes(each, epoch)
         ]
-<<<<<<< HEAD
         _write_sent(connection, claimed, replica, now)
-=======
-        each = json_rows(
-            connection, [[one.seq, one.epoch] for one in claimed], {"seq": sa.BigInteger(), "epoch": sa.BigInteger()}
-        )
-        sent = {"state": "sent", "epoch": each.c.epoch, "replica": replica, "sends": columns.sends + 1, "sent_at": now}
-        connection.execute(sa.update(COMMANDS).where(columns.seq == each.c.seq).values(sent))
->>>>>>> a8d8289 (elevator: claim commands without a join that PostgreSQL plans badly)
         return claimed
 
 

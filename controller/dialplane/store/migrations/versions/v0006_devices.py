@@ -132,8 +132,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("site", "device", name=op.f("pk_device_sessions")),
         postgresql_with={"fillfactor": 50},
     )
-    op.create_index(op.f("ix_device_sessions_site_changed_at"), "device_sessions", ["site", "changed_at"], unique=False)
-    op.create_index(op.f("ix_device_sessions_site_replica"), "device_sessions", ["site", "replica"], unique=False)
+    op.create_index(op.f("ix_device_sessions_changed_at"), "device_sessions", ["changed_at"], unique=False)
     op.create_table(
         "device_snapshots",
         sa.Column(
