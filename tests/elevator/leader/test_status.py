@@ -106,7 +106,7 @@ def written(said: ServiceReport, before: dict[str, Any]) -> dict[str, Any]:
 
 def report(facts: Facts, before: ServiceReport | None) -> ServiceReport | None:
     of = lifts(lift())["lift-1"]
-    return status.said_anew(status.conditions(of, facts, NOW), status.fields(facts), before)
+    return status.restate(status.conditions(of, facts, NOW), status.fields(facts), before)
 
 
 def test_another_connection_alone_writes_no_status_and_rides_along_with_what_does() -> None:

@@ -17,7 +17,7 @@ async def test_what_is_old_is_forgotten_and_a_device_that_is_there_no_more(store
     connect(store, clock, "here", "gone")
     telephones.raise_alarm(store, SITE, "gone", clock())
     journal.append(store, SITE, [NewEntry("here", "log", clock(), {"text": "hello"})])
-    sweep = Sweep(store, SITE, known=lambda: ["here"], leads=lambda: True, now=clock)
+    sweep = Sweep(store, SITE, present=lambda: ["here"], leads=lambda: True, now=clock)
     clock.move(seconds=GONE_KEPT.total_seconds())
     await sweep.prune()
     assert sessions.get(store, SITE, ["here", "gone"]).keys() == {"here", "gone"}
@@ -35,5 +35,5 @@ async def test_while_nobody_has_the_devices_none_is_forgotten(store: Store) -> N
     clock = Clock()
     connect(store, clock, "here")
     clock.move(days=30)
-    await Sweep(store, SITE, known=lambda: None, leads=lambda: True, now=clock).prune()
+    await Sweep(store, SITE, present=lambda: None, leads=lambda: True, now=clock).prune()
     assert sessions.get(store, SITE, ["here"]).keys() == {"here"}

@@ -95,7 +95,7 @@ class ElevatorService:
         self._callbacks = CallbackSender(
             self._store, self._site, destination=self._destination, leads=self._leads, now=now
         )
-        self._sweep = Sweep(self._store, self._site, known=self._names, leads=self._leads, now=now)
+        self._sweep = Sweep(self._store, self._site, present=self._names, leads=self._leads, now=now)
         self._asterisk = AsteriskSide(self._cabins.serve)
 
     # --- the site loop

@@ -78,7 +78,7 @@ class Statements:
             )
             judged = status.conditions(lift, facts, now)
             before = self._reports.get(lift.key) if lift.key in self._handed else None
-            said = status.said_anew(judged, status.fields(facts), before)
+            said = status.restate(judged, status.fields(facts), before)
             if said is not None:
                 news = news or said != self._reports.get(lift.key)
                 self._reports[lift.key] = said

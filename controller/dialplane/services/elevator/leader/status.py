@@ -70,7 +70,7 @@ def fields(facts: Facts) -> dict[str, Any]:
     return found
 
 
-def said_anew(
+def restate(
     judged: tuple[Condition, ...], fields: Mapping[str, Any], before: ServiceReport | None
 ) -> ServiceReport | None:
     """Return what to say, or None where it is what was said: numbers that ride along make no news."""

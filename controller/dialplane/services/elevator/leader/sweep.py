@@ -33,14 +33,14 @@ class Sweep:
         store: Store,
         site: str,
         *,
-        known: Callable[[], Collection[str] | None],
+        present: Callable[[], Collection[str] | None],
         leads: Callable[[], bool],
         now: Callable[[], datetime],
     ) -> None:
-        """Name the site; only who `leads` sweeps; `known` are the names of its devices, None while nobody has them."""
+        """Name the site; only who `leads` sweeps; `present` are its devices, None while nobody has them."""
         self._store = store
         self._site = site
-        self._known = known
+        self._present = present
         self._leads = leads
         self._now = now
         self._pruned_at: float | None = None
@@ -68,16 +68,16 @@ class Sweep:
 
     async def prune(self) -> None:
         """Forget what is old."""
-        now, call, known = self._now(), self._store.call, self._known()
+        now, call, present = self._now(), self._store.call, self._present()
         old = {
             "commands": await call(commands.prune, self._site, now=now, older_than=COMMANDS_KEPT),
             "journal": await call(journal.prune, self._site, now=now, older_than=JOURNAL_KEPT, more_than=JOURNAL_EACH),
             "uploads": await call(uploads.prune, self._site, now=now),
             "spooled": await call(spooled.prune, self._site, now - SPOOLED_KEPT),
         }
-        if known is not None:
+        if present is not None:
             before = now - GONE_KEPT
-            old["devices"] = await call(gone.forget, self._site, frozenset(known), before=before)
+            old["devices"] = await call(gone.forget, self._site, frozenset(present), before=before)
         if any(old.values()):
             log.info("old rows of devices forgotten", **old)
 

@@ -12,8 +12,8 @@ from dialplane.services.elevator.tables.telephones import TELEPHONES
 from dialplane.store.engine import Store
 
 
-def forget(store: Store, site: str, known: Collection[str], *, before: datetime) -> int:
-    """Delete what is recorded of devices that are not `known`, and of which nothing changed since `before`.
+def forget(store: Store, site: str, present: Collection[str], *, before: datetime) -> int:
+    """Delete what is recorded of devices that are not `present`, and of which nothing changed since `before`.
 
     Their journals, commands and pictures go by their own age.
 
@@ -29,7 +29,7 @@ def forget(store: Store, site: str, known: Collection[str], *, before: datetime)
     newest: dict[str, datetime] = {}
     for device, at in (tuple(row) for each in rows.values() for row in each):
         newest[device] = max(at, newest.get(device, at))
-    gone = sorted(name for name, at in newest.items() if at < before and name not in known)
+    gone = sorted(name for name, at in newest.items() if at < before and name not in present)
     if gone:
         with store.write() as connection:
             for table in (*changed, CALLBACKS):
