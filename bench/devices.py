@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bench.device_books import Books, restart
+from bench.device_books import MARGIN_SECONDS, Books, restart
 from bench.device_load import Load, bare, devices, load, until, until_open
 from bench.results import DeviceCommands, DeviceLoad
 from testbed.certificates import Authority
@@ -24,6 +24,7 @@ from testbed.postgres import Postgres
 
 _ROUND_SECONDS: Final = 0.1
 """Commands of such a time go out by one request."""
+_DEADLINE_SECONDS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ async def _commands(
     async def ask() -> None:
         began = time.time()
         names = [device_name(index) for index in chance.sample(range(count), each)]
-        asked.update(dict.fromkeys((await site.command(names, SAFE)).values(), began))
+        asked.update(dict.fromkeys((await site.command(names, SAFE, seconds=_DEADLINE_SECONDS)).values(), began))
 
     before, began, tasks = await books.now(), time.monotonic(), list[asyncio.Task[Any]]()
     rounds = max(round(plan.command_seconds / _ROUND_SECONDS), 1)
@@ -172,12 +173,14 @@ async def _commands(
         for number in range(rounds):
             await asyncio.sleep(max(began + number * _ROUND_SECONDS - time.monotonic(), 0))
             tasks.append(asking.create_task(ask()))
-    await until(fleet, lambda figures: figures["commands"] >= len(asked))
+    end = time.monotonic() + _DEADLINE_SECONDS + MARGIN_SECONDS
+    await until(fleet, lambda figures: figures["commands"] >= len(asked) or time.monotonic() > end)
     after = await books.now()
     arrivals = await fleet.arrivals()
     return DeviceCommands(
         per_second=per_second,
         near=near,
+        missing=len(asked.keys() - {arrival["id"] for arrival in arrivals}),
         samples=[arrival["at"] - asked[arrival["id"]] for arrival in arrivals if arrival["id"] in asked],
         transactions_per_second=(after.written - before.written) / (after.at - before.at),
     )

@@ -179,6 +179,8 @@ class DeviceCommands(Figures):
     """Whether the process that took the request has the device's connection; else another one has it."""
     samples: list[float]
     """From asking for each command to its arrival at the device."""
+    missing: int
+    """Commands that were taken and had not arrived at their deadline."""
     transactions_per_second: float
     """That wrote, of the whole site: what became of the commands too."""
 

@@ -192,6 +192,7 @@ def _device_commands(n: int, commands: DeviceCommands) -> Iterator[Row]:
     goals = {(True, 200): "≤ 20 ms", (False, 200): "≤ 50 ms"}
     yield Row(f"{what}, p50", n, _time(percentile(commands.samples, 50)))
     yield Row(f"{what}, p99", n, _time(percentile(commands.samples, 99)), goal=goals.get((commands.near, pace), ""))
+    yield Row(f"{what}, not arrived", n, f"{commands.missing}", goal="0")
     goal = "≤ 100" if pace == 1_000 else ""  # noqa: PLR2004 -- the pace that the goal speaks of
     yield Row(f"{what}, transactions/s", n, f"{commands.transactions_per_second:.0f}", goal=goal)
 
