@@ -232,7 +232,6 @@ KIND: Final = Kind(
     ),
     description="A terminal in a lift that keeps a connection, and the emergency telephone of its cabin.",
     service="elevator",
-    watched=True,
     events=EVENTS,
     begun=_reported,
 )
