@@ -5,6 +5,7 @@ import resource
 import socket
 import ssl
 import sys
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -47,6 +48,8 @@ CLOSE_SECONDS: Final = 2.0
 """How long the peer may take to answer a close frame."""
 STOP_SECONDS: Final = 0.6
 """How long peers and endpoints may take when the process stops; uvicorn itself takes 0.2 s more."""
+TLS_BUFFER: Final = 16 * 1024
+"""Bytes that each connection with TLS has for reading: one record. asyncio would take 256 KB, and touch them all."""
 DESCRIPTORS: Final = 65_536
 """Open files that the process asks for: each connection is one."""
 RESERVED: Final = 1024
@@ -100,6 +103,8 @@ async def serve_sockets(app: SocketApplication, sock: socket.socket, tls: ssl.SS
     )
     config.load()
     config.ssl = tls
+    if tls is not None:
+        SSLProtocol.max_size = TLS_BUFFER  # of the process: there is no other way to say it
     server = _SocketServer(config)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     try:
