@@ -130,6 +130,8 @@ def test_a_long_text_is_cut_and_a_long_result_left_out() -> None:
     found = parse(json.dumps({"type": "log", "payload": "x" * 10_000})).body
     assert isinstance(found, LogLines)
     assert len(found.lines[0].text) == messages.TEXT_LONGEST
+    wide = parse(json.dumps({"type": "log", "payload": "\u7535" * 6000})).body
+    assert wide == log(("info", "\u7535" * (messages.TEXT_LONGEST // 3)))
     ended = parse(json.dumps({"type": "command_result", "id": "cmd-1", "state": "ok", "result": "x" * 5000})).body
     assert ended == CommandResult("cmd-1", "succeeded", "its result has more than 4096 bytes", None)
 

@@ -21,11 +21,11 @@ PICTURE_LONGEST: Final = 384 * 1024
 DATA_LONGEST: Final = 4096
 """Bytes of JSON in a state, or in the result of a command."""
 TEXT_LONGEST: Final = 2048
-"""Characters of a log line; the rest is cut off."""
+"""Bytes of a log line; the rest is cut off."""
 LINES: Final = 100
 """Log lines of one message; more are left out."""
 SHORT: Final = 64
-"""Characters of a firmware's name, a capability, a level, an id."""
+"""Bytes of a firmware's name, a capability, a level, an id."""
 REASON_LONGEST: Final = 256
 CAPABILITIES: Final = 16
 
@@ -302,13 +302,14 @@ def _detail(fields: dict[str, Any]) -> str:
 
 
 def _text(value: Any, longest: int) -> str:
-    """A text of at most so many characters; of anything else its JSON."""
+    """A text of at most so many bytes of UTF-8; of anything else its JSON."""
     if not isinstance(value, str):
         try:
             value = json.dumps(value, ensure_ascii=False)
         except ValueError:  # a number of more than 4,300 digits
             value = "?"
-    return cast("str", value[:longest])
+    short = cast("str", value[:longest])
+    return short if short.isascii() else short.encode("utf-8", "replace")[:longest].decode("utf-8", "ignore")
 
 
 def _bounded(value: Any) -> tuple[Any, bool]:
