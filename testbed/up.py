@@ -102,7 +102,7 @@ def _connected(cabins: Lifts, cli: Path, folder: Path) -> tuple[str, ...]:
     name = cabins.names[0]
     alarm = json.dumps({"id": 1, "do": "say", "group": name, "message": {"type": "alarm"}})
     print("up: there are no lifts here, stand-ins connect, and their telephones make a test call", file=sys.stderr)
-    print(f"up:   {cli} device list; {cli} device send {name} REBOOT; {cli} device watch", file=sys.stderr)
+    print(f"up:   {cli} device list; {cli} device send REBOOT {name}; {cli} device watch", file=sys.stderr)
     print("up: somebody in a cabin calls for help by", file=sys.stderr)
     print(f"up:   bash -c 'cat >/dev/tcp/{LOOPBACK}/{cabins.control}' <<< '{alarm}'", file=sys.stderr)
     return "--listen-devices", cabins.listen, "--secrets-dir", str(folder)
