@@ -23,7 +23,7 @@ class Cabin:
     location: str
     """Shown as the caller's name."""
     test_number: str = ""
-    """What it dials for its test calls; empty: nothing, or an emergency number, which always goes out."""
+    """What it dials for its test calls; empty: nothing, or a number that somebody has: such a call always goes out."""
     operators: tuple[str, ...] = ()
     """Numbers of the served extensions that may call it at any time."""
 
@@ -46,6 +46,7 @@ def cabins(draft: Draft, shares: Mapping[Key, Share]) -> Mapping[str, Cabin]:
         return {}
     numbers = {extension.number for _, extension in draft.of(ExtensionSpec)}
     emergency = draft.asterisk.emergency.dialled if draft.asterisk and draft.asterisk.emergency else ()
+    answered = numbers | set(emergency)  # whoever calls one of these may be in need, and no tone helps
     found: dict[str, Cabin] = {}
     for key, spec in telephones:
         number = spec.emergency_extension
@@ -53,5 +54,5 @@ def cabins(draft: Draft, shares: Mapping[Key, Share]) -> Mapping[str, Cabin]:
             test = spec.test_call.number if spec.test_call else ""
             # An operator is known by the name of its endpoint, which a trunk has where no such extension is served.
             operators = tuple(each for each in spec.operators if each in numbers)
-            found[number] = Cabin(key.name, spec.location, "" if test in emergency else test, operators)
+            found[number] = Cabin(key.name, spec.location, "" if test in answered else test, operators)
     return found

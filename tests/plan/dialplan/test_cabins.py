@@ -69,8 +69,8 @@ def test_a_cabin_calls_from_a_context_of_its_own_under_the_name_of_its_place() -
     assert line.arguments == f"{CABIN_CALL.context},s,1(dp-cos-internal,{dialled})"
 
 
-def test_an_emergency_number_is_never_answered_as_a_test_call() -> None:
-    for number in ("112", "9112"):
+def test_a_number_that_somebody_has_is_never_answered_as_a_test_call() -> None:
+    for number in ("112", "9112", "101"):
         plan = planned(lift(testCall={"number": number}))
         assert variables(plan) == ["ARRAY(DIALPLANE_DEVICE", "DIALPLANE_REVISION)=lift-1"]
 

@@ -35,8 +35,8 @@ def cabin_telephones(draft: Draft) -> Iterator[Finding]:
 def numbers_of_test_calls(draft: Draft) -> Iterator[Finding]:
     """What a telephone dials for its test calls is nobody's number, and no emergency number.
 
-    Partial: an extension's number is answered as the test call; an emergency number goes out. Feature codes begin with
-    `*`, which no such number does.
+    Partial: either goes out as any other call does, and raises the alarm. Feature codes begin with `*`, which no such
+    number does.
     """
     emergency = draft.asterisk.emergency.dialled if draft.asterisk and draft.asterisk.emergency else ()
     owners = {spec.number: key for key, spec in draft.of(ExtensionSpec)}
@@ -48,7 +48,9 @@ def numbers_of_test_calls(draft: Draft) -> Iterator[Finding]:
             message = f"{number} is an emergency number, where every call goes out: choose a number that nobody has"
             yield key, Problem(Reason.INVALID, message, field, partial=True)
         elif number in owners:
-            message = f"{number} is the number of {owners[number]}, which this telephone cannot call: choose another"
+            message = (
+                f"{number} is the number of {owners[number]}, where every call goes: choose a number that nobody has"
+            )
             yield key, Problem(Reason.CONFLICT, message, field, partial=True)
 
 
