@@ -45,7 +45,7 @@ def test_what_a_phone_chose_steers_no_terminal() -> None:
 
 @pytest.mark.parametrize(
     "value", ["", "x", "|||", "12|lift-1|alarm", "-1|lift-1|alarm|1", f"{EPOCH}|lift-1|party|1", f"{EPOCH}||test|1",
-              f"{10**18}|lift-1|test|1", "٣|lift-1|test|1"],
+              f"{10**18}|lift-1|test|1", f"{'0' * 19}1{'9' * 30}|lift-1|test|1", "٣|lift-1|test|1"],
 )  # fmt: skip
 def test_a_damaged_line_says_why(value: str) -> None:
     found = cabin_event(KEY, value, NOW)

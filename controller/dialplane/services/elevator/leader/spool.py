@@ -19,6 +19,8 @@ _TYPES: Final[dict[str, CabinEventType]] = {"test": "test", "alarm": "alarm", "a
 _PARTS: Final = 4
 _DETAIL: Final = 80
 _LATEST: Final = 253_402_300_799
+_DIGITS: Final = 20
+"""Of a number of seconds: Python refuses to read, or to count to, what is much longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,6 @@ def cabin_event(key: str, value: str, now: datetime) -> CabinEvent | DamagedLine
 
 def moment(epoch: str) -> datetime | None:
     """Return the moment of so many seconds since 1970; None for what is no such number."""
-    if not (epoch.isascii() and epoch.isdecimal()) or not 0 < int(epoch[:20]) <= _LATEST:
+    if not (epoch.isascii() and epoch.isdecimal() and len(epoch) <= _DIGITS) or not 0 < int(epoch) <= _LATEST:
         return None
     return datetime.fromtimestamp(int(epoch), UTC)
