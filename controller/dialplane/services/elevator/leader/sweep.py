@@ -14,6 +14,8 @@ from dialplane.store import Store
 log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS: Final = 1.0
+IDLE_SWEEPS: Final = 60
+"""Of so many sweeps a site without devices has one: something may be left of those that it had."""
 PRUNE_SECONDS: Final = 3600.0
 COMMANDS_KEPT: Final = timedelta(days=90)
 JOURNAL_KEPT: Final = timedelta(days=90)
@@ -51,10 +53,12 @@ class Sweep:
         Raises:
             StoreError: run it again.
         """
+        sweeps = 0
         while True:
-            if self._leads():
+            if self._leads() and (self._present() or sweeps % IDLE_SWEEPS == 0):
                 await self.end_overdue()
                 await self._prune_hourly()
+            sweeps += 1
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def end_overdue(self) -> int:
