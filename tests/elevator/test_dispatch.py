@@ -145,3 +145,18 @@ async def test_a_device_that_does_not_read_is_cut_off_and_keeps_nobody_waiting(s
         (made,) = await send(running, command("LIGHT", "lift-2"))
         assert (await hear(device))["id"] == made.id
         unread.transport.abort()
+
+
+async def test_what_waits_for_a_device_that_does_not_read_is_not_sent_late(store: Store) -> None:
+    async with gateway(store, view("lift-1")) as running:
+        device = await acknowledging(running)
+        device.transport.pause_reading()
+        session = running.gateway._connections.sessions["lift-1"]
+        while session.socket.writable:
+            await session.send(json.dumps({"type": "filler", "data": "x" * 30_000}))
+        for kind, seconds in (("late", -1), ("in time", 30)):
+            assert await session.send(json.dumps({"type": kind}), datetime.now(UTC) + timedelta(seconds=seconds))
+        device.transport.resume_reading()
+        while (heard := (await hear(device))["type"]) == "filler":
+            pass
+        assert heard == "in time"

@@ -3,19 +3,22 @@
 import asyncio
 import json
 import sqlite3
+import time
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from dialplane.services.elevator.gateway import session, takeovers
+from dialplane.api.websockets import Socket
+from dialplane.services.elevator.gateway import connects, session, silence, takeovers
 from dialplane.services.elevator.gateway.takeovers import Takeovers
 from dialplane.services.elevator.tables import sessions, telephones
-from dialplane.store import Store
+from dialplane.store import Store, StoreError
 from tests.elevator.gateways import (
     PROFILE,
     SITE,
@@ -145,6 +148,60 @@ async def test_a_change_of_the_view_closes_whom_it_no_longer_admits(store: Store
         assert await closed(devices[1]) == session.DeviceClose.TOKEN_CHANGED
         await beat(devices[2])
         assert running.reported["gateway"] == {"serves": 2, "listens": f"127.0.0.1:{await running.port}"}
+
+
+async def test_a_token_that_changes_between_admission_and_service_opens_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateway(store, view("lift-1")) as running:
+        accept = Socket.accept
+
+        async def slowly(self: Socket[Any]) -> None:
+            running.gateway.observe(view(number=2, others={"lift-1": "another-token-0123456789"}))
+            await accept(self)
+
+        monkeypatch.setattr(Socket, "accept", slowly)
+        device = await running.device("lift-1")
+        assert await closed(device) == session.DeviceClose.TOKEN_CHANGED
+        assert running.connected == set()
+
+
+async def test_a_gateway_that_did_not_run_for_a_while_takes_nobody_for_silent(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "LOOK", 0.05)
+    monkeypatch.setattr(silence, "STALL", 0.3)
+    async with gateway(store, view("lift-1", profile=replace(PROFILE, timeout_seconds=1))) as running:
+        device = await running.device("lift-1")
+        await beat(device)
+        time.sleep(1.2)  # the process is stopped, as on a machine that is moved
+        await asyncio.sleep(0.2)
+        await beat(device)
+        assert await closed(device) == session.DeviceClose.SILENT
+
+
+async def test_a_connection_whose_session_was_refused_gets_one_later(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "LOOK", 0.05)
+    monkeypatch.setattr(silence, "COMPARE_EVERY", 1)
+    monkeypatch.setattr(connects, "OPENED_WITHIN", 0.2)
+    open_all, calls = sessions.open_all, 0
+
+    def refuse_once(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise StoreError("no")
+        return open_all(*arguments, **options)
+
+    monkeypatch.setattr(sessions, "open_all", refuse_once)
+    async with gateway(store, view("lift-1")) as running:
+        device = await running.device("lift-1")
+        await beat(device)
+        await ready(running, "lift-1")
+        assert running.gateway._connections.epochs == {"lift-1": 1}
+        assert calls == 2
 
 
 async def test_silence_ends_a_connection_though_it_is_open(store: Store) -> None:

@@ -54,6 +54,12 @@ class Batches(Generic[T]):
         self._waiting: list[T] = []
         self._wake = asyncio.Event()
         self._failures = 0
+        self._writes = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits to be written, or is being written."""
+        return bool(self._waiting) or self._writes
 
     def add(self, thing: T) -> None:
         """Take one more. Never waits."""
@@ -88,6 +94,7 @@ class Batches(Generic[T]):
         batch = self._waiting[: self._rhythm.limit]
         BACKLOG.labels(self._what).set(len(self._waiting))
         del self._waiting[: len(batch)]
+        self._writes = True
         try:
             await self._write(batch)
             self._failures = 0
@@ -106,6 +113,8 @@ class Batches(Generic[T]):
         except Exception as error:  # noqa: BLE001 -- the others go on
             log_unexpected(f"{self._what} of devices not written", error)
             DROPPED.labels("unexpected").inc(len(batch))
+        finally:
+            self._writes = False
         return len(batch)
 
     async def _apart(self, batch: Sequence[T], error: StoreError) -> None:

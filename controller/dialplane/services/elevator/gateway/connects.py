@@ -24,6 +24,8 @@ from dialplane.store.hints import replica_channel
 
 LOOK_BACK: Final = timedelta(seconds=60)
 """How far clocks of replicas may differ."""
+OPENED_WITHIN: Final = 15.0
+"""Seconds after which a connection that has no epoch, though none waits for one, is opened once more."""
 ELSEWHERE: Final = "another gateway"
 _CLOSES: Final = Rhythm(gather=0.05, limit=1000, most=50_000)
 
@@ -133,12 +135,15 @@ class Connections:
     async def compare(self) -> None:
         """Open connections once more that the database has as closed: it was away, and this process counted as dead.
 
-        And close those that it has elsewhere, should a hint have been lost.
+        Likewise those that it never had: a backlog that ran over, or a refusal. And close those that it has elsewhere,
+        should a hint have been lost.
 
         Raises:
             StoreError: nobody knows.
         """
         context = self._context
+        for each in [] if self._opening.busy else self._without_epoch():
+            self._opening.add(each)
         before = {name: each.epoch for name, each in self.sessions.items() if each.epoch is not None}
         there = await context.store.call(sessions.open_at, context.site, context.replica)
         odd = {name: epoch for name, epoch in before.items() if there.get(name) != epoch}
@@ -168,6 +173,12 @@ class Connections:
                 self._closing.add(Heard(session.name, session.epoch, session.heard_at()))
         await self._closing.flush()
 
+    def _without_epoch(self) -> list[DeviceSession]:
+        late = asyncio.get_running_loop().time() - OPENED_WITHIN
+        return [
+            each for each in self.sessions.values() if each.epoch is None and not each.ending and each.opened < late
+        ]
+
     def _supersede(self, session: DeviceSession, by: str) -> None:
         SUPERSEDED.inc()
         session.close(DeviceClose.SUPERSEDED)
@@ -185,7 +196,7 @@ class Connections:
 
     async def _open(self, batch: Sequence[DeviceSession]) -> None:
         context = self._context
-        newest = {each.name: each for each in batch if not each.ending}
+        newest = {each.name: each for each in batch if not each.ending and each.epoch is None}
         connects = [Connect(name, each.address, each.heard_at(each.opened)) for name, each in newest.items()]
         opened = await context.store.call(
             sessions.open_all, context.site, context.replica, connects, now=datetime.now(UTC)

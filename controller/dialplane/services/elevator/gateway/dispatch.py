@@ -165,7 +165,7 @@ class Dispatcher:
         else:
             session.remember(command.id)
             text = messages.command(command.id, command.name, data, command.deadline)
-            if await session.send(text) and not acknowledges:
+            if await session.send(text, command.deadline) and not acknowledges:
                 session.sent.pop(command.id, None)
                 if command.physical:
                     self._end(command, "unknown", "it was sent, and the device acknowledges nothing")

@@ -136,6 +136,9 @@ class ElevatorGateway:
         if device is None:
             await socket.close(DeviceClose.GONE)
             return
+        if device.token_digest != socket.holder.token_digest:  # since it was admitted
+            await socket.close(DeviceClose.TOKEN_CHANGED)
+            return
         session = DeviceSession(socket, device.profile, self._run_apart)
         self._connections.add(session)
         try:

@@ -117,7 +117,7 @@ class DeviceSession:
         self._wrong = 0
         self._bad = 0
         self._code = 0
-        self._outbox: list[str] = []
+        self._outbox: list[tuple[str, datetime | None]] = []
         self._background = background
 
     @property
@@ -187,8 +187,12 @@ class DeviceSession:
             DROPPED.labels("too many lines").inc(number - taken)
         return taken
 
-    async def send(self, text: str) -> bool:
+    async def send(self, text: str, until: datetime | None = None) -> bool:
         """Send a message, or have it wait where the device does not read; never waits itself.
+
+        Args:
+            text: the message.
+            until: what still waits then is not sent any more.
 
         Returns:
             False where the connection is over, or too much waits: then it is cut off.
@@ -207,7 +211,7 @@ class DeviceSession:
             CLOSED.labels("unread").inc()
             self.socket.abort()
             return False
-        self._outbox.append(text)
+        self._outbox.append((text, until))
         if len(self._outbox) == 1:
             self._background(self._drain())
         return True
@@ -240,7 +244,9 @@ class DeviceSession:
         """Send what waits; a device that does not read in time is cut off by its socket."""
         try:
             while self._outbox and not self.ending:
-                await self.socket.send(self._outbox[0])
+                text, until = self._outbox[0]
+                if until is None or datetime.now(UTC) < until:
+                    await self.socket.send(text)
                 del self._outbox[0]
         except SocketClosed:
             self._outbox.clear()

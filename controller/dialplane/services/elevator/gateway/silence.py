@@ -19,6 +19,8 @@ HELLO_WITHIN: Final = 2.0
 FLUSH_EVERY: Final = 60
 COMPARE_EVERY: Final = 15
 """In looks."""
+STALL: Final = 1.0
+"""Seconds by which a look is late where this process did not run: nobody knows who was silent meanwhile."""
 
 
 class Silence:
@@ -27,14 +29,19 @@ class Silence:
     def __init__(self, connections: Connections, dispatcher: Dispatcher) -> None:
         self._connections = connections
         self._dispatcher = dispatcher
+        self._resumed = 0.0
+        """Since when this process has run without interruption."""
 
     async def run(self) -> None:
         """Look until cancelled."""
-        looks = 0
+        looks, time = 0, asyncio.get_running_loop().time
         while True:
+            begun = time()
             await asyncio.sleep(LOOK)
             looks += 1
-            self.look(asyncio.get_running_loop().time())
+            if time() - begun > LOOK + STALL:
+                self._resumed = time()
+            self.look(time())
             try:
                 if looks % FLUSH_EVERY == 0:
                     await self._connections.note_heard()
@@ -48,7 +55,7 @@ class Silence:
         settled = False
         connections = self._connections
         for session in list(connections.sessions.values()):
-            if now - session.heard >= session.profile.timeout_seconds:
+            if now - max(session.heard, self._resumed) >= session.profile.timeout_seconds:
                 session.close(DeviceClose.SILENT)
             elif session.name not in connections.epochs and (session.spoke or now - session.opened >= HELLO_WITHIN):
                 settled = connections.settle(session) or settled
