@@ -8,6 +8,7 @@ import pytest
 
 from dialplane.services.elevator.pictures import picture_queue
 from dialplane.services.elevator.pictures import pictures as module
+from dialplane.services.elevator.pictures.check import CheckedPicture, check
 from dialplane.services.elevator.pictures.pictures import PictureNotTaken, Pictures
 from dialplane.services.elevator.pictures.spool import Spool
 from dialplane.services.elevator.pictures.structure import PictureRefused
@@ -66,6 +67,25 @@ async def test_what_is_no_picture_is_noted_once_a_moment_and_not_kept(site: Pict
     assert entry.data == {"refused": "it is neither JPEG nor PNG"}
     assert site.kept() == ()
     assert site.waiting == []
+
+
+async def test_what_nobody_foresaw_costs_one_picture_and_not_the_process(
+    site: PicturesSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = iter([None, check])
+
+    def fail_once(data: bytes) -> CheckedPicture:
+        real = next(checks)
+        if real is None:
+            raise IndexError("of hostile bytes")
+        return real(data)
+
+    monkeypatch.setattr(module, "check", fail_once)
+    async with site.running() as pictures:
+        pictures.receive("town-hall-2", OVER_SOCKET)
+        await eventually(lambda: site.noted("town-hall-2"))
+        pictures.receive(LIFT, OVER_SOCKET)
+        await eventually(site.kept)
 
 
 async def test_of_one_device_one_picture_is_in_work_and_of_all_sixteen(site: PicturesSite) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from dialplane.logs import log_unexpected
 from dialplane.services.elevator.pictures import metrics, retention
 from dialplane.services.elevator.pictures.addresses import PictureAddresses
 from dialplane.services.elevator.pictures.check import check
@@ -156,6 +157,10 @@ class Pictures:
                 await self._take(device, payload, command, at)
             except (PictureRefused, PictureNotTaken) as refused:
                 self._refuse(device, str(refused))
+            except Exception as error:  # noqa: BLE001 -- one picture must not end the gateway of ten thousand devices
+                log_unexpected("a picture was not taken", error, device=device)
+                metrics.PICTURES.labels("dropped").inc()
+                self._refuse(device, "unexpected")
 
     async def _take(self, device: str, payload: str | bytes, command: str | None, at: datetime) -> NewSnapshot:
         assert self._queue is not None  # noqa: S101 -- whoever calls has looked
