@@ -13,6 +13,10 @@ from testbed.devices.peer import Devices
 
 MARGIN_SECONDS: Final = 5.0
 """After the last moment at which somebody could be thought offline."""
+_SETTLE_SECONDS: Final = 60.0
+_CALM_SECONDS: Final = 2.0
+_CALM_WRITES: Final = 4
+"""Transactions a second."""
 _BY_THE_CLOCK: Final = frozenset({"lastSeenAt"})
 """Status fields that change with time alone."""
 _WRITTEN: Final = (
@@ -47,6 +51,16 @@ class Books:
         ((written, wal),) = await self.ask(_WRITTEN)
         ((events,),) = await self.ask(_COUNTED)
         return Page(time.monotonic(), written, wal, events, len(self.site.back_end.told))
+
+    async def settled(self) -> Page:
+        """Wait until hardly anything is written any more, a minute at most: what came before is dealt with."""
+        end, page = time.monotonic() + _SETTLE_SECONDS, await self.now()
+        while time.monotonic() < end:
+            await asyncio.sleep(_CALM_SECONDS)
+            before, page = page, await self.now()
+            if page.written - before.written <= _CALM_SECONDS * _CALM_WRITES and page.callbacks == before.callbacks:
+                break
+        return page
 
     async def ask(self, query: str) -> list[Any]:
         """The rows of a query; many statements at once give those of none."""
@@ -83,7 +97,7 @@ class Restart:
 async def restart(books: Books, fleet: Devices, count: int, *, timeout_seconds: float) -> Restart:
     """Start the first gateway again, and wait for its devices and until none could be thought offline any more."""
     gateway = books.site.gateways[0]
-    before, statuses = await books.now(), await books.statuses()
+    before, statuses = await books.settled(), await books.statuses()
     began = time.monotonic()
     await gateway.stop()
     await gateway.start()

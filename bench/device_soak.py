@@ -157,9 +157,10 @@ class SoakWorld:
         await fleet.connect(UNREAD, within=plan.connect_seconds / 10)
         await until(fleet, lambda figures: figures["open"] == plan.devices + plan.unread)
         await fleet.forget()
-        began = time.monotonic()
         for _ in range(3):  # more than the kernel takes for a peer that does not read
             await self.site.command(names, SAFE, data=_DATA)
+        await self._until_none("queued")
+        began = time.monotonic()
         highest, gone = rss, False
         while not gone and time.monotonic() < began + GONE_SECONDS + plan.interval:
             await asyncio.sleep(0.2)
@@ -216,11 +217,14 @@ class SoakWorld:
 
     async def _ended(self) -> list[StateChange]:
         """Every change of a command's state, once all have ended or had the time for it."""
+        await self._until_none("queued", "sent")
+        return [StateChange(*row) for row in await self.books.ask(ENTRIES)]
+
+    async def _until_none(self, *states: str) -> None:
+        """Wait until no command is in these states, or all had the time for it."""
         end = time.monotonic() + self.plan.deadline_seconds + GRACE_SECONDS
-        live = "SELECT count(*) FROM device_commands WHERE state IN ('queued', 'sent')"
         while time.monotonic() < end:
-            ((count,),) = await self.books.ask(live)
-            if not count:
+            rows = await self.books.ask("SELECT DISTINCT state FROM device_commands")
+            if not {state for (state,) in rows} & set(states):
                 break
             await asyncio.sleep(0.2)
-        return [StateChange(*row) for row in await self.books.ask(ENTRIES)]

@@ -76,7 +76,7 @@ async def measure(directory: Path, plan: Plan, step: Callable[[str], None]) -> D
         step(f"N={plan.count:,}: devices connect, and send heartbeats")
         before = await books.now()
         ours = await load(gateway.pid, fleet, plan.count, within=plan.connect_seconds, seconds=plan.steady_seconds / 2)
-        connected = await books.now()
+        connected = await books.settled()
         await asyncio.sleep(plan.steady_seconds / 2)
         steady = await books.now()
         step(f"N={plan.count:,}: commands to devices at another process")
