@@ -27,7 +27,9 @@ LOOK_BACK: Final = timedelta(seconds=60)
 OPENED_WITHIN: Final = 15.0
 """Seconds after which a connection that has no epoch, though none waits for one, is opened once more."""
 ELSEWHERE: Final = "another gateway"
-_CLOSES: Final = Rhythm(gather=0.05, limit=1000, most=50_000)
+_OPENS: Final = Rhythm(pause_each=0.01)
+"""A storm of 200 a second is a transaction for 60 of them."""
+_CLOSES: Final = Rhythm(gather=0.05, pause_each=0.01, limit=1000, most=50_000)
 
 
 class Connections:
@@ -57,7 +59,7 @@ class Connections:
         self._opened = opened
         self._changed = changed
         self._takeovers = Takeovers()
-        self._opening = Batches("connects", self._open, Rhythm())
+        self._opening = Batches("connects", self._open, _OPENS)
         self._closing = Batches("disconnects", self._close, _CLOSES)
         self._introducing = Batches("introductions", self._introduce, Rhythm(gather=0.1, limit=1000))
 
