@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -15,10 +16,11 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from dialplane.api.websockets import Socket
-from dialplane.services.elevator.gateway import connects, session, silence, takeovers
+from dialplane.services.elevator.gateway import batches, connects, replica, session, silence, takeovers
 from dialplane.services.elevator.gateway.takeovers import Takeovers
 from dialplane.services.elevator.tables import sessions, telephones
-from dialplane.store import Store, StoreError
+from dialplane.store import Store, StoreError, StoreUnavailable
+from dialplane.tasks import Backoff
 from tests.elevator.gateways import (
     PROFILE,
     SITE,
@@ -281,6 +283,31 @@ async def test_an_alarm_of_a_device_is_raised_once_and_ended(store: Store) -> No
         await eventually(lambda: telephones.get(store, SITE)["lift-1"].alarm, holds=lambda found: found == "Ended")
         noted = await running.journals("lift-1", 2, "alarm")
         assert [data["state"] for _, data in noted] == ["Raised", "Ended"]
+
+
+async def test_a_stop_writes_alarms_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replica, "STOP_WITHIN", 0.3)
+    monkeypatch.setattr(batches, "BACKOFF", Backoff(60, 60))
+    free, away, raise_alarm = threading.Event(), threading.Event(), telephones.raise_alarm
+
+    def raise_later(*arguments: Any) -> bool:
+        if not away.is_set():
+            away.set()
+            raise StoreUnavailable("for a moment")
+        return raise_alarm(*arguments)
+
+    monkeypatch.setattr(telephones, "raise_alarm", raise_later)
+    monkeypatch.setattr(sessions, "close_all", lambda *_, **__: free.wait(20))
+    try:
+        async with gateway(store, view("lift-1")) as running:
+            device = await running.device("lift-1")
+            await say(device, "hello")
+            await ready(running, "lift-1")
+            await say(device, "alarm")
+            await eventually(away.is_set)
+        assert telephones.in_alarm(store, SITE) == {"lift-1"}
+    finally:
+        free.set()
 
 
 async def test_what_a_device_says_of_itself_is_kept_also_before_its_session_is_written(store: Store) -> None:

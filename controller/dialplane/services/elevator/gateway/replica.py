@@ -193,9 +193,10 @@ class ElevatorGateway:
 
     async def _flush(self) -> None:
         """Write what was heard until now: devices that are back in time were never away."""
+        await self._intake.flush()  # an alarm before all else: there may be no time for more
         await self._connections.close_all()
         await self._dispatcher.flush()
-        await self._intake.flush()
+        await self._intake.flush()  # one that was being written when this began
         await self._journals.flush()
 
     def _run_apart(self, work: Coroutine[Any, Any, None]) -> None:
