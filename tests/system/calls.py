@@ -167,7 +167,7 @@ async def from_outside(pbx: Pbx, number: str, *, carrier: str = "alpha", **field
 
 async def transfer(pbx: Pbx, who: str, number: str) -> None:
     """Let a phone transfer its call blindly once Asterisk has connected both sides: it answers them before that."""
-    connected = re.compile(r"^\S+\s+2\s", re.MULTILINE)
+    connected = re.compile(r"\b2 +basic ")
     await eventually(lambda: pbx.asterisk.console("bridge show all"), holds=connected.search)
     assert (await (await pbx.phone(who)).ask("transfer", number=number))["code"] == 202
 
