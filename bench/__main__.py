@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from bench import lease_soak, message_soak, plot, table
+from bench import device_soak, lease_soak, message_soak, plot, table
 from bench import run as whole
 from bench import soak as soaking
 from bench.results import Results
@@ -26,6 +26,7 @@ class SoakTopic(StrEnum):
     CHANGES = "changes"
     MESSAGES = "messages"
     LEASES = "leases"
+    DEVICES = "devices"
 
 
 T = TypeVar("T", bound=StrEnum)
@@ -80,6 +81,7 @@ def soak(
 
     Then receive and send many messages while the controller is killed and cut off; fail if one is lost, or there twice.
     Then lease and release many extensions while processes are killed; fail if one has two calls, or is never free.
+    Then send commands to 10,000 devices while a gateway is killed; fail if one arrives twice, or its end is unclear.
     """
     topics = _chosen(SoakTopic, only)
     if SoakTopic.CHANGES in topics:
@@ -89,6 +91,8 @@ def soak(
         _soak(partial(message_soak.soak, message_soak.full(messages), say=_say))
     if SoakTopic.LEASES in topics:
         _soak(partial(lease_soak.soak, lease_soak.full(leases), say=_say))
+    if SoakTopic.DEVICES in topics:
+        _soak(partial(device_soak.soak, device_soak.full(), say=_say))
 
 
 def _soak(running: Callable[..., Coroutine[None, None, None]]) -> None:

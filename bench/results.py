@@ -171,6 +171,52 @@ class Calls(Figures):
     peak_rss: int
 
 
+class DeviceCommands(Figures):
+    """Commands to devices at an even pace, many in each request."""
+
+    per_second: int
+    near: bool
+    """Whether the process that took the request has the device's connection; else another one has it."""
+    samples: list[float]
+    """From asking for each command to its arrival at the device."""
+    missing: int
+    """Commands that were taken and had not arrived at their deadline."""
+    transactions_per_second: float
+    """That wrote, of the whole site: what became of the commands too."""
+
+
+class DeviceLoad(Figures):
+    """Devices at one gateway; what is of one device, or of one thing that it does, is an average."""
+
+    n: int
+    interval: float
+    """Between two heartbeats of one device."""
+    connect_cpu: float
+    beat_cpu: float
+    """Of a heartbeat and its pong."""
+    rss: float
+    pong_p99: float
+    devices_cpu: float
+    """Of the simulated devices themselves, of one core."""
+    bare_connect_cpu: float
+    bare_beat_cpu: float
+    bare_rss: float
+    bare_pong_p99: float
+    connects_per_transaction: float
+    writes_per_second: float
+    """Transactions that write, of the whole site, while nothing happens but heartbeats."""
+    log_per_minute: float
+    """Bytes that PostgreSQL writes ahead meanwhile."""
+    tls_n: int
+    tls_rss: float
+    tls_connect_cpu: float
+    back_seconds: float
+    """From the end of a gateway that is started again until the last device is back."""
+    told: int
+    """Events and changed statuses for that."""
+    commands: list[DeviceCommands]
+
+
 class Machine(Figures):
     """Where it was measured, and with which versions."""
 
@@ -195,6 +241,7 @@ class Results(Figures):
     messages: list[Messages] = []
     leases: list[Leases] = []
     calls: list[Calls] = []
+    devices: list[DeviceLoad] = []
     apart: dict[str, Machine] = {}
     """Topics that were measured in a run of their own, and where."""
 

@@ -9,6 +9,8 @@ from bench.results import (
     Calls,
     ColdStart,
     Command,
+    DeviceCommands,
+    DeviceLoad,
     Leases,
     Messages,
     OneChange,
@@ -21,6 +23,7 @@ from bench.results import (
 from bench.site import KINDS_OF_EDITS
 
 HEADER = ("what", "N", "Dialplane", "yardstick", "its figure", "ratio", "goal")
+_KIB = 1024
 _MIB = 1024 * 1024
 _PERCENTILES = (50, 95, 99)
 
@@ -55,6 +58,7 @@ def rows(results: Results) -> list[Row]:
         *_all(_messages(each) for each in results.messages),
         *_all(_leases(each) for each in results.leases),
         *_all(_calls(each) for each in results.calls),
+        *_all(_devices(each) for each in results.devices),
     ]
 
 
@@ -159,6 +163,40 @@ def _calls(calls: Calls) -> Iterator[Row]:
     yield Row(f"{what}, CPU of one core", n, f"{100 * calls.cpu_seconds / calls.seconds:.0f} %")
 
 
+def _devices(load: DeviceLoad) -> Iterator[Row]:
+    n, name = load.n, "bare `websockets`"
+    every = f"every {load.interval:g} s"
+    for what, ours, its, goal in (
+        ("device, heartbeat and pong, CPU", load.beat_cpu, load.bare_beat_cpu, "≤ 90 µs"),
+        ("device, connect, CPU", load.connect_cpu, load.bare_connect_cpu, "≤ 1.5 ms"),
+        (f"device, heartbeats {every}, pong p99", load.pong_p99, load.bare_pong_p99, ""),
+    ):
+        yield Row(what, n, _short(ours), name, _short(its), _ratio(ours, its), goal)
+    memory = f"{load.rss / _KIB:.0f} KiB", name, f"{load.bare_rss / _KIB:.0f} KiB", _ratio(load.rss, load.bare_rss)
+    yield Row("device, memory", n, *memory, "≤ 25 KiB")
+    yield Row("device, memory with TLS", load.tls_n, f"{load.tls_rss / _KIB:.0f} KiB", goal="≤ 60 KiB")
+    yield Row("device, connect with TLS, CPU", load.tls_n, _short(load.tls_connect_cpu))
+    yield Row("devices connect, in one transaction", n, f"{load.connects_per_transaction:.0f}", goal="≥ 50")
+    yield Row(f"devices, heartbeats {every}, transactions/s", n, f"{load.writes_per_second:.2f}", goal="≤ 1")
+    yield Row(f"devices, heartbeats {every}, log of PostgreSQL/min", n, f"{load.log_per_minute / _MIB:.1f} MiB")
+    yield Row("devices, all back after a restart", n, _time(load.back_seconds), goal="≤ 30 s")
+    yield Row("devices, events and statuses for it", n, f"{load.told}", goal="0")
+    for commands in load.commands:
+        yield from _device_commands(n, commands)
+    yield Row("devices, CPU of the simulator, of one core", n, f"{100 * load.devices_cpu:.0f} %")
+
+
+def _device_commands(n: int, commands: DeviceCommands) -> Iterator[Row]:
+    pace, where = commands.per_second, "same process" if commands.near else "other process"
+    what = f"command to a device, {pace:,}/s, {where}"
+    goals = {(True, 200): "≤ 20 ms", (False, 200): "≤ 50 ms"}
+    yield Row(f"{what}, p50", n, _time(percentile(commands.samples, 50)))
+    yield Row(f"{what}, p99", n, _time(percentile(commands.samples, 99)), goal=goals.get((commands.near, pace), ""))
+    yield Row(f"{what}, not arrived", n, f"{commands.missing}", goal="0")
+    goal = "≤ 100" if pace == 1_000 else ""  # noqa: PLR2004 -- the pace that the goal speaks of
+    yield Row(f"{what}, transactions/s", n, f"{commands.transactions_per_second:.0f}", goal=goal)
+
+
 def _times(what: str, n: int, ours: float, yardstick: str, its: float, *, goal: str = "") -> Row:
     return Row(what, n, _time(ours), yardstick, _time(its), _ratio(ours, its), goal)
 
@@ -167,6 +205,10 @@ def _time(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1_000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1_000:.1f} ms"  # noqa: PLR2004
     return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds:.2f} s"  # noqa: PLR2004 -- three digits at most
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds * 1e6:.0f} µs" if seconds < 0.001 else _time(seconds)  # noqa: PLR2004 -- a millisecond
 
 
 def _memory(size: int) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import (
     calls,
     cold_start,
+    devices,
     lease_desk,
     machine,
     messages,
@@ -38,6 +39,7 @@ class Topic(StrEnum):
     MESSAGES = "messages"
     LEASES = "leases"
     CALLS = "calls"
+    DEVICES = "devices"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Scale:
     calls_per_second: int = calls.PER_SECOND
     call_seconds: float = calls.SECONDS
     call_databases: tuple[str, ...] = calls.DATABASES
+    device_plan: devices.Plan = devices.FULL
 
     @property
     def sizes(self) -> list[int]:
@@ -92,6 +95,7 @@ QUICK = Scale(
     lease_pools=(20, 50),
     call_seconds=0.5,
     call_databases=(calls.POSTGRESQL,),
+    device_plan=devices.QUICK,
 )
 """Proves that all of it works; its figures mean nothing."""
 
@@ -151,6 +155,10 @@ class Run:
                     databases=self.scale.call_databases,
                 )
                 self.results.calls.extend(await placed)
+        if Topic.DEVICES in self.topics:
+            self._step(f"{self.scale.device_plan.count:,} devices")
+            with _place() as place:
+                self.results.devices.append(await devices.measure(place, self.scale.device_plan, self._step))
         return self.results.model_copy(update={"seconds": time.monotonic() - self.started})
 
     def _at(self, size: int) -> frozenset[Topic]:

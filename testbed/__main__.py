@@ -65,6 +65,12 @@ def _prometheus() -> None:
     print(" ".join(locate_promtool()))
 
 
+def _objects() -> None:
+    from testbed.object_store import folder  # noqa: PLC0415 -- likewise
+
+    print(folder())
+
+
 PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "asterisk": ("find or fetch Asterisk 22", _asterisk),
     "sip": ("find or fetch SIPp and baresip", _sip),
@@ -73,6 +79,7 @@ PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "prometheus": ("find or fetch promtool", _prometheus),
     "names": ("find or fetch Unbound, a DNS server", _names),
     "postgres": ("find or fetch PostgreSQL", _postgres),
+    "objects": ("fetch OpenStack Swift, a server that speaks S3", _objects),
     "crd-server": ("find or build the server that enforces CEL rules in CRDs", _crd_server),
 }
 

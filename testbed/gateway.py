@@ -68,10 +68,11 @@ async def gateway(site: Path, asterisk: AsteriskInstance, work: Path) -> AsyncIt
             "ASTERISK_AMI_CALLS_USERNAME": calls.name,
             "ASTERISK_AMI_CALLS_PASSWORD": calls.secret,
         }
-        yield Gateway(modems, receiver, environment, _led_to(snapshot, receiver), imsis, port)
+        yield Gateway(modems, receiver, environment, notifier_secrets(snapshot, receiver), imsis, port)
 
 
-def _led_to(snapshot: Snapshot, receiver: PeerProcess) -> dict[str, dict[str, str]]:
+def notifier_secrets(snapshot: Snapshot, receiver: PeerProcess) -> dict[str, dict[str, str]]:
+    """Return Secrets by name, then key, that lead each Notifier of a site to a receiver."""
     secrets: dict[str, dict[str, str]] = {}
     for resource, spec in snapshot.of(NotifierSpec):
         url = f"json://{LOOPBACK}:{receiver.address[1]}/hook/{resource.key.name}"

@@ -4,8 +4,12 @@ On one port a webhook that takes JSON (``POST /hook/NAME``), a Bark server (``PO
 behind which ``api.telegram.org`` is: the Bot API over TLS, with a certificate of our own. Whoever is to reach it sets
 HTTPS_PROXY and REQUESTS_CA_BUNDLE, as behind any company's proxy. Each checks what it gets as the real one does.
 
-Places are named ``hook/NAME``, ``bark/KEY`` and ``telegram/CHAT``. ``behave`` sets what one does with the next
-requests. Events: ``received`` (place, title, text, delivery, answer), told before a held answer goes out.
+A program that hears of devices takes any JSON (``POST /callback/NAME``); a code of 300 to 399 leads to
+``callback/elsewhere``.
+
+Places are named ``hook/NAME``, ``bark/KEY``, ``telegram/CHAT``, ``callback/NAME``. ``behave`` sets what one does with
+the next requests. Events: ``received`` (place, title, text, delivery, answer), told before a held answer goes out; of a
+callback the body is the text, and ``headers`` has those that begin with ``X-``.
 """
 
 import argparse
@@ -99,6 +103,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         if self.path.startswith("/hook/"):
             self._hook(fields)
+        elif self.path.startswith("/callback/"):
+            headers = {name: value for name, value in self.headers.items() if name.startswith("X-")}
+            self._take(self.path[1:], "", body.decode(), {}, headers=headers)
         elif self.path == "/push":
             self._bark(fields)
         elif match := re.fullmatch(r"/bot([^/]+)/sendMessage", self.path):
@@ -148,10 +155,16 @@ class Handler(BaseHTTPRequestHandler):
         sent = {"message_id": 1, "chat": {"id": fields["chat_id"], "type": "private"}, "date": int(time.time())}
         self._take(f"telegram/{fields['chat_id']}", "", text, {"ok": True, "result": sent})
 
-    def _take(self, place: str, title: str, text: str, done: dict[str, Any]) -> None:
+    def _take(self, place: str, title: str, text: str, done: dict[str, Any], **more: Any) -> None:
         now = self.places.take(place)
         code = now.code if now.refuse else 0 if now.cut else 200
-        told = {"place": place, "title": title, "text": text, "delivery": self.headers.get("X-Dialplane-Delivery")}
+        told = {
+            "place": place,
+            "title": title,
+            "text": text,
+            "delivery": self.headers.get("X-Dialplane-Delivery"),
+            **more,
+        }
         with _TELLING:
             emit({"event": "received", **told, "answer": code, "at": time.time()})
         time.sleep(now.hang)
@@ -164,6 +177,8 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, code: int, fields: dict[str, Any]) -> None:
         body = json.dumps(fields).encode()
         self.send_response(code)
+        if 300 <= code < 400:  # noqa: PLR2004 -- HTTP's redirects
+            self.send_header("Location", "/callback/elsewhere")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

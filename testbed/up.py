@@ -12,7 +12,7 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from testbed import cache
 from testbed.asterisk import AsteriskInstance, locate
 from testbed.call_center import CallCenter, call_center
 from testbed.gateway import Gateway, gateway
+from testbed.lifts import Lifts, lifts
 from testbed.ports import LOOPBACK
 from testbed.process import die_with_parent
 
@@ -38,6 +39,7 @@ async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
         AsteriskInstance(work / "asterisk") as asterisk,
         gateway(site, asterisk, work) as modems,
         call_center(site, work, as_written=True, rules=CALLS) as calls,
+        lifts(site, work) as cabins,
     ):
         environment = {
             **os.environ,
@@ -59,6 +61,7 @@ async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
             *("--restart-command", shlex.join((sys.executable, "-c", order))),
             *(await _shown(modems, work / "secrets") if modems else ()),
             *(_called(calls, cli) if calls else ()),
+            *(_connected(cabins, cli, work / "secrets") if cabins else ()),
         )
         child = await asyncio.create_subprocess_exec(
             *command, *options, *arguments, env=environment, preexec_fn=die_with_parent
@@ -75,10 +78,7 @@ async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
 
 async def _shown(modems: Gateway, folder: Path) -> tuple[str, ...]:
     """Let a message come in, and say how more do; returns the options that lead Notifiers to the receiver."""
-    for name, values in modems.secrets.items():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for key, value in values.items():
-            (folder / name / key).write_text(value)
+    _write(folder, modems.secrets)
     imsi = next(iter(modems.imsis.values()))
     message: dict[str, Any] = {"imsi": imsi, "sender": "+15550123", "text": "Good morning from the network"}
     await modems.modems.ask("deliver", **message, delay=FIRST_MESSAGE_SECONDS)
@@ -94,6 +94,26 @@ def _called(calls: CallCenter, cli: Path) -> tuple[str, ...]:
     print(f"up:   {cli} call {calls.tenants[0]} --agent eve --callback 8003 --to +15550121", file=sys.stderr)
     print(f"up:   {cli} pool show {calls.tenants[0]}; {cli} get itenant", file=sys.stderr)
     return "--listen", calls.listen
+
+
+def _connected(cabins: Lifts, cli: Path, folder: Path) -> tuple[str, ...]:
+    """Say how to look at devices, and how somebody calls for help; returns the options that let them connect."""
+    _write(folder, cabins.secrets)
+    name = cabins.names[0]
+    alarm = json.dumps({"id": 1, "do": "say", "group": name, "message": {"type": "alarm"}})
+    print("up: there are no lifts here, stand-ins connect, and their telephones make a test call", file=sys.stderr)
+    print(f"up:   {cli} device list; {cli} device send REBOOT {name}; {cli} device watch", file=sys.stderr)
+    print("up: somebody in a cabin calls for help by", file=sys.stderr)
+    print(f"up:   bash -c 'cat >/dev/tcp/{LOOPBACK}/{cabins.control}' <<< '{alarm}'", file=sys.stderr)
+    return "--listen-devices", cabins.listen, "--secrets-dir", str(folder)
+
+
+def _write(folder: Path, secrets: Mapping[str, Mapping[str, str]]) -> None:
+    """Write Secrets as `--secrets-dir` takes them."""
+    for name, values in secrets.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for key, value in values.items():
+            (folder / name / key).write_text(value)
 
 
 async def _keep(asterisk: AsteriskInstance) -> None:

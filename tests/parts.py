@@ -8,14 +8,17 @@ from types import ModuleType
 import pytest
 
 PARTS = (
+    "bench.device",
     "bench.lease_soak",
     "bench.message_",
     "bench.soak",
     "testbed.asterisk",
     "testbed.baresip",
     "testbed.debian",
+    "testbed.device_site",
     "testbed.helm",
     "testbed.kube",
+    "testbed.object_store",
     "testbed.postgres",
     "testbed.prometheus",
     "testbed.sip",

@@ -330,3 +330,18 @@ def test_an_event_is_waited_for_so_long_at_most(
         assert loop.time() - started == pytest.approx(ends_after)
 
     run(main())
+
+
+def test_a_cancellation_is_not_hidden_by_the_error_that_it_brings() -> None:
+    async def fail(_: int) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise AwayError("cut off")
+
+    async def main() -> None:
+        task = asyncio.create_task(run_for_each(fail, [1, 2], at_most=2))
+        await ended(task, 1)
+        assert task.cancelled()
+
+    run(main())

@@ -159,9 +159,13 @@ async def run_for_each(work: Callable[[T], Awaitable[None]], items: Iterable[T],
         for item in left:
             await work(item)
 
+    # In a TaskGroup of Python 3.11 an error hides the cancellation that comes with it: the caller would go on.
+    tasks = [asyncio.create_task(take()) for _ in range(at_most)]
     try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(at_most):
-                group.create_task(take())
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -38,6 +38,7 @@ def case(alert: str, metric: str, sick: str, healthy: str, labels: str = "", sho
     return Case(alert, {series: sick} if sick else {}, {series: healthy}, kept, **more)
 
 
+OFF, ON = (f'dialplane_devices{{{SITE},state="{state}"}}' for state in ("offline", "online"))
 REJECTED = 'kind="Extension",type="Ready",reason="RejectedByAsterisk"'
 UNMAILED = 'kind="Extension",type="MailDeliverable",reason="MailFailed"'
 UNRECORDED = 'kind="Asterisk",type="Ready",reason="RecordingFailed"'
@@ -75,6 +76,11 @@ CASES = [
         "PoolExhausted", "infinity_leases_denied_total", "0+1x60", "4x60", 'tenant="acme",reason="Exhausted"', "tenant"
     ),
     case("CallbacksMissing", "infinity_calls_total", "0+1x60", "4x60", 'tenant="acme",outcome="TimedOut"', "tenant"),
+    case("LiftEmergencyUnanswered", "elevator_alarms", "1x60", "1x2 0x57", 'state="Raised"'),
+    case("LiftTestCallOverdue", "elevator_test_calls_overdue", "1x60", "0x60"),
+    Case("DevicesOffline", {OFF: "20x60", ON: "80x60"}, {OFF: "5x20 20x3 5x36", ON: "95x20 80x3 95x36"}, {}),
+    case("DeviceCallbacksFail", "device_callbacks_pending", "3x60", "0 3 " * 30),
+    case("PicturesWait", "device_pictures_waiting", "3x60", "0x20 5x8 0x31"),
     case("MessageStoreAway", "conditions", "1x60", "0x60", 'kind="Notifier",type="Ready",status="Unknown"'),
 ]
 WELL = [  # what must keep each of them silent, beside a healthy site

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from dialplane.api import server
 from dialplane.api.application import application
 from dialplane.api.dependencies import Api
 from dialplane.api.tokens import Tokens
-from dialplane.services.contract import SiteView
+from dialplane.services.contract import Service, SiteView
 from dialplane.services.infinity.api.limits import STREAMS
 from dialplane.services.infinity.service import InfinityService
 from dialplane.services.infinity.tables import pools
@@ -190,8 +190,10 @@ def text(body: Any) -> bytes:
 
 
 @asynccontextmanager
-async def site(store: Store, folder: Path, *tenants: Manifest, **api: Any) -> AsyncIterator[World]:
-    """A site that serves."""
+async def site(
+    store: Store, folder: Path, *tenants: Manifest, also: Mapping[str, Service] | None = None, **api: Any
+) -> AsyncIterator[World]:
+    """A site that serves; `also` are further services of it."""
     tokens = folder / "tokens"
     tokens.mkdir()
     for name, lines in SCOPES.items():
@@ -205,12 +207,14 @@ async def site(store: Store, folder: Path, *tenants: Manifest, **api: Any) -> As
             manifests.append(of_campaign(name, of, **whom))
     port = InfinityService(store, SITE, tell=lambda *_: None)
     port.observe(_view(manifests))
-    services = {"sms": Texts(store, SITE, {"gsm1": "all"}), "infinity": port}
+    services = {"sms": Texts(store, SITE, {"gsm1": "all"}), "infinity": port, **(also or {})}
     made = Api(store, SITE, Tokens(tokens, scopes()), mounts(), services, **api)
     app = application(made)
     sock = server.listen("127.0.0.1:0")
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    tasks = [asyncio.create_task(port.run(lambda: None)), asyncio.create_task(server.serve(app, sock))]
+    running = (port, *(also or {}).values())
+    tasks = [asyncio.create_task(each.run(lambda: None)) for each in running]
+    tasks.append(asyncio.create_task(server.serve(app, sock)))
     try:
         async with asyncio.timeout(30):
             while not (served := await store.call(pools.standings, SITE)) or not all(s.total for s in served.values()):

@@ -27,6 +27,8 @@ JSON = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
     max_leaves=6,
 )
+SERVED_ELSEWHERE = re.compile("/infinity/|/devices|/api/send")
+"""Paths of services that do not run here."""
 GOOD = {"dongle": "gsm1", "dongleGroup": "all", "to": "+15550100", "text": "x", "validityMinutes": 5}
 
 
@@ -49,7 +51,7 @@ def app(store: Store, tmp_path: Any) -> Any:
 @given(data=st.data())
 async def test_any_request_is_answered_and_none_is_a_fault_of_ours(app: Any, data: st.DataObject) -> None:
     described = schema(app)["paths"]
-    path = data.draw(st.sampled_from([path for path in sorted(described) if "/infinity/" not in path]))
+    path = data.draw(st.sampled_from([path for path in sorted(described) if not SERVED_ELSEWHERE.search(path)]))
     method = data.draw(st.sampled_from(sorted(described[path])))
     asked = [p for p in described[path][method].get("parameters", ()) if p["in"] == "query"]
     params = {p["name"]: data.draw(TEXT) for p in asked if data.draw(st.booleans())}

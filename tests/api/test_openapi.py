@@ -9,12 +9,14 @@ import pytest
 
 from dialplane.api.application import schema
 from dialplane.api.rate_limit import Rate
+from dialplane.services.elevator.api import commands, snapshots
 from dialplane.services.infinity.api import events
 from dialplane.store import Store
 from testbed.infinity.account import Account
 from testbed.infinity.peer import InfinityPeer
 from testbed.manifests import Manifest
 from tests.api.infinity_site import SECRETS, of_tenant, site, word
+from tests.elevator.api.devices_site import connected, elevator_service
 
 EXAMPLES = 5
 """Of each operation, beside those that the document's bounds and examples give."""
@@ -38,10 +40,14 @@ def roomy(url: str) -> list[Manifest]:
 @pytest.mark.timeout(600)  # 25 s of work; a machine may be busy
 async def test_schemathesis_finds_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "STREAM_SECONDS", 0.1)
+    monkeypatch.setattr(commands, "SENT_WITHIN", 0.1)
+    monkeypatch.setattr(snapshots, "PICTURE_SECONDS", 0.1)
+    connected(store, "town-hall-2")
+    also = {"elevator": elevator_service(store, tmp_path)}
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     async with (
         await InfinityPeer.start(tmp_path, Account(token="access-token")) as peer,
-        site(store, tmp_path, *roomy(peer.url), rate=NEVER, failure_rate=NEVER) as world,
+        site(store, tmp_path, *roomy(peer.url), also=also, rate=NEVER, failure_rate=NEVER) as world,
     ):
         asking = await asyncio.create_subprocess_exec(
             *(

@@ -450,7 +450,7 @@ async def test_an_endpoint_of_several_tasks_ends_quietly_with_its_socket() -> No
     assert logged == []
 
 
-async def test_a_stop_closes_with_1001_within_a_second(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_stop_closes_with_1012_within_a_second(caplog: pytest.LogCaptureFixture) -> None:
     async def push(served: Socket[Device]) -> None:
         while True:
             await served.send(b"x" * 4096)
@@ -491,7 +491,7 @@ async def test_a_stop_closes_with_1001_within_a_second(caplog: pytest.LogCapture
         await running.task
     assert loop.time() - begun < 1.5  # a second, and what a busy machine adds
     await peer.wait_closed()
-    assert peer.close_code == 1001
+    assert peer.close_code == 1012
     assert app.open == 0
     assert is_gone(left[0])
     assert caplog.records == []

@@ -112,6 +112,17 @@ def test_leases_are_timed_on_both_databases_beside_their_yardsticks(results: Res
         assert min(leases.per_second, leases.naive_per_second, leases.updates_per_second) > 0
 
 
+def test_devices_are_measured_beside_a_bare_server(results: Results) -> None:
+    (load,) = results.devices
+    assert (load.n, load.tls_n) == (500, 50)
+    assert min(load.connect_cpu, load.beat_cpu, load.bare_beat_cpu, load.bare_connect_cpu, load.devices_cpu) > 0
+    assert min(load.rss, load.bare_rss) > 0
+    assert load.back_seconds > 0
+    assert [(commands.per_second, commands.near) for commands in load.commands] == [(100, False), (100, True)]
+    assert all(len(commands.samples) + commands.missing == 100 for commands in load.commands)
+    assert all(min(commands.samples) > 0 for commands in load.commands)
+
+
 def test_every_row_with_a_yardstick_has_a_ratio(results: Results) -> None:
     idle = [row.what for row in rows(results) if row.yardstick and not row.ratio]
     assert all(what.startswith("steady state") for what in idle), idle  # an idle process may have taken nothing

@@ -1,17 +1,13 @@
 """The charts, through Helm itself: they lint, they install, and the Role is exactly what the operator asks for."""
 
 import copy
-import importlib
 import inspect
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
-import testbed.helm
 from dialplane.cli.commands.operator import operator
 from dialplane.kube.access import WANTED, needed
 from dialplane.kube.operator import addresses
@@ -19,23 +15,11 @@ from dialplane.resources.kinds import KINDS
 from dialplane.resources.manifest import GROUP
 from testbed.kube.server import ApiServer
 from tests.eventually import eventually
+from tests.kube.charts import CHARTS, apps, declared, helm, install
 from tests.kube.conftest import OPERATOR, Running, Site, operating
 
-sys.path.append(str(testbed.helm.folder()))
-helm = importlib.import_module("helm_sdkpy")
-
-CHARTS = Path(__file__).parents[2] / "charts"
 CRDS = CHARTS.parent / "crds"
 IMAGE = {"repository": "asterisk", "tag": "22"}
-
-
-async def install(site: Site, chart: str, **values: Any) -> None:
-    config = helm.Configuration(namespace=site.namespace, kubeconfig=str(site.server.kubeconfig()))
-    await helm.Install(config).run("office", str(CHARTS / chart), values=values, wait=False)
-
-
-def apps(site: Site, kind: str, name: str) -> dict[str, Any]:
-    return site.ok(site.server.request("GET", f"/apis/apps/v1/namespaces/{site.namespace}/{kind}/{name}"))
 
 
 @pytest.mark.parametrize("chart", ["dialplane", "dialplane-crds"])
@@ -147,12 +131,6 @@ async def test_the_controller_is_started_with_options_that_exist(site: Site) -> 
     offered = {name for p in inspect.signature(operator).parameters.values() for name in declared(p)}
     assert command == "operator"
     assert {option.partition("=")[0] for option in options} <= offered
-
-
-def declared(parameter: inspect.Parameter) -> list[str]:
-    """The names of a typer option; the first stands where a default would."""
-    (option,) = [m for m in getattr(parameter.annotation, "__metadata__", ()) if hasattr(m, "param_decls")]
-    return [option.default, *option.param_decls]
 
 
 async def test_ami_is_open_to_the_controller_alone(site: Site) -> None:

@@ -38,7 +38,8 @@ def test_a_notifier_may_list_every_event() -> None:
 def test_an_event_that_no_kind_has_is_refused_with_those_that_there_are() -> None:
     (problem,) = KINDS["Notifier"].parse_spec({**URL, "events": ["dongle.ofline"]})[1]
     assert str(problem) == (
-        "spec.events[0]: must be one of asterisk.down, asterisk.up, dongle.offline, dongle.online, sms.failed, "
+        "spec.events[0]: must be one of asterisk.down, asterisk.up, device.offline, device.online, dongle.offline, "
+        "dongle.online, elevator.alarm, elevator.testcall.overdue, sms.failed, "
         'sms.received, trunk.registered, trunk.unregistered, not "dongle.ofline"; did you mean dongle.offline?'
     )
 

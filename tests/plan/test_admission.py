@@ -60,6 +60,13 @@ SPECS: Mapping[str, list[dict[str, Any]]] = {
         TENANT | {"tenantId": "3", "extensionPool": {"numbers": ["8050"]}},
     ],
     "Campaign": [CAMPAIGN | {"tenant": name} for name in ("a", "b")],
+    "ElevatorDevice": [
+        {"location": "Town hall"},
+        {"location": "102", "emergencyExtension": "101", "testCall": {"number": "103"}},
+        {"location": "Town hall", "emergencyExtension": "101", "tokenSecretRef": {"name": "infinity", "key": "token"}},
+        {"location": "Town hall", "emergencyExtension": "102", "operators": ["101"], "enabled": False},
+        {"location": "Town hall", "emergencyExtension": "102", "tokenSecretRef": {"name": "infinity", "key": "none"}},
+    ],
 }  # fmt: skip
 NAMES: Mapping[str, list[str]] = {
     "Asterisk": ["pbx", "second"],
@@ -70,6 +77,7 @@ NAMES: Mapping[str, list[str]] = {
     "SmsMessage": ["m"],
     "InfinityTenant": ["a", "b", "c"],
     "Campaign": ["spring"],
+    "ElevatorDevice": ["lift-1", "lift-2"],
 }
 VALUES = {
     "tls": {"tls.crt": "-----BEGIN CERTIFICATE-----\nx\n", "tls.key": "-----BEGIN PRIVATE KEY-----\nx\n"},

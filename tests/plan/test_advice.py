@@ -29,6 +29,19 @@ def test_a_tenant_with_a_callback_needs_no_advice() -> None:
     assert list(advice(snapshot([manifest("InfinityTenant", "acme", TENANT | CALLBACK)], {}))) == []
 
 
+@pytest.mark.parametrize(
+    ("spec", "fields"),
+    [
+        ({}, []),
+        ({"emergencyExtension": "801"}, ["spec.testCall"]),
+        ({"emergencyExtension": "801", "testCall": {"number": "770"}}, []),
+    ],
+)
+def test_a_telephone_that_is_never_tried_is_said(spec: dict[str, Any], fields: list[str]) -> None:
+    lift = manifest("ElevatorDevice", "lift-1", {"location": "Town hall"} | spec)
+    assert [field for _, field, _ in advice(snapshot([lift], {}))] == fields
+
+
 def _trunk(name: str, *routes: dict[str, Any]) -> dict[str, Any]:
     outbound = [{"permission": "national"} | route for route in routes]
     return manifest("SipTrunk", name, {"host": "192.0.2.1", "outbound": outbound})

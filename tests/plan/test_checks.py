@@ -495,6 +495,56 @@ def test_pools_clash_exactly_where_they_share_a_number(given_pools: list[list[st
     assert sorted(key.name for key in plan.versions) == ["pbx", *served]
 
 
+def lift(name: str, telephone: str | None = "101", created: int = 2, **spec: Any) -> Manifest:
+    own = {"location": f"Town hall, {name}"} | ({"emergencyExtension": telephone} if telephone else {})
+    return manifest("ElevatorDevice", name, own | spec, **at(created))
+
+
+TELEPHONE, TEST_NUMBER, TOKEN_REF = "spec.emergencyExtension", "spec.testCall.number", "spec.tokenSecretRef"
+DEVICES = {"devices": {"a": "x" * 16, "short": "x" * 15}}
+CALLS_BACK = {"callback": {"statusUrl": "https://backend.example.com"}}
+
+
+def _token(key: str) -> dict[str, Any]:
+    return {"tokenSecretRef": {"name": "devices", "key": key}}
+
+
+def _signed(key: str) -> dict[str, Any]:
+    return {"callback": CALLS_BACK["callback"] | {"secretRef": {"name": "devices", "key": key}}}
+
+
+def _tested(number: str) -> dict[str, Any]:
+    return {"testCall": {"number": number}}
+
+
+@table(
+    Case("a lift with all there is", [*PAIR, lift("a", operators=["102"], **_tested("770"), **_token("a"), **_signed("a"))], served=[*BOTH, "a"], secrets=DEVICES),
+    Case("a lift without a telephone", [pbx(), lift("a", None)], served=["a"]),
+    Case("two lifts without one", [pbx(), lift("a", None), lift("b", None)], served=["a", "b"]),
+    Case("a telephone that is not there", [*PAIR, lift("a", "109")], [partly("a", GONE, TELEPHONE)], [*BOTH, "a"]),
+    Case("a telephone without its Secret", [pbx(), phone("109"), lift("a", "109")], [out("e109", MISSING, CREDENTIALS), partly("a", GONE, TELEPHONE)], ["a"]),
+    Case("the eldest keeps the telephone", [*PAIR, lift("a", created=3), lift("b", created=2)], [out("a", CONFLICT, TELEPHONE)], [*BOTH, "b"]),
+    Case("one that is disabled holds none", [*PAIR, lift("a", enabled=False), lift("b", created=3)], served=[*BOTH, "b"]),
+    Case("one without its token holds none", [*PAIR, lift("a", **_token("none")), lift("b", created=3)], [out("a", MISSING, TOKEN_REF)], [*BOTH, "b"], DEVICES),
+    Case("a token that can be guessed", [pbx(), lift("a", None, **_token("short"))], [out("a", UNFIT, TOKEN_REF)], secrets=DEVICES),
+    Case("signed callbacks", [pbx(), lift("a", None, **_signed("a")), lift("b", None, **CALLS_BACK)], served=["a", "b"], secrets=DEVICES),
+    Case("callbacks that prove little", [pbx(), lift("a", None, **_signed("short"))], [out("a", UNFIT, "spec.callback.secretRef")], secrets=DEVICES),
+    Case("lifts may share a test number", [*PAIR, lift("a", **_tested("770")), lift("b", "102", **_tested("770"))], served=[*BOTH, "a", "b"]),
+    Case("a test number that somebody has", [*PAIR, lift("a", **_tested("102"))], [partly("a", CONFLICT, TEST_NUMBER)], [*BOTH, "a"]),
+    Case("an emergency number is no test number", [pbx(emergency=EMERGENCY), phone("101"), trunk("a"), trunk("b"), lift("l", **_tested("112"))], [partly("l", Reason.INVALID, TEST_NUMBER)], ["e101", "a", "b", "l"]),
+    Case("an operator that is not there", [*PAIR, lift("a", operators=["102", "109"])], [partly("a", GONE, "spec.operators[1]")], [*BOTH, "a"]),
+)  # fmt: skip
+def test_lifts(case: Case) -> None:
+    check(case)
+
+
+def test_of_two_lifts_with_one_telephone_the_other_is_named() -> None:
+    (problem,) = _plan(Case("", [*PAIR, lift("a"), lift("b", created=3)])).problems[Key("ElevatorDevice", "b")]
+    assert str(problem) == (
+        "spec.emergencyExtension: '101' is the telephone of ElevatorDevice/a; name the Extension of this cabin"
+    )
+
+
 OPEN, CLOSED = "spec.whenOpen.schedule", "spec.whenClosed.schedule"
 LOOP = Reason.INVALID
 

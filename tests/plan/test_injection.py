@@ -35,7 +35,15 @@ MARK = "qX7"
 
 PLANNER = Planner(load())
 OFFICE, OFFICE_SECRETS = office()
-MANIFESTS, SECRETS = [*OFFICE, *MODEMS], OFFICE_SECRETS | MODEM_SECRETS
+LIFT = {
+    "location": "Town hall, lift 2",
+    "emergencyExtension": "103",
+    "operators": ["101"],
+    "testCall": {"number": "770"},
+    "tokenSecretRef": {"name": "lifts", "key": "lift-2"},
+}
+MANIFESTS = [*OFFICE, *MODEMS, manifest("ElevatorDevice", "lift-2", LIFT)]
+SECRETS = OFFICE_SECRETS | MODEM_SECRETS | {"lifts": {"lift-2": "a token of some length"}}
 USUAL = PLANNER.plan(snapshot(MANIFESTS, SECRETS)).files
 
 

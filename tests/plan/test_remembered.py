@@ -89,6 +89,13 @@ SPECS: Mapping[str, list[dict[str, Any]]] = {
         CAMPAIGN | {"doNotCall": {"configMapRef": {"name": "never", "key": "list"}}},
         CAMPAIGN,
     ],
+    "ElevatorDevice": [
+        {"location": "Town hall", "emergencyExtension": "101"},
+        {"location": "Station", "emergencyExtension": "101", "operators": ["102", "103"]},
+        {"location": "Station", "emergencyExtension": "103", "testCall": {"number": "102"}, "enabled": False},
+        {"location": "Station", "emergencyExtension": "103", "tokenSecretRef": {"name": "other", "key": "pin"}},
+        {"location": "Station", "testCall": {"number": "770"}},
+    ],
     "Schedule": [
         {"whenOpen": {"extension": "101"}, "whenClosed": {"number": "030123456"}},
         {"whenOpen": {"schedule": "night"}, "whenClosed": {"hangup": True}},
@@ -104,6 +111,7 @@ NAMES: Mapping[str, list[str]] = {
     "Notifier": ["boss"],
     "SmsMessage": ["hello", "m1", "m2"],
     "Campaign": ["spring", "autumn"],
+    "ElevatorDevice": ["lift-1", "lift-2"],
 }
 VALUES = {
     "username": ["101", "102", "103", "account", LONG, "a@b"],

@@ -31,6 +31,7 @@ MINIMAL: dict[str, Spec] = {
         "agents": [{"id": "ada", "callbackNumber": "+15550101"}],
         "destinations": {"inline": [{"number": "+15550111"}]},
     },
+    "ElevatorDevice": {"location": "Town hall, lift 2"},
 }
 """The least that each kind needs."""
 
@@ -99,6 +100,44 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "spec.destinations",
             admitted={"destinations": {"upload": True}},
             refused={"destinations": {"upload": True, "configMapRef": {"name": "leads", "key": "list.csv"}}},
+        ),
+    ),
+    "heartbeat-timeout": (
+        example(
+            "ElevatorDevice",
+            "spec.heartbeat.timeoutSeconds",
+            admitted={"heartbeat": {"intervalSeconds": 10, "timeoutSeconds": 11}},
+            refused={"heartbeat": {"intervalSeconds": 10, "timeoutSeconds": 10}},
+        ),
+    ),
+    "device-callback-any": (
+        example(
+            "ElevatorDevice",
+            "spec.callback",
+            admitted={"callback": {"snapshotUrl": "https://backend.example.com/pictures"}},
+            refused={"callback": {"secretRef": _CALLBACK}},
+        ),
+    ),
+    "device-location": (
+        example(
+            "ElevatorDevice",
+            "spec.location",
+            admitted={"location": "ö" * 39 + "x"},
+            refused={"location": "ö" * 40},
+        ),
+    ),
+    "device-telephone": (
+        example(
+            "ElevatorDevice",
+            "spec.emergencyExtension",
+            admitted={"testCall": {"number": "770"}, "operators": ["101"], "emergencyExtension": "801"},
+            refused={"testCall": {"number": "770"}, "operators": ["101"]},
+        ),
+        example(
+            "ElevatorDevice",
+            "spec.emergencyExtension",
+            admitted={"operators": []},
+            refused={"operators": ["101"]},
         ),
     ),
     "dongle-which": (Example("Dongle", {"imsi": "262011234567890"}, {"group": "out"}, "spec"),),

@@ -245,3 +245,15 @@ def test_a_status_tells_what_was_under_way(status: Any, begun: str) -> None:
     metadata = {"name": "hello"}
     manifest = {"apiVersion": API_VERSION, "kind": "SmsMessage", "metadata": metadata, "spec": spec, "status": status}
     assert parse(manifest).begun == begun
+
+
+def test_a_device_that_a_controller_spoke_of_is_under_way() -> None:
+    manifest = {
+        "apiVersion": API_VERSION,
+        "kind": "ElevatorDevice",
+        "metadata": {"name": "hall"},
+        "spec": {"location": "Hall"},
+    }
+    spoken = [{"type": "Ready", "status": "True", "reason": "Served", "lastTransitionTime": "2026-04-03T08:30:00Z"}]
+    assert parse(manifest).begun == ""
+    assert parse({**manifest, "status": {"conditions": spoken}}).begun == "Reported"

@@ -101,8 +101,8 @@ def copy(tmp_path: Path) -> Copy:
         shutil.copy(GIVEN / f"{name}.py", service / f"{module}.py")
     _line(
         package / "services" / "registry.py",
-        r"import infinity,",
-        "import infinity, lamps,",
+        r"import elevator, infinity,",
+        "import elevator, infinity, lamps,",
         r"    recordings\.SERVICE,",
         "lamps.SERVICE,",
     )

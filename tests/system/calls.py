@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from dialplane.plan.dialplan.cabins import ALARMS, SPOOL
 from testbed.manifests import Manifest, manifest
 from tests.eventually import eventually
 from tests.system.pbx import Pbx, extension
@@ -20,6 +21,8 @@ NAMES = {
 """Names of extensions, as address books hold them and as attackers write them."""
 SHARED = "127.0.0.6"
 """Where a carrier is at which the site has two accounts."""
+LOCATION = 'Rathaus „Süd“, lift 2; "A"'
+"""Where a lift is whose telephone is 801; 101 is its operator."""
 BOX = {"pinSecretRef": {"name": "pin", "key": "pin"}}
 
 
@@ -54,6 +57,15 @@ def site(pbx: Pbx) -> list[Manifest]:
         extension("111", forward={"unconditional": "110"}),
         extension("113", ALL, callerId="+49305550113", hideCallerId=True),
         extension("114", ALL, callerId="+49305550114", hideCallerId=True, forward={"unconditional": "0301234567"}),
+        extension("801", ("internal", "national"), displayName="Cabin", voicemail=BOX, forward={"noAnswer": "101"}),
+        manifest(
+            "ElevatorDevice",
+            "lift-2",
+            location=LOCATION,
+            emergencyExtension="801",
+            operators=["101"],
+            testCall={"number": "880"},
+        ),
         manifest(
             "Schedule",
             "open",
@@ -88,6 +100,7 @@ def site(pbx: Pbx) -> list[Manifest]:
                 {"did": "+49301007", "to": {"extension": "105"}},
                 {"did": "+49301008", "to": {"hangup": True}},
                 {"did": "+49301009", "to": {"ringGroup": {"members": ["109"]}}},
+                {"did": "+49301010", "to": {"extension": "801"}},
             ],
             outbound=[
                 {"pattern": "_0X.", "strip": 1, "prepend": "+49", "permission": "national", "priority": 10},
@@ -154,6 +167,23 @@ async def from_outside(pbx: Pbx, number: str, *, carrier: str = "alpha", **field
 
 async def transfer(pbx: Pbx, who: str, number: str) -> None:
     """Let a phone transfer its call blindly once Asterisk has connected both sides: it answers them before that."""
-    connected = re.compile(r"^\S+\s+2\s", re.MULTILINE)
+    connected = re.compile(r"\b2 +basic ")
     await eventually(lambda: pbx.asterisk.console("bridge show all"), holds=connected.search)
     assert (await (await pbx.phone(who)).ask("transfer", number=number))["code"] == 202
+
+
+async def spooled(pbx: Pbx) -> dict[str, list[str]]:
+    """What calls of cabins have left in Asterisk's database: each event's line without its time, and the alarms."""
+    found: dict[str, list[str]] = {}
+    for family in (SPOOL, ALARMS):
+        rows = (line.split(": ", 1) for line in (await pbx.asterisk.console(f"database show {family}")).splitlines())
+        for key, value in (row for row in rows if len(row) > 1 and row[0].startswith("/")):
+            what = key.strip().rpartition("/")[2] if family == ALARMS else value.strip().partition("|")[2]
+            found.setdefault(family, []).append(what)
+    return found
+
+
+async def forget_spooled(pbx: Pbx) -> None:
+    """Leave the cabins out of alarm, with nothing spooled."""
+    for family in (SPOOL, ALARMS):
+        await pbx.asterisk.console(f"database deltree {family}")

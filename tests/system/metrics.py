@@ -18,8 +18,10 @@ async def scraped(world: World) -> str:
 
 
 def of_door(name: str, kind: str) -> bool:
-    """Whether the page promises it at this door."""
+    """Whether the page promises it at this door, of a site without devices."""
     row = next(line for line in OPERATIONS.splitlines() if line.startswith((f"| `{name}`", f"| `{name}{{")))
+    if "| gateway: " in row:
+        return False
     return "operator: " not in row if kind == "standalone" else "`dialplane run`: " not in row
 
 

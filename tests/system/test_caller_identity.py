@@ -210,4 +210,5 @@ async def test_a_forward_shows_its_own_number_for_a_caller_who_hides(pbx: Pbx) -
 
 async def test_these_calls_leave_no_warning(pbx: Pbx) -> None:
     lines = [line for line in pbx.asterisk.log().splitlines() if "WARNING" in line or "ERROR" in line]
+    lines = [line for line in lines if "Function DB not registered" not in line]  # a test of cabins takes it away
     assert [line for line in lines if "func" in line or "header" in line.lower()] == []

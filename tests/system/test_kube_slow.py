@@ -59,7 +59,7 @@ class Spoilt:
 @pytest.mark.parametrize(
     ("before", "after", "patches_each"),
     [
-        pytest.param(delaying(1.5, method="PATCH", ending="/status"), willing, 2, id="1.5-s-before-it-is-taken"),
+        pytest.param(delaying(1.5, method="PATCH", ending="/status"), willing, 3, id="1.5-s-before-it-is-taken"),
         pytest.param(willing, delaying(5, method="PATCH", ending="/status"), 3, id="taken-but-answered-after-5-s"),
         pytest.param(Spoilt(), willing, 8, id="refused-at-random"),
         pytest.param(willing, Spoilt(), 8, id="taken-and-called-an-error-at-random"),

@@ -161,8 +161,10 @@ def meaning(snapshot: Snapshot) -> dict[str, Any]:
     return found | {"Secrets": secrets, "ConfigMaps": lists}
 
 
-def test_the_example_is_the_same_site(api_server: Callable[[], ApiServer], planner: Planner) -> None:
-    site, listed = from_folder(ROOT / "examples/office"), from_cluster(api_server(), ROOT / "examples/office")
+@pytest.mark.parametrize("name", ["office", "elevators"])
+def test_the_example_is_the_same_site(api_server: Callable[[], ApiServer], planner: Planner, name: str) -> None:
+    folder = ROOT / "examples" / name
+    site, listed = from_folder(folder), from_cluster(api_server(), folder)
     assert not site.findings
     assert meaning(site.snapshot) == meaning(listed)
     here, there = planner.plan(site.snapshot, {}, ""), planner.plan(listed, {}, "")

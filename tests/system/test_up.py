@@ -23,6 +23,7 @@ pytestmark = pytest.mark.xdist_group("door-standalone")
 
 MARK = "DIALPLANE_TEST_RUN"
 OFFICE, CALL_CENTER = ROOT / "examples/office", ROOT / "examples/call-center"
+ELEVATORS = ROOT / "examples/elevators"
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +100,17 @@ async def test_a_site_that_records_its_calls_is_ready(run: Up, tmp_path: Path) -
     process = await run.start(site, "--once", "--timeout", "30")
     assert await asyncio.wait_for(process.wait(), 60) == 0, run.output
     assert "proof=written" in run.output
+
+
+async def test_lifts_connect_and_their_telephones_make_a_test_call(run: Up) -> None:
+    process = await run.start(ELEVATORS, "--plain")
+    for lift in ("town-hall-1", "town-hall-2"):
+        for condition in ("Online", "TestCallCurrent", "PhoneReachable"):
+            await run.until(f"resource=ElevatorDevice/{lift} type={condition} status=True", process)
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 20) == 0, run.output
+    assert run.left() == []
+    assert "example-token-of" not in run.output
 
 
 async def test_once_on_a_broken_site_names_the_reasons(run: Up, tmp_path: Path) -> None:

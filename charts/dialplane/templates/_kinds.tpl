@@ -3,6 +3,7 @@
 - asterisks
 - campaigns
 - dongles
+- elevatordevices
 - extensions
 - infinitytenants
 - notifiers
@@ -15,6 +16,7 @@
 - asterisks/status
 - campaigns/status
 - dongles/status
+- elevatordevices/status
 - extensions/status
 - infinitytenants/status
 - notifiers/status

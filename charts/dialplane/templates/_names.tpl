@@ -15,6 +15,23 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: controller
 {{- end -}}
 
+{{- define "dialplane.gateway" -}}
+app.kubernetes.io/name: dialplane
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: gateway
+{{- end -}}
+
+{{- define "dialplane.storage" -}}
+{{- with .Values.storage.url }}
+- name: DIALPLANE_STORAGE_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.storage.publicUrl }}
+- name: DIALPLANE_PUBLIC_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
 {{- define "dialplane.asterisk" -}}
 app.kubernetes.io/name: dialplane
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.datastructures import Headers
+from starlette.routing import compile_path
 from starlette.types import Scope
 
 from dialplane.api.dependencies import HEALTH, PREFIX, Api
@@ -20,11 +21,12 @@ class Admission:
         """Serve `api`; `allowances` say which requests need a right before their body is read."""
         self._api = api
         self._allowances = allowances
-        self._open = {f"{PREFIX}{mount.open.path}": mount.open for mount in api.mounts if mount.open}
+        opened = [mount.open for mount in api.mounts if mount.open is not None]
+        self._open = [(compile_path(f"{PREFIX}{each.path}")[0], each) for each in opened]
         self._requests = RateLimit(api.rate, "requests with this token")
         # Apart, so that nobody who tries tokens from behind the same proxy keeps the platform out.
         self._strangers = RateLimit(api.failure_rate, "requests from this address without a valid token")
-        self._guesses = RateLimit(api.failure_rate, "callbacks from this address that prove nothing")
+        self._guesses = RateLimit(api.failure_rate, "requests from this address that prove nothing")
 
     def admit(self, scope: Scope) -> None:
         """Note whose token a request shows.
@@ -34,7 +36,7 @@ class Admission:
         """
         if scope["path"] == HEALTH:
             return
-        if (path := self._open.get(scope["path"])) is not None:
+        if (path := self._opened(scope)) is not None:
             self._expect(path, scope)
             return
         scheme, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
@@ -51,12 +53,18 @@ class Admission:
         scope.setdefault("state", {})["holder"] = holder
 
     def guessed(self, scope: Scope) -> None:
-        """Count a callback that proves nothing; raises the Refusal (429) where there were too many.
+        """Count a request that proves nothing; raises the Refusal (429) where there were too many.
 
         What proves something is let in however many there were: behind an Ingress or a NAT strangers and the platform
         have one address, and whoever guesses must not lock the others out.
         """
         self._guesses.count(_whence(scope))
+
+    def _opened(self, scope: Scope) -> OpenPath | None:
+        for path, opened in self._open:
+            if opened.method in {"", scope["method"]} and path.fullmatch(scope["path"]):
+                return opened
+        return None
 
     def _expect(self, path: OpenPath, scope: Scope) -> None:
         if not path.expects(self._api, address_of(scope)):

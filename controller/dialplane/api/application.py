@@ -14,15 +14,17 @@ from dialplane.api.admission import Admission
 from dialplane.api.concurrency import ConcurrencyLimit
 from dialplane.api.dependencies import HEALTH, PREFIX, Api, Site, authenticated, needs
 from dialplane.api.limits import UPLOADS, UPLOADS_EACH, Allowances, Limited
+from dialplane.api.mount import Mount
 from dialplane.store import Store, StoreError
 
 __all__ = ["Api", "application", "serve"]
 
 _ABOUT: Final = """\
-Text messages of one site's GSM modems, notifications, and outbound calls on leased extensions.
+Text messages of one site's GSM modems, notifications, outbound calls on leased extensions, and devices in lifts.
 
-Every path but `/health` and the platform's callback asks for a token: `Authorization: Bearer TOKEN`. Lists come in
-pages: give `next` as `cursor` for the page after. Errors are problem details (RFC 9457)."""
+Every path asks for a token, `Authorization: Bearer TOKEN`, but for `/health`, the platform's callback, and pictures at
+addresses that prove themselves. Lists come in pages: give `next` as `cursor` for the page after. Errors are problem
+details (RFC 9457)."""
 
 
 def application(api: Api) -> FastAPI:
@@ -37,14 +39,16 @@ def application(api: Api) -> FastAPI:
     )
     app.state.api = api
     app.state.concurrency = {}
-    bodies = {f"{PREFIX}{path}": model for mount in api.mounts for path, model in mount.bodies.items()}
+    app.state.token_rates = {}
+    bodies = {f"{_base(mount)}{path}": model for mount in api.mounts for path, model in mount.bodies.items()}
     problems.install(app, bodies)
-    guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticated)])
+    guarded = APIRouter(dependencies=[Depends(authenticated)])
     for mount in api.mounts:
         if mount.open is None:
-            guarded.include_router(mount.router, dependencies=[Depends(needs(mount.area))] if mount.area else [])
+            needed = [Depends(needs(mount.area))] if mount.area else []
+            guarded.include_router(mount.router, prefix=_base(mount), dependencies=needed)
 
-    @guarded.get("/openapi.json", include_in_schema=False)
+    @guarded.get(f"{PREFIX}/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
         return schema(app)
 
@@ -64,7 +68,9 @@ def application(api: Api) -> FastAPI:
         return models.Health(status="ok")
 
     allowances = Allowances(
-        (method, f"{PREFIX}{path}", allowance) for mount in api.mounts for method, path, allowance in mount.allowances
+        (method, f"{_base(mount)}{path}", allowance)
+        for mount in api.mounts
+        for method, path, allowance in mount.allowances
     )
     app.state.admission = admission = Admission(api, allowances)
     app.state.uploads = ConcurrencyLimit(UPLOADS_EACH, UPLOADS, "lists are being uploaded: try again")
@@ -86,6 +92,10 @@ def schema(app: FastAPI) -> dict[str, Any]:
         problems.schemas(model for mount in app.state.api.mounts for model in mount.problems)
     )
     return made
+
+
+def _base(mount: Mount) -> str:
+    return "" if mount.outside else PREFIX
 
 
 def _ask(store: Store) -> None:

@@ -39,6 +39,8 @@ class Allowance:
     """Until the whole answer is."""
     right: tuple[str, str] | None = None
     """Area and right without which (for any name) no body is read: of those that may be large."""
+    streamed: bool = False
+    """The path reads the body itself, as it comes, once it has looked at what the request proves."""
 
 
 USUAL: Final = Allowance()
@@ -94,40 +96,78 @@ class Limited:
             self._admit(scope)
             with self._room(allowed, scope):
                 async with asyncio.timeout(allowed.seconds):
-                    async with asyncio.timeout(allowed.body_seconds):
-                        body = await _whole(Headers(scope=scope), receive, allowed.body)
+                    body = await _body(Headers(scope=scope), receive, allowed)
                     if body is not None:
-                        await self._app(scope, _given(body, receive), noted)
+                        await self._app(scope, body, noted)
         except Refusal as refusal:
             await refusal.response(scope, receive, send)
         except TimeoutError:
             if not begun:
-                text = f"a body may take {allowed.body_seconds:g} s to come, and everything {allowed.seconds:g} s"
-                late = problem(HTTPStatus.REQUEST_TIMEOUT, text)
-                await late(scope, receive, send)
+                await problem(HTTPStatus.REQUEST_TIMEOUT, _late(allowed))(scope, receive, send)
 
     def _room(self, allowed: Allowance, scope: Scope) -> AbstractContextManager[None]:
-        if allowed.body <= BODY:
+        if allowed.body <= BODY or allowed.streamed:
             return nullcontext()
         holder: Holder = scope["state"]["holder"]
         self._uploads.check(holder.name)
         return self._uploads.one(holder.name)
 
 
-async def _whole(headers: Headers, receive: Receive, most: int) -> Message | None:
-    """The body in one; None where the sender went. Raises a Refusal where it has more than `most` bytes."""
+def _late(allowed: Allowance) -> str:
+    return f"a body may take {allowed.body_seconds:g} s to come, and everything {allowed.seconds:g} s"
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {most:,} bytes")
+
+
+async def _body(headers: Headers, receive: Receive, allowed: Allowance) -> Receive | None:
+    """Where the application reads the body: there already, or as it comes; None where the sender went."""
     length = headers.get("content-length", "0")
+    announced = int(length) if length.isdecimal() else allowed.body + 1
+    if announced > allowed.body:
+        raise _too_large(allowed.body)
+    if allowed.streamed:
+        return _metered(receive, allowed)
+    async with asyncio.timeout(allowed.body_seconds):
+        body = await _whole(receive, allowed.body)
+    return None if body is None else _given(body, receive)
+
+
+def _metered(receive: Receive, allowed: Allowance) -> Receive:
+    """The body as it comes. Raises a Refusal where it is too large, or comes too slowly."""
+    end = asyncio.get_running_loop().time() + allowed.body_seconds
+    size, whole = 0, False
+
+    async def next_one() -> Message:
+        nonlocal size, whole
+        if whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(end):
+                message = await receive()
+        except TimeoutError:
+            raise Refusal(HTTPStatus.REQUEST_TIMEOUT, _late(allowed)) from None
+        size += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
+        if size > allowed.body:
+            raise _too_large(allowed.body)
+        return message
+
+    return next_one
+
+
+async def _whole(receive: Receive, most: int) -> Message | None:
+    """The body in one; None where the sender went. Raises a Refusal where it has more than `most` bytes."""
     body = bytearray()  # and no list: a body may come byte by byte
-    size = int(length) if length.isdecimal() else most + 1
-    while size <= most:
+    while len(body) <= most:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")
-        size = max(size, len(body))
-        if size <= most and not message.get("more_body", False):
+        if len(body) <= most and not message.get("more_body", False):
             return {"type": "http.request", "body": bytes(body), "more_body": False}
-    raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {most:,} bytes")
+    raise _too_large(most)
 
 
 def _given(body: Message, receive: Receive) -> Receive:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, compile_path
 from starlette.types import Scope
 
 from dialplane.resources.diagnosis import diagnose_details, dotted
@@ -127,9 +127,9 @@ def schemas(models: Iterable[type[Problem]]) -> dict[str, Any]:
 def install(app: FastAPI, bodies: Mapping[str, type[BaseModel]]) -> None:
     """Have every error of the application answered as a problem; a wrong body in the words a manifest would get.
 
-    `bodies` are their models, by the path that they are sent to.
+    `bodies` are their models, by the path that they are sent to, which may have parameters.
     """
-    schemas = {path: model.model_json_schema() for path, model in bodies.items()}
+    schemas = [(compile_path(path)[0], model.model_json_schema()) for path, model in bodies.items()]
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, error: Refusal) -> JSONResponse:
@@ -145,7 +145,7 @@ def install(app: FastAPI, bodies: Mapping[str, type[BaseModel]]) -> None:
             for detail in error.errors()
             if detail["loc"][0] == "body"
         ]
-        schema = schemas.get(request.url.path, {})
+        schema = next((schema for path, schema in schemas if path.fullmatch(request.url.path)), {})
         errors += [FieldError(field=p.field, message=p.message) for p in diagnose_details(of_body, schema, "body")]
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", errors)
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
+from fastapi import FastAPI
 from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -47,6 +48,22 @@ class RateLimit:
             return
         left = self._limiter.get_window_stats(self._item, who).reset_time - time.time()
         raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, self._too_many, Retry_After=str(max(1, math.ceil(left))))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRate:
+    """How often one token may do something in an application, beside the rate of all its requests."""
+
+    name: str
+    """Its own in the application."""
+    rate: Rate
+    what: str
+    """Completes the sentence `more than N … in M s`."""
+
+    def of(self, app: FastAPI) -> RateLimit:
+        """Return the application's counter."""
+        token_rates: dict[str, RateLimit] = app.state.token_rates
+        return token_rates.setdefault(self.name, RateLimit(self.rate, self.what))
 
 
 def neighbourhood(address: str) -> str:

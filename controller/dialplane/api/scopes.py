@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 EVERY: Final = "*"
-_NAME: Final = re.compile(r"[*]|[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_NAME: Final = re.compile(r"[*]|[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)

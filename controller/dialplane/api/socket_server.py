@@ -3,7 +3,10 @@
 import asyncio
 import resource
 import socket
+import ssl
 import sys
+from asyncio.sslproto import SSLProtocol
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -17,8 +20,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
-from dialplane.api.server import IDLE_SECONDS, HttpProtocol, Server, listen
-from dialplane.api.websockets import ABORT, SocketApplication
+from dialplane.api.server import HEAD_SECONDS, IDLE_SECONDS, HttpProtocol, Server, listen
+from dialplane.api.websockets import ABORT, WRITABLE, SocketApplication
 
 HANDSHAKES: Final = 2000
 """Connections at a time whose head is not there; of more the oldest are cut off. A storm of devices that come back at
@@ -31,6 +34,10 @@ HEAD_FIELDS: Final = 64
 """How many fields the head of an upgrade may have."""
 FRAGMENTS: Final = 1024
 """Frames of one message: empty ones count nothing towards its size."""
+AHEAD: Final = 4
+"""Messages that may wait for their endpoint while more is read."""
+AHEAD_BYTES: Final = 4096
+"""Of a longer message none may."""
 BUFFER: Final = 64 * 1024
 """Bytes that the kernel keeps for one peer that does not read; it would keep megabytes."""
 LOST_SECONDS: Final = 15
@@ -41,6 +48,8 @@ CLOSE_SECONDS: Final = 2.0
 """How long the peer may take to answer a close frame."""
 STOP_SECONDS: Final = 0.6
 """How long peers and endpoints may take when the process stops; uvicorn itself takes 0.2 s more."""
+TLS_BUFFER: Final = 16 * 1024
+"""Bytes that each connection with TLS has for reading: one record. asyncio would take 256 KB, and touch them all."""
 DESCRIPTORS: Final = 65_536
 """Open files that the process asks for: each connection is one."""
 RESERVED: Final = 1024
@@ -64,8 +73,8 @@ def listen_for_sockets(address: str) -> socket.socket:
     return sock
 
 
-async def serve_sockets(app: SocketApplication, sock: socket.socket) -> None:
-    """Serve until cancelled; then close every socket with 1001 (going away) and stop within a second.
+async def serve_sockets(app: SocketApplication, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+    """Serve until cancelled; then close every socket with 1012 (restart) and stop within a second.
 
     `sock` comes from `listen_for_sockets`. Nothing here counts against the connections of `server.serve`.
     """
@@ -92,7 +101,11 @@ async def serve_sockets(app: SocketApplication, sock: socket.socket) -> None:
         proxy_headers=False,
         server_header=False,
     )
-    server = Server(config)
+    config.load()
+    config.ssl = tls
+    if tls is not None:
+        SSLProtocol.max_size = TLS_BUFFER  # of the process: there is no other way to say it
+    server = _SocketServer(config)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     try:
         await asyncio.shield(serving)
@@ -105,6 +118,24 @@ async def serve_sockets(app: SocketApplication, sock: socket.socket) -> None:
             task.cancel()
         await asyncio.wait([serving], timeout=STOP_SECONDS / 2)
         sock.close()
+
+
+class _SocketServer(Server):
+    """uvicorn whose peers have as long for TLS as for their head."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; `create_server` gives a handshake a minute, and uvicorn cannot be asked for less."""
+        await self.lifespan.startup()
+        protocol: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        state = self.lifespan.state
+        make = partial(protocol, config=self.config, server_state=self.server_state, app_state=state)
+        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        limits: dict[str, Any] = {"ssl_handshake_timeout": HEAD_SECONDS} if tls else {}
+        self.servers = [
+            await loop.create_server(make, sock=sock, ssl=tls, backlog=self.config.backlog, **limits)
+            for sock in sockets or ()
+        ]
+        self.started = True
 
 
 class _UpgradeProtocol(HttpProtocol):
@@ -161,6 +192,7 @@ class _SocketProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             self.scope["state"][ABORT] = self.transport.abort
+            self.scope["state"][WRITABLE] = self.writable.is_set
 
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
@@ -180,13 +212,22 @@ class _SocketProtocol(WebSocketsSansIOProtocol):
             self._fail(CloseCode.MESSAGE_TOO_BIG)
 
     def send_receive_event_to_app(self) -> None:
-        if self.curr_msg_data_type == "text" and not self.close_sent:
+        """Queue a message. uvicorn stops reading at each one, which costs two calls of the system for each."""
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type == "text":
             try:
-                b"".join(self.frames).decode()
+                self.queue.put_nowait({"type": "websocket.receive", "text": data.decode()})
             except UnicodeDecodeError:  # uvicorn would log a traceback each time
                 self._fail(CloseCode.INVALID_DATA)
                 return
-        super().send_receive_event_to_app()
+        else:
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": bytes(data)})
+        if not self.read_paused and (self.queue.qsize() > AHEAD or len(data) > AHEAD_BYTES):
+            self.read_paused = True
+            self.transport.pause_reading()
 
     def _fail(self, code: CloseCode) -> None:
         self.conn.send_close(code)
@@ -198,8 +239,8 @@ class _SocketProtocol(WebSocketsSansIOProtocol):
         elif not self.writable.is_set():
             self.transport.abort()  # it would not read a close frame
         elif not self.transport.is_closing():
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.GOING_AWAY})
-            self.conn.send_close(CloseCode.GOING_AWAY)
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.SERVICE_RESTART})
+            self.conn.send_close(CloseCode.SERVICE_RESTART)
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
 

@@ -26,6 +26,11 @@ async def entries(ami: Ami, family: str) -> tuple[Entry, ...]:
     return tuple(Entry(event["key"].removeprefix(f"/{family}/"), event.get("val", "")) for event in found)
 
 
+async def put(ami: Ami, family: str, key: str, value: str) -> None:
+    """Write a key, whether it is there or not. Raises as `Ami.action`."""
+    await ami.action("DBPut", Family=family, Key=key, Val=value)
+
+
 async def remove(ami: Ami, family: str, keys: Iterable[str]) -> None:
     """Delete keys, many at a time; one that is gone already is fine. Raises as `Ami.action`."""
 

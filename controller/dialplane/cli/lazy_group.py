@@ -35,6 +35,7 @@ SUMMARIES: Final = {
     "notifications": "Notifications: what was told, waits, or was given up.",
     "pool": "Pools of extensions: who holds which, since when.",
     "call": "Calls over leased extensions: place one and watch it, or look at those there were.",
+    "device": "Devices in lifts: which are online, what is sent to them, what they say, and their alarms.",
     "campaign": "Campaigns: lists of people who are called one after the other.",
     "do-not-call": "Numbers that nobody calls: no campaign, no program, and nobody with `dialplane call`.",
 }

@@ -22,7 +22,7 @@ WIDE: Final = 10_000
 """Columns of a pipe: a line is never folded there, so that `grep` and `cut` work."""
 
 
-ELASTIC: Final = {"TEXT": 24, "ERROR": 16, "MESSAGE": 16, "DISPLAY": 12, "VERSION": 12, "PROVIDER": 12}
+ELASTIC: Final = {"TEXT": 24, "ERROR": 16, "MESSAGE": 16, "DISPLAY": 12, "LOCATION": 16, "VERSION": 12, "PROVIDER": 12}
 """Columns that are cut before any other where a terminal is narrow, and what `show_table` leaves of them."""
 _BETWEEN: Final = 2
 

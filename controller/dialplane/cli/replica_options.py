@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from dialplane.cli.errors import Unusable
 from dialplane.cli.store_options import store_url
 from dialplane.services import registry
-from dialplane.services.contract import Role, ServiceDefinition
+from dialplane.services.contract import NO_SOCKETS, Role, ServiceDefinition, SocketOptions
+from dialplane.storage.options import NO_STORAGE, StorageOptions
 
 Namespace = Annotated[
     str, typer.Option("--namespace", "-n", envvar="DIALPLANE_NAMESPACE", help="The namespace that is the site.")
@@ -44,10 +45,21 @@ class ReplicaOptions:
     """The database's URL."""
     metrics_address: str
     log_level: str
+    storage: StorageOptions = NO_STORAGE
+    """Where they keep what is too large for the database."""
+    sockets: SocketOptions = NO_SOCKETS
+    """Where devices connect."""
 
 
 def replica_options(
-    role: Role, namespace: str, store_url_file: Path | None, metrics_address: str, log_level: str
+    role: Role,
+    namespace: str,
+    store_url_file: Path | None,
+    metrics_address: str,
+    log_level: str,
+    *,
+    storage: StorageOptions = NO_STORAGE,
+    sockets: SocketOptions = NO_SOCKETS,
 ) -> ReplicaOptions:
     """Check the options.
 
@@ -61,4 +73,5 @@ def replica_options(
         raise Unusable("say which namespace is the site: --namespace, or DIALPLANE_NAMESPACE")
     if log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise Unusable(f"--log-level {log_level}: it must be DEBUG, INFO, WARNING or ERROR")
-    return ReplicaOptions(role, services, namespace, store_url(store_url_file), metrics_address, log_level)
+    url = store_url(store_url_file)
+    return ReplicaOptions(role, services, namespace, url, metrics_address, log_level, storage, sockets)

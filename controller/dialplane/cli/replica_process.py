@@ -81,7 +81,16 @@ async def _replicas(options: ReplicaOptions, ready: asyncio.Event) -> None:
     log.info("store opened", store=str(store))
     try:
         hints = Hints(store, options.site)
-        replicas = run_replicas(store, hints, options.site, [options.role], options.services, followed=ready.set)
+        replicas = run_replicas(
+            store,
+            hints,
+            options.site,
+            [options.role],
+            options.services,
+            sockets=options.sockets,
+            storage=options.storage,
+            followed=ready.set,
+        )
         await run_together(hints.run(), replicas)
     finally:
         await asyncio.to_thread(store.close)

@@ -1,7 +1,6 @@
 """What both front doors take from the process that runs them."""
 
 import os
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -20,27 +19,6 @@ ApiTokens = Annotated[
         " a scope.",
     ),
 ]
-TrustedProxies = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--trusted-proxy",
-        metavar="NETWORK",
-        help="An address or a network of proxies before the API, whose X-Forwarded-For says where a request comes from;"
-        " may be given several times.",
-    ),
-]
-
-
-def proxies(given: list[str] | None) -> tuple[str, ...]:
-    """The networks of the proxies.
-
-    Raises:
-        Unusable: one is no network.
-    """
-    try:
-        return tuple(str(ip_network(text)) for text in given or ())
-    except ValueError as error:
-        raise Unusable(f"--trusted-proxy: {error}") from None
 
 
 def ami_defaults() -> AmiDefaults:

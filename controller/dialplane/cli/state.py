@@ -38,6 +38,8 @@ API_TOKENS: Final = "api-tokens"
 """Its folder of tokens for the API; `local` is the one that `sms` and `notifications` use."""
 API_URL: Final = "api-url"
 """Its file that says where `run` serves the API."""
+DEVICE_URL: Final = "device-url"
+"""Its file that says where devices connect to `run`."""
 _LOCK: Final = "lock"
 STORE: Final = "store.db"
 """Its database of messages and notifications."""
@@ -49,11 +51,24 @@ def announce_api(state: Path, sock: socket) -> None:
     Raises:
         OSError: the state directory cannot be written.
     """
+    _announce(state / API_URL, "http", sock)
+
+
+def announce_devices(state: Path, sock: socket) -> None:
+    """Write down where devices connect.
+
+    Raises:
+        OSError: the state directory cannot be written.
+    """
+    _announce(state / DEVICE_URL, "ws", sock)
+
+
+def _announce(path: Path, scheme: str, sock: socket) -> None:
     host, port = sock.getsockname()[:2]
     reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 -- not bound
-    made = state / f".{API_URL}"
-    made.write_text(f"http://{reached}:{port}\n", encoding="ascii")
-    made.replace(state / API_URL)
+    made = path.with_name(f".{path.name}")
+    made.write_text(f"{scheme}://{reached}:{port}\n", encoding="ascii")
+    made.replace(path)
 
 
 @contextlib.contextmanager
@@ -70,15 +85,20 @@ def only_one(state: Path) -> Iterator[None]:
         raise Unusable(f"cannot use the state directory {state}: {error.strerror} (see --state-dir)") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        (state / API_URL).unlink(missing_ok=True)  # of a run that was killed
+        _forget_addresses(state)  # of a run that was killed
         try:
             yield
         finally:
-            (state / API_URL).unlink(missing_ok=True)
+            _forget_addresses(state)
     except BlockingIOError:
         raise Unusable(f"another `dialplane run` uses {state}: stop it, or choose another --state-dir") from None
     finally:
         os.close(handle)
+
+
+def _forget_addresses(state: Path) -> None:
+    for name in (API_URL, DEVICE_URL):
+        (state / name).unlink(missing_ok=True)
 
 
 def is_running(state: Path) -> bool:

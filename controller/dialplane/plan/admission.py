@@ -1,7 +1,8 @@
 """One resource against a site: what the plan would find wrong with it, before it is there.
 
 The rules are the plan's own checks, run over the resources that may have a say. An Extension has one by its number
-alone, and on a message or a campaign nothing depends, so that of 10,000 extensions a few are looked at. Guarantees:
+alone, a device of a lift by its telephone's, and on a message or a campaign nothing depends, so that of 10,000
+extensions a few are looked at. Guarantees:
 
 - refused is what the resource, and nobody else, would be `Accepted=False` for, and what waiting would not heal;
 - what may follow in the same apply (a Secret, a resource that is referred to) is a warning, and the resource counts as
@@ -23,6 +24,7 @@ from dialplane.plan.checking import Checker, draft_of, note_without_asterisk
 from dialplane.plan.checks import PARTIAL
 from dialplane.plan.dialplan.privacy import without_codes
 from dialplane.plan.roll import Roll, Share, changed_keys, share
+from dialplane.resources.elevator_device import ElevatorDeviceSpec
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.manifest import Resource
@@ -30,7 +32,8 @@ from dialplane.resources.problem import MANIFEST_MUST_CHANGE, Problem, Reason
 from dialplane.resources.references import config_map_refs, secret_refs
 from dialplane.resources.snapshot import Snapshot
 
-EXTENSION: Final = "Extension"
+NUMBERED: Final = frozenset({"Extension", "ElevatorDevice"})
+"""Kinds that others can collide with over one number alone, and depend on by that number."""
 INDEPENDENT: Final = frozenset({"SmsMessage", "Campaign"})
 """Kinds that no other resource depends on."""
 
@@ -129,7 +132,7 @@ class _Index:
 
     def _take(self, snapshot: Snapshot) -> None:
         for key in changed_keys(self._resources, snapshot.resources):
-            if key.kind == EXTENSION:
+            if key.kind in NUMBERED:
                 self._move(key, self._resources.get(key), snapshot.resources.get(key))
             elif key.kind not in INDEPENDENT:
                 self._few.pop(key, None)
@@ -148,7 +151,12 @@ class _Index:
 
 
 def _number(resource: Resource | None) -> str | None:
-    return resource.spec.number if resource is not None and isinstance(resource.spec, ExtensionSpec) else None
+    match resource.spec if resource is not None else None:
+        case ExtensionSpec(number=number):
+            return number
+        case ElevatorDeviceSpec(emergency_extension=number):
+            return number
+    return None
 
 
 def _texts(resource: Resource) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dialplane.plan.dialplan.outbound import outbound_routes
 from dialplane.plan.dialplan.patterns import matches, overlap, precedence, same_digits
 from dialplane.plan.identification import Network
 from dialplane.resources.asterisk import AsteriskSpec
+from dialplane.resources.elevator_device import ElevatorDeviceSpec
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.infinity_tenant import InfinityTenantSpec
 from dialplane.resources.key import Key
@@ -26,6 +27,7 @@ _PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8
 def advice(snapshot: Snapshot) -> Iterator[Advice]:
     """Yield a notice for each doubtful choice."""
     yield from _long_calls(snapshot)
+    yield from _silent_telephones(snapshot)
     trunks = [(resource.key, spec) for resource, spec in snapshot.of(SipTrunkSpec) if spec.enabled]
     yield from _priorities(trunks)
     for resource, spec in snapshot.of(AsteriskSpec):
@@ -42,6 +44,16 @@ def _long_calls(snapshot: Snapshot) -> Iterator[Advice]:
                 f"for {seconds} seconds (callTimeoutSeconds and maxCallSeconds)"
             )
             yield resource.key, "spec.callback", message
+
+
+def _silent_telephones(snapshot: Snapshot) -> Iterator[Advice]:
+    message = (
+        "without it nobody notices a telephone that is broken: let it call a number by itself every three days, as EN "
+        "81-28 asks"
+    )
+    for resource, spec in snapshot.of(ElevatorDeviceSpec):
+        if spec.emergency_extension is not None and spec.test_call is None:
+            yield resource.key, "spec.testCall", message
 
 
 def _networks_of_phones(snapshot: Snapshot, trunks: list[tuple[Key, SipTrunkSpec]]) -> Iterator[Advice]:

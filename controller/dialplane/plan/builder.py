@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from dialplane.plan.authorities import Authorities, authorities
+from dialplane.plan.cabins import Cabin
 from dialplane.plan.dialplan import Lines, dialplan
+from dialplane.plan.dialplan.cabins import number_line
 from dialplane.plan.dialplan.contexts import INTERNAL, VOICEMAIL
 from dialplane.plan.dialplan.endpoints import extension_variables
-from dialplane.plan.dialplan.internal import number_line
 from dialplane.plan.dialplan.voicemail import box_line, mailbox
 from dialplane.plan.dongles import dongle
 from dialplane.plan.draft import Finding
@@ -60,6 +61,8 @@ class Part:
     dongles: tuple[Dongle, ...] = ()
     revision: str = ""
     """Of an extension: it brings nothing but this."""
+    cabin: Cabin | None = None
+    """Of an extension that is the telephone of one."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -99,7 +102,8 @@ class Builder:
         for key, spec in owners:
             known = before.get(key)
             stale = not same or (other and key == site.asterisk_key) or networks.get(key) != self._networks.get(key)
-            if known is None or stale or known.spec is not spec or known.secrets is not site.secrets.get(key):
+            stale = stale or known is None or known.spec is not spec or known.secrets is not site.secrets.get(key)
+            if known is None or stale or known.cabin != _cabin(site, spec):
                 try:
                     part = _part(site, key, spec)
                 except Unrenderable as error:
@@ -184,7 +188,8 @@ def _part(site: Site, key: Key, spec: Owner) -> Part:
             return Part(spec, secrets, tuple(_marked(list(trunk_objects(site, key, spec)), (), site.pepper)))
         case DongleSpec():
             return Part(spec, secrets, (), dongles=(dongle(key, spec),))
-    variables = tuple(extension_variables(spec))
+    cabin = _cabin(site, spec)
+    variables = tuple(extension_variables(spec, cabin))
     pjsip = tuple(_marked(list(extension_objects(site, key, spec)), variables, site.pepper))
     number = number_line(site, key, spec)
     boxes = (box_line(key, spec),) if spec.has_mailbox else ()
@@ -195,7 +200,12 @@ def _part(site: Site, key: Key, spec: Owner) -> Part:
         *(of_entry(VOICEMAIL, box) for box in boxes),
         *map(of_mailbox, mailboxes),
     ]
-    return Part(spec, secrets, pjsip, (number,), boxes, mailboxes, revision=revision(lines, site.pepper))
+    mark = revision(lines, site.pepper)
+    return Part(spec, secrets, pjsip, (number,), boxes, mailboxes, revision=mark, cabin=cabin)
+
+
+def _cabin(site: Site, spec: Owner) -> Cabin | None:
+    return site.cabins.get(spec.number) if isinstance(spec, ExtensionSpec) else None
 
 
 def _kept(before: Part, now: Part) -> Part:
@@ -209,6 +219,7 @@ def _kept(before: Part, now: Part) -> Part:
         _same(before.mailboxes, now.mailboxes),
         _same(before.dongles, now.dongles),
         now.revision,
+        now.cabin,
     )
 
 

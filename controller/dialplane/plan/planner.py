@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from dialplane.plan.builder import Builder
+from dialplane.plan.cabins import cabins
 from dialplane.plan.checking import Checker, draft_of, note_without_asterisk
 from dialplane.plan.checks import PARTIAL
 from dialplane.plan.draft import Draft, Finding
@@ -12,7 +13,7 @@ from dialplane.plan.objects import DialplanContext, Objects
 from dialplane.plan.plan import Pbx, Plan, Version
 from dialplane.plan.render import DIALPLAN_REVISION, Renderer
 from dialplane.plan.revision import owned, revision
-from dialplane.plan.roll import Roll
+from dialplane.plan.roll import Roll, Share
 from dialplane.plan.settings import certificates, settings
 from dialplane.plan.site import Site
 from dialplane.plan.templates import Templates
@@ -74,7 +75,7 @@ class Planner:
         disabled = frozenset(draft.disabled)
         self._checker.exclude(draft, shares)
         while draft.asterisk_key in draft.resources:
-            site = _site(namespace, draft, self._config_directory)
+            site = _site(namespace, draft, shares, self._config_directory)
             objects, findings = self._objects(site)
             files, unfit = self._renderer.files(objects, retained)
             if not draft.note((*findings, *unfit)):
@@ -132,7 +133,7 @@ class Planner:
         return Plan(files=files, problems=_frozen(draft.problems), disabled=disabled)
 
 
-def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
+def _site(namespace: str, draft: Draft, shares: Mapping[Key, Share], config_directory: str | None) -> Site:
     assert draft.asterisk is not None  # noqa: S101 -- the caller made sure
     assert draft.asterisk_key is not None  # noqa: S101 -- likewise
     reference = draft.asterisk.ami.credentials_secret_ref
@@ -151,6 +152,7 @@ def _site(namespace: str, draft: Draft, config_directory: str | None) -> Site:
         dongles=tuple(sorted(draft.of(DongleSpec), key=_by_key)),
         secrets=draft.secrets,
         identification=identification(draft.asterisk, trunks),
+        cabins=cabins(draft, shares),
         pepper=pepper.encode("utf-8", "surrogateescape")[:PEPPER_BYTES],
     )
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from dialplane.plan.cabins import Cabin
 from dialplane.plan.identification import Identification
 from dialplane.plan.plan import Secrets
 from dialplane.resources.asterisk import AsteriskSpec
@@ -59,6 +60,8 @@ class Site:
     dongles: tuple[tuple[Key, DongleSpec], ...] = ()
     identification: Identification = field(default_factory=Identification)
     """How its trunks are known."""
+    cabins: Mapping[str, Cabin] = field(default_factory=dict)
+    """The telephones of lifts, by the number of their extension."""
 
     def secret(self, owner: Key, name: str, key: str) -> SecretStr:
         """One value that `owner` refers to; the checks made sure that it exists."""

@@ -32,6 +32,9 @@ class ConditionType(StrEnum):
     ONLINE = "Online"
     RESTARTED = "Restarted"
     MAIL_DELIVERABLE = "MailDeliverable"
+    PHONE_REACHABLE = "PhoneReachable"
+    TEST_CALL_CURRENT = "TestCallCurrent"
+    CONFLICT = "Conflict"
 
 
 class Truth(StrEnum):

@@ -109,6 +109,8 @@ def _choice(given: str, schema: Schema, detail: ErrorDetails) -> str:
 
 
 def _bounds(given: str, schema: Schema, _detail: ErrorDetails) -> str:
+    optional = schema.get("anyOf", ())  # of a body's field that may be null
+    schema = next((each for each in optional if "minimum" in each or "maximum" in each), schema)
     return f"must be from {schema.get('minimum', '-')} to {schema.get('maximum', 'any')}, not {given}"
 
 

@@ -8,6 +8,7 @@ from dialplane.resources import (
     asterisk,
     campaign,
     dongle,
+    elevator_device,
     extension,
     infinity_tenant,
     notifier,
@@ -28,6 +29,7 @@ _ALL: Final[tuple[Kind, ...]] = (
     notifier.KIND,
     infinity_tenant.KIND,
     campaign.KIND,
+    elevator_device.KIND,
 )
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in _ALL})

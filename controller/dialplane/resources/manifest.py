@@ -36,7 +36,8 @@ class Resource:
     created: str = field(default="", compare=False)
     """RFC 3339 time of creation; of two resources that collide the younger one is at fault."""
     begun: str = field(default="", compare=False)
-    """The `phase` that its status had when it was read, of one that was under way by then: not to be begun again."""
+    """The `phase` that its status had when it was read, of one that was under way by then: not to be begun again. A
+    kind without phases says `Reported` of one whose service has spoken of it."""
 
 
 def parse(manifest: Mapping[str, Any]) -> Resource:
@@ -64,8 +65,10 @@ def parse(manifest: Mapping[str, Any]) -> Resource:
 
 
 def _begun(kind: "Kind", status: Any) -> str:
-    phase = status.get("phase") if isinstance(status, Mapping) else None
-    return phase if isinstance(phase, str) and kind.begun(status) else ""
+    if not isinstance(status, Mapping) or not kind.begun(status):
+        return ""
+    phase = status.get("phase") if "phase" in kind.status.model_fields else "Reported"
+    return phase if isinstance(phase, str) else ""
 
 
 def _around_spec(manifest: Mapping[str, Any]) -> Iterator[Problem]:

@@ -66,6 +66,15 @@ class Reason(StrEnum):
     NOT_REGISTERED = "NotRegistered"
     STOPPED = "Stopped"
 
+    # A device that keeps a connection, and its telephone.
+    OFFLINE = "Offline"
+    NEVER_CONNECTED = "NeverConnected"
+    NO_TOKEN = "NoToken"  # noqa: S105 -- a reason, not a secret
+    NO_GATEWAY = "NoGateway"
+    TEST_CALL_RECENT = "TestCallRecent"
+    TEST_CALL_OVERDUE = "TestCallOverdue"
+    TWO_DEVICES = "TwoDevices"
+
     # A text message, a notification.
     QUEUED = "Queued"
     FAILED = "Failed"

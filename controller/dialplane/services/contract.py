@@ -4,11 +4,13 @@ A service does by itself what no file of Asterisk can do. It observes the site a
 out about its own resources, and hears what is reported of all. It knows neither the front doors nor the site loop.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dialplane.api.scopes import ScopeRule
 from dialplane.resources.conditions import Condition, ConditionType, Report
@@ -16,11 +18,15 @@ from dialplane.resources.key import Key
 from dialplane.resources.kinds import KINDS
 from dialplane.resources.problem import Problem
 from dialplane.resources.snapshot import Snapshot
+from dialplane.storage.options import NO_STORAGE, StorageOptions
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from dialplane.api.mount import Mount
     from dialplane.asterisk.ami import AmiAddress
     from dialplane.store import Store
+    from dialplane.store.hints import Hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,26 @@ class Replica(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class SocketOptions:
+    """Where a replica takes the WebSockets of devices."""
+
+    listen: str = ""
+    """`HOST:PORT`; empty: nowhere."""
+    certificate: Path | None = None
+    """PEM, with its chain; None: without TLS."""
+    key: Path | None = None
+    """PEM."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose `X-Forwarded-For` is believed."""
+    announce: "Callable[[socket], None]" = lambda _: None
+    """Called with the listening socket once devices may connect."""
+
+
+NO_SOCKETS: Final = SocketOptions()
+"""No device can connect."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaContext:
     """What a Replica is started with."""
 
@@ -130,6 +156,14 @@ class ReplicaContext:
     report: Callable[[str, Any], None]
     """Reports the state of a subject to the leader: a JSON value of up to 4 KB; None when it has none any more. Only
     what is coarse belongs here: each change is a write to the database. Never waits."""
+    hints: "Hints"
+    """Sends hints to other processes of the site."""
+    orders: asyncio.Event
+    """Set when another process has something for this one alone (`store.hints.replica_channel`)."""
+    sockets: SocketOptions = NO_SOCKETS
+    """Where devices connect."""
+    storage: StorageOptions = NO_STORAGE
+    """Where what is too large for the store is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +186,9 @@ class Replicas(Protocol):
         It is not to be changed afterwards. Secrets do not belong in it, but hashes of tokens may.
         """
 
+    def living(self) -> frozenset[str] | None:
+        """Return the ids of the replicas that live, of every service; None while nobody has looked."""
+
     def states(self) -> Mapping[str, Sequence[ReplicaState]]:
         """Return what the living replicas report of each subject, the newest first.
 
@@ -164,6 +201,10 @@ class NoReplicas:
 
     def publish(self, desired: Any) -> None:
         """See `Replicas.publish`."""
+
+    def living(self) -> frozenset[str] | None:
+        """See `Replicas.living`."""
+        return None
 
     def states(self) -> Mapping[str, Sequence[ReplicaState]]:
         """See `Replicas.states`."""
@@ -198,6 +239,10 @@ class Context:
     outbox: Outbox = field(default_factory=Outbox)
     replicas: Replicas = field(default_factory=NoReplicas)
     """The service's halves in the other roles."""
+    hints: "Hints | None" = None
+    """The hints of the site; None where no service has replicas."""
+    storage: StorageOptions = NO_STORAGE
+    """Where what is too large for the store is kept."""
 
 
 def _no_mounts() -> "Sequence[Mount]":

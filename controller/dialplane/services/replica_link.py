@@ -36,6 +36,7 @@ class ReplicaLink:
         self._to_publish = asyncio.Event()
         self._hint = hints.subscribe(Channel.STATES)
         self._term: int | None = None
+        self._living: frozenset[str] | None = None
         self._revisions: Mapping[str, int] = {}
         self._reported: Mapping[str, tuple[State, ...]] = {}
         self._states: Mapping[str, Sequence[ReplicaState]] = {}
@@ -44,6 +45,10 @@ class ReplicaLink:
         """See `contract.Replicas.publish`."""
         self._desired = desired
         self._to_publish.set()
+
+    def living(self) -> frozenset[str] | None:
+        """See `contract.Replicas.living`."""
+        return self._living
 
     def states(self) -> Mapping[str, Sequence[ReplicaState]]:
         """See `contract.Replicas.states`."""
@@ -87,6 +92,7 @@ class ReplicaLink:
         while True:
             self._hint.clear()
             found = await self._store.call(site_views.replicas, self._site, self._revisions, [self._service])
+            self._living = frozenset(found.revisions)
             if found.revisions != self._revisions:
                 kept = {name: states for name, states in self._reported.items() if name in found.revisions}
                 self._revisions, self._reported = found.revisions, {**kept, **found.states}

@@ -17,9 +17,10 @@ from uuid import uuid4
 import structlog
 
 from dialplane.logs import log_unexpected
-from dialplane.services.contract import Replica, ReplicaContext, Role, ServiceDefinition
+from dialplane.services.contract import NO_SOCKETS, Replica, ReplicaContext, Role, ServiceDefinition, SocketOptions
+from dialplane.storage.options import NO_STORAGE, StorageOptions
 from dialplane.store import Store, StoreError, site_views
-from dialplane.store.hints import Channel, Hints
+from dialplane.store.hints import Channel, Hints, replica_channel
 from dialplane.tasks import Backoff, keep_running, run_together, wait_at_most
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,8 @@ async def run_replicas(
     roles: Iterable[Role],
     services: Sequence[ServiceDefinition],
     *,
+    sockets: SocketOptions = NO_SOCKETS,
+    storage: StorageOptions = NO_STORAGE,
     followed: Callable[[], None] = lambda: None,
 ) -> None:
     """Run the halves of these services in these roles until cancelled; then leave the site.
@@ -72,12 +75,19 @@ async def run_replicas(
         site: the namespace.
         roles: of this process.
         services: those that there are.
+        sockets: where they take the WebSockets of devices.
+        storage: where they keep what is too large for the store.
         followed: called after each look at the views that the database answered.
     """
     replica = replica_id()
     reports = _Reports(store, hints, site, replica, PACE)
+    orders = hints.subscribe(replica_channel(replica))
+
+    def context(service: ServiceDefinition) -> ReplicaContext:
+        return ReplicaContext(store, site, replica, reports.of(service.name), hints, orders, sockets, storage)
+
     hosts = [
-        _Host(role, service.name, make, ReplicaContext(store, site, replica, reports.of(service.name)), reports)
+        _Host(role, service.name, make, context(service), reports)
         for role in roles
         for service in services
         if (make := service.replicas.get(role)) is not None

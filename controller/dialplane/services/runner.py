@@ -21,6 +21,7 @@ from dialplane.resources.key import Key
 from dialplane.resources.kinds import is_rendered
 from dialplane.resources.problem import Reason
 from dialplane.services.contract import (
+    NO_SOCKETS,
     Context,
     Notice,
     Outbox,
@@ -29,8 +30,10 @@ from dialplane.services.contract import (
     ServiceDefinition,
     ServiceReport,
     SiteView,
+    SocketOptions,
 )
 from dialplane.services.registry import SERVICES, mounts, scopes
+from dialplane.storage.options import NO_STORAGE, StorageOptions
 
 if TYPE_CHECKING:
     from dialplane.services.replica_link import ReplicaLink
@@ -55,6 +58,10 @@ class ServiceOptions:
     """Called with the API's socket once it listens."""
     roles: tuple[Role, ...] = ()
     """Whose replicas run in this process too."""
+    sockets: SocketOptions = NO_SOCKETS
+    """Where those replicas take the WebSockets of devices."""
+    storage: StorageOptions = NO_STORAGE
+    """Where what is too large for the store is kept."""
 
 
 def site_services(
@@ -89,6 +96,7 @@ class SiteServices:
         self._replicated = tuple(service for service in services if service.replicas)
         self._view: SiteView | None = None
         self._seen = asyncio.Event()
+        self._replicas_wanted = asyncio.Event()
         self._services: Mapping[str, Service] = {}
         self._trouble = ""
 
@@ -97,6 +105,8 @@ class SiteServices:
         self._view = view
         if any(service.wanted(view) for service in self._definitions):
             self._seen.set()
+        if any(service.wanted(view) for service in self._replicated):
+            self._replicas_wanted.set()
         for service in self._services.values():
             service.observe(view)
 
@@ -144,11 +154,11 @@ class SiteServices:
         store = await asyncio.to_thread(Store.open, self._options.store.get_secret_value())
         try:
             log.info("store opened", store=str(store))
-            context = Context(store, view.snapshot.namespace, self._notice, Outbox())
+            context = Context(store, view.snapshot.namespace, self._notice, Outbox(), storage=self._options.storage)
             hints = self._hints(context)
             links = {} if hints is None else self._links(context, hints)
             self._services = {
-                each.name: each.start(replace(context, replicas=links.get(each.name, context.replicas)))
+                each.name: each.start(replace(context, replicas=links.get(each.name, context.replicas), hints=hints))
                 for each in self._definitions
                 if each.start is not None
             }
@@ -187,9 +197,18 @@ class SiteServices:
 
     async def _run_replicas(self, context: Context, hints: "Hints") -> None:
         if self._options.roles:
+            await self._replicas_wanted.wait()  # a replica renews its lease in the database for as long as it runs
             from dialplane.services.replica_runner import run_replicas  # noqa: PLC0415 -- as above
 
-            await run_replicas(context.store, hints, context.site, self._options.roles, self._replicated)
+            await run_replicas(
+                context.store,
+                hints,
+                context.site,
+                self._options.roles,
+                self._replicated,
+                sockets=self._options.sockets,
+                storage=self._options.storage,
+            )
 
     async def _listen(self, context: Context) -> None:
         """Serve the API; an address that is taken is tried again, the services go on meanwhile."""

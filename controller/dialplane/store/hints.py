@@ -29,6 +29,13 @@ class Channel(StrEnum):
 
     VIEWS = "dialplane_views"
     STATES = "dialplane_states"
+    DEVICES = "dialplane_devices"
+    """The sessions, commands, pictures or callbacks of devices changed."""
+
+
+def replica_channel(replica: str) -> str:
+    """Return the channel of one process among the replicas of a site, for what concerns it alone."""
+    return f"dialplane_replica_{replica[-8:]}"
 
 
 class Hints:
@@ -45,13 +52,16 @@ class Hints:
         """How often to look without a hint."""
         return 2.0 if self._across else 1.0
 
-    def subscribe(self, channel: Channel) -> asyncio.Event:
-        """Return an event that each hint sets; who waits for it clears it."""
+    def subscribe(self, channel: str) -> asyncio.Event:
+        """Return an event that each hint of a `Channel` or `replica_channel` sets; who waits for it clears it.
+
+        Subscribe before `run` begins, or at the latest when it connects again.
+        """
         event = asyncio.Event()
         self._waiting[channel].append(event)
         return event
 
-    async def send(self, channel: Channel) -> None:
+    async def send(self, channel: str) -> None:
         """Send a hint of what was committed before.
 
         Raises:

@@ -42,7 +42,7 @@ def place(url: str | None, token_file: Path | None, state_dir: Path | None) -> P
         if found.flaw:
             raise Unusable(
                 f"the `dialplane run` of {state} serves no API yet: it begins some seconds after its start, and only"
-                " where the site has modems, Notifiers or calls and --listen is not ''; or say --url"
+                " where the site has modems, Notifiers, calls or devices and --listen is not ''; or say --url"
             )
         url = found.data.decode("utf-8", "replace").strip()
         token = token or _token(state / API_TOKENS / "local")

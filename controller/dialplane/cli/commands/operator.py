@@ -8,8 +8,10 @@ import typer
 from dialplane.cli.errors import Unusable
 from dialplane.cli.extras import missing_extra
 from dialplane.cli.inputs import TemplatesDir, load_templates
-from dialplane.cli.site_options import ApiTokens, TrustedProxies, ami_defaults, proxies
+from dialplane.cli.proxy_options import TrustedProxies, proxies
+from dialplane.cli.site_options import ApiTokens, ami_defaults
 from dialplane.cli.state import STORE, state_directory
+from dialplane.cli.storage_options import PublicUrl, StorageUrl, storage_options
 from dialplane.cli.store_options import StoreUrlFile, store_url
 from dialplane.reconcile.config_dir import OWN
 from dialplane.reconcile.site import SiteLoop
@@ -49,6 +51,8 @@ def operator(
     api_tokens: ApiTokens = None,
     trusted_proxies: TrustedProxies = None,
     store_url_file: StoreUrlFile = None,
+    storage_url: StorageUrl = "",
+    public_url: PublicUrl = "",
     config_dir: Annotated[
         Path | None,
         typer.Option(
@@ -95,8 +99,10 @@ def operator(
             raise Unusable("--webhook-listen needs --webhook-cert and --webhook-key: the API server speaks TLS alone")
         webhook = Webhook(host.strip("[]"), int(port), webhook_cert, webhook_key)
     loaded, defaults = load_templates(templates), ami_defaults()
-    url = store_url(store_url_file, (config_dir / OWN if config_dir else state_directory(None)) / STORE)
-    services = ServiceOptions(url, listen, api_tokens or Path(), proxies(trusted_proxies))
+    state = config_dir / OWN if config_dir else state_directory(None)
+    url = store_url(store_url_file, state / STORE)
+    storage = storage_options(storage_url, public_url, state)
+    services = ServiceOptions(url, listen, api_tokens or Path(), proxies(trusted_proxies), storage=storage)
     options = Options(
         namespace,
         lambda ports: SiteLoop(ports, loaded, config_directory=config_dir, defaults=defaults),

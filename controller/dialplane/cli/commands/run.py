@@ -5,7 +5,8 @@ import os
 import shlex
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import Annotated, Any, Final
@@ -15,15 +16,18 @@ import typer
 from prometheus_client import start_http_server
 from pydantic import SecretStr
 
+from dialplane.cli.device_options import LISTEN_HELP, device_sockets
 from dialplane.cli.errors import Refused, Unusable
 from dialplane.cli.extras import missing_extra
 from dialplane.cli.inputs import SecretsDir, TemplatesDir, load_templates
 from dialplane.cli.live_table import show_live, view
 from dialplane.cli.once_verdict import Standing, Verdict, judge
 from dialplane.cli.output import console, say
-from dialplane.cli.site_options import ApiTokens, TrustedProxies, ami_defaults, proxies
+from dialplane.cli.proxy_options import TrustedProxies, proxies
+from dialplane.cli.site_options import ApiTokens, ami_defaults
 from dialplane.cli.softphone_hint import served
-from dialplane.cli.state import API_TOKENS, STORE, StateDir, announce_api, only_one, state_directory
+from dialplane.cli.state import API_TOKENS, STORE, StateDir, announce_api, announce_devices, only_one, state_directory
+from dialplane.cli.storage_options import PublicUrl, StorageUrl, storage_options
 from dialplane.cli.store_options import StoreUrlFile, store_url
 from dialplane.logs import configure_logs
 from dialplane.reconcile.settings import LogAlone
@@ -37,6 +41,7 @@ from dialplane.standalone.last_good import SourceState
 from dialplane.standalone.restart_command import RestartCommand
 from dialplane.standalone.site import SiteReader
 from dialplane.standalone.status_file import FILE_NAME, StatusFile
+from dialplane.storage.options import StorageOptions
 
 try:
     from dialplane.standalone.directory import DirectorySource, SecretFolders
@@ -129,9 +134,14 @@ def run(
             help="Serve the HTTP API there, once the site has a use for it; port 0 takes a free one, '' none.",
         ),
     ] = "127.0.0.1:0",
+    listen_devices: Annotated[
+        str, typer.Option("--listen-devices", metavar="HOST:PORT", help=f"{LISTEN_HELP} Port 0 takes a free one.")
+    ] = "127.0.0.1:0",
     api_tokens: ApiTokens = None,
     trusted_proxies: TrustedProxies = None,
     store_url_file: StoreUrlFile = None,
+    storage_url: StorageUrl = "",
+    public_url: PublicUrl = "",
     metrics_address: Annotated[
         str | None, typer.Option("--metrics-address", metavar="HOST:PORT", help="Serve Prometheus metrics there.")
     ] = None,
@@ -176,7 +186,15 @@ def run(
         timeout,
         live,
         _words(restart_command),
-        _services(state, listen, api_tokens, store_url_file, proxies(trusted_proxies)),
+        _services(
+            state,
+            listen,
+            listen_devices,
+            api_tokens,
+            store_url_file,
+            proxies(trusted_proxies),
+            storage_options(storage_url, public_url, state, alone=True),
+        ),
     )
     configure_logs("DEBUG" if verbose else "WARNING" if live else "INFO", terminal=sys.stderr.isatty())
     with only_one(options.state):
@@ -302,7 +320,13 @@ def _words(command: str | None) -> tuple[str, ...]:
 
 
 def _services(
-    state: Path, listen: str, tokens: Path | None, url_file: Path | None, trusted: tuple[str, ...]
+    state: Path,
+    listen: str,
+    listen_devices: str,
+    tokens: Path | None,
+    url_file: Path | None,
+    trusted: tuple[str, ...],
+    storage: StorageOptions,
 ) -> ServiceOptions:
     def announce(sock: socket) -> None:
         from dialplane.api.tokens import make_local_token
@@ -311,8 +335,14 @@ def _services(
             make_local_token(state / API_TOKENS)
         announce_api(state, sock)
 
+    sockets = replace(
+        device_sockets("--listen-devices", listen_devices, None, None, trusted),
+        announce=partial(announce_devices, state),
+    )
     url = store_url(url_file, state / STORE)
-    return ServiceOptions(url, listen, tokens or state / API_TOKENS, trusted, announce, roles=(Role.GATEWAY, Role.BOT))
+    roles = (Role.GATEWAY, Role.BOT)
+    folder = tokens or state / API_TOKENS
+    return ServiceOptions(url, listen, folder, trusted, announce, roles=roles, sockets=sockets, storage=storage)
 
 
 def _serve_metrics(address: str) -> None:

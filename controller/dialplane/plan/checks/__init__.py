@@ -8,6 +8,7 @@ settled who is served, and take nobody out. A new check is a function here and a
 
 from collections.abc import Callable, Iterable
 
+from dialplane.plan.checks.cabins import cabin_telephones, duplicate_cabins, numbers_of_test_calls, operators
 from dialplane.plan.checks.caller_ids import caller_ids
 from dialplane.plan.checks.config_maps import config_maps
 from dialplane.plan.checks.conflicts import (
@@ -52,6 +53,8 @@ EXCLUDING: tuple[Check, ...] = (
     duplicate_tenants,
     overlapping_pools,
     campaign_tenants,
+    duplicate_cabins,
+    cabin_telephones,
 )
 
 PARTIAL: tuple[Check, ...] = (
@@ -67,4 +70,6 @@ PARTIAL: tuple[Check, ...] = (
     caller_ids,
     filters,
     silent,
+    numbers_of_test_calls,
+    operators,
 )

@@ -7,8 +7,10 @@ from dataclasses import replace
 from dialplane.plan.draft import Draft, Finding
 from dialplane.plan.escape import Unrenderable, escape
 from dialplane.plan.site import credentials_secret
+from dialplane.resources.base import Spec
+from dialplane.resources.elevator_device import DeviceCallback, ElevatorDeviceSpec
 from dialplane.resources.extension import ExtensionSpec
-from dialplane.resources.infinity_tenant import InfinityTenantSpec
+from dialplane.resources.infinity_tenant import Callback, InfinityTenantSpec
 from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.references import secret_refs
@@ -28,6 +30,8 @@ PEM = {
 
 CALLBACK_SHORTEST = 16
 """Characters of a secret that callbacks are proven by; a shorter one could be guessed."""
+TOKEN_SHORTEST = 16
+"""Characters of a device's token, likewise."""
 
 _PIN = re.compile(r"[0-9]{4,10}")
 
@@ -47,12 +51,21 @@ def secrets(draft: Draft) -> Iterator[Finding]:
             for name in names:
                 if problem := _value(draft, key, secret, name, path):
                     yield key, replace(problem, partial=partial)
-        if isinstance(resource.spec, ExtensionSpec):
-            yield from _account(draft, key, resource.spec)
-        elif isinstance(resource.spec, SipTrunkSpec) and resource.spec.registers:
-            yield from _registering(draft, key, resource.spec)
-        elif isinstance(resource.spec, InfinityTenantSpec) and resource.spec.callback:
-            yield from _callback(draft, key, resource.spec.callback.secret_ref)
+        yield from _of_kind(draft, key, resource.spec)
+
+
+def _of_kind(draft: Draft, key: Key, spec: Spec) -> Iterator[Finding]:
+    """What the values of one kind must be besides."""
+    match spec:
+        case ExtensionSpec():
+            yield from _account(draft, key, spec)
+        case SipTrunkSpec() if spec.registers:
+            yield from _registering(draft, key, spec)
+        case InfinityTenantSpec():
+            yield from _callback(draft, key, spec.callback)
+        case ElevatorDeviceSpec():
+            yield from _long(draft, key, spec.token_secret_ref, "spec.tokenSecretRef", TOKEN_SHORTEST)
+            yield from _callback(draft, key, spec.callback)
 
 
 def _value(draft: Draft, key: Key, secret: str, name: str, path: str) -> Problem | None:
@@ -96,11 +109,18 @@ def _registering(draft: Draft, key: Key, spec: SipTrunkSpec) -> Iterator[Finding
         yield key, _invalid(message, "spec.credentialsSecretRef")
 
 
-def _callback(draft: Draft, key: Key, reference: SecretKeyRef) -> Iterator[Finding]:
+def _callback(draft: Draft, key: Key, callback: Callback | DeviceCallback | None) -> Iterator[Finding]:
+    if callback is not None:
+        yield from _long(draft, key, callback.secret_ref, "spec.callback.secretRef", CALLBACK_SHORTEST)
+
+
+def _long(draft: Draft, key: Key, reference: SecretKeyRef | None, field: str, shortest: int) -> Iterator[Finding]:
+    if reference is None:
+        return
     value = draft.secrets[key].get(reference.name, {}).get(reference.key)
-    if value is not None and 0 < len(value.get_secret_value()) < CALLBACK_SHORTEST:
+    if value is not None and 0 < len(value.get_secret_value()) < shortest:
         where = f"Secret {reference.name!r}, key {reference.key!r}"
-        yield key, _invalid(f"{where}: needs {CALLBACK_SHORTEST} characters at least", "spec.callback.secretRef")
+        yield key, _invalid(f"{where}: needs {shortest} characters at least", field)
 
 
 def _missing(message: str, field: str) -> Problem:

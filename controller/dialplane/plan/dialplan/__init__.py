@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from dialplane.plan.dialplan import (
+    cabins,
     destinations,
     emergency,
     features,
@@ -49,7 +50,7 @@ ROUTINES: tuple[Routine, ...] = (
     *voicemail.ROUTINES,
     *features.ROUTINES,
 )
-"""Every routine of this version. All of them are rendered at every site, so that a change of the site adds none."""
+"""The routines that are rendered at every site, so that a change of the site adds none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Lines:
     @classmethod
     def of(cls, site: Site) -> Self:
         """Made from the specs."""
-        numbers = [internal.number_line(site, key, spec) for key, spec in site.extensions]
+        numbers = [cabins.number_line(site, key, spec) for key, spec in site.extensions]
         boxes = [voicemail.box_line(key, spec) for key, spec in site.extensions if spec.has_mailbox]
         return cls(
             tuple(sorted(numbers, key=lambda line: line.extension)),
@@ -98,6 +99,7 @@ def _contexts(site: Site, lines: Lines) -> Iterator[DialplanContext]:
     yield hints(site)
     yield from inbound.inbound(site, reachable)
     yield from modems.modems(site, reachable)
+    yield from cabins.cabin_contexts(site)
     yield from schedules.schedules(site, reachable)
     classes = used_permissions(site)
     yield from (class_context(site, permissions) for permissions in classes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from dialplane.plan.cabins import Cabin
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.fields import Permission
 from dialplane.resources.key import Key
@@ -18,6 +19,11 @@ def extension_context(spec: ExtensionSpec) -> str:
     return class_of_service(spec.permissions)
 
 
+def cabin_context(spec: ExtensionSpec) -> str:
+    """The context in which a call from this extension starts where it is a cabin's telephone: `dp-cabin-internal`."""
+    return f"dp-cabin{extension_context(spec).removeprefix('dp-cos')}"
+
+
 def trunk_context(key: Key) -> str:
     """The context in which a call from this trunk starts; it includes nothing."""
     return f"dp-from-{key.name}"
@@ -32,8 +38,12 @@ def hidden_endpoint(key: Key, spec: SipTrunkSpec) -> str | None:
     return f"dp_hidden_{key.name}" if spec.from_user or spec.from_domain else None
 
 
-def extension_variables(spec: ExtensionSpec) -> Iterator[tuple[str, str]]:
+def extension_variables(spec: ExtensionSpec, cabin: Cabin | None = None) -> Iterator[tuple[str, str]]:
     """The channel variables of calls from this extension, for the routines to read."""
+    if cabin:
+        yield "DIALPLANE_DEVICE", cabin.device
+        if cabin.test_number:
+            yield "DIALPLANE_TEST_NUMBER", cabin.test_number
     if spec.caller_id:
         yield "DIALPLANE_CALLER_ID", spec.caller_id
     if spec.hide_caller_id:

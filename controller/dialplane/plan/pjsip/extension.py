@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dialplane.plan.dialplan.contexts import END, HINTS
-from dialplane.plan.dialplan.endpoints import extension_context
+from dialplane.plan.dialplan.endpoints import cabin_context, extension_context
 from dialplane.plan.dialplan.features import OWN_MAILBOX_CODE
 from dialplane.plan.objects import PjsipObject, PjsipType
 from dialplane.plan.pjsip.options import Options, codecs, encryption, options, quoted, repeated
@@ -49,10 +49,11 @@ def extension_objects(site: Site, key: Key, spec: ExtensionSpec) -> Iterator[Pjs
 
 def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
     number = spec.number
-    name = spec.display_name or number
+    cabin = site.cabins.get(number)
+    name = cabin.location if cabin else spec.display_name or number
     return (
         options(
-            ("context", extension_context(spec)),
+            ("context", cabin_context(spec) if cabin else extension_context(spec)),
             ("subscribe_context", HINTS),
             ("message_context", END),
             ("auth", number),

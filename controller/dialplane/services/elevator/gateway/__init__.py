@@ -1,0 +1,1 @@
+"""The gateway's half: one of several replicas that devices connect to."""

@@ -1,0 +1,54 @@
+"""Serves on the site's Asterisk, whichever it is now."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from dialplane.asterisk.ami import Ami, AmiAddress
+from dialplane.asterisk.connection import AsteriskLink, Up
+from dialplane.asterisk.errors import AsteriskError
+from dialplane.services.elevator.leader.cabins import EVENTS
+
+log = structlog.get_logger(__name__)
+
+AGAIN_SECONDS: Final = 2.0
+
+
+class AsteriskSide:
+    """One connection, to the Asterisk that is wanted."""
+
+    def __init__(self, serve: Callable[[Ami], Awaitable[None]]) -> None:
+        """Call `serve` for each connection; it returns when that has ended."""
+        self._serve = serve
+        self._address: AmiAddress | None = None
+        self._new = asyncio.Event()
+
+    def want(self, address: AmiAddress | None) -> None:
+        """Serve there from now on; None: nowhere."""
+        if address != self._address:
+            self._address = address
+            self._new.set()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._new.clear()
+                serving = tasks.create_task(self._serve_at(self._address)) if self._address is not None else None
+                await self._new.wait()
+                if serving is not None:
+                    serving.cancel()
+                    await asyncio.wait([serving])
+
+    async def _serve_at(self, address: AmiAddress) -> None:
+        async with AsteriskLink(address, events=EVENTS) as link:
+            while True:
+                ami = await link.up()
+                try:
+                    await self._serve(ami)
+                except AsteriskError as error:
+                    log.info("stopped looking after the telephones of cabins", error=str(error))
+                if isinstance(link.state, Up) and link.state.ami is ami:
+                    await asyncio.sleep(AGAIN_SECONDS)

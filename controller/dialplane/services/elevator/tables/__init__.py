@@ -1,0 +1,1 @@
+"""What the store keeps of devices, one module a table."""

@@ -1,0 +1,1 @@
+"""Tests of the paths about devices, and of the commands in front of them."""
