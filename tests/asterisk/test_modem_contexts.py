@@ -21,6 +21,7 @@ from dialplane.plan.objects import Objects
 from dialplane.plan.planner import Planner
 from dialplane.reconcile.template_dir import load
 from tests.asterisk.real_asterisk import Pbx
+from tests.eventually import eventually
 from tests.plan.office import manifest, snapshot
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("modem-contexts")]
@@ -98,7 +99,15 @@ def decoded(part: str) -> str:
 async def events_until_quiet(modem: Modem, extension: str, number: str, **variables: str) -> list[Event]:
     """Every event that any class of AMI shows of one message, which is over when both halves of its call have ended."""
     heard: list[Event] = []
+    await eventually(
+        lambda: modem.pbx.asterisk.console("core show channels count"),
+        holds=lambda shown: shown.startswith("0 active channels"),
+    )  # the call of the message before may still be ending
     with modem.watcher.events() as events:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                async for _ in events:
+                    pass
         await modem.starts(extension, number, **variables)
         async with asyncio.timeout(10):
             async for event in events:
