@@ -37,7 +37,7 @@ FRAGMENTS: Final = 1024
 AHEAD: Final = 4
 """Messages that may wait for their endpoint while more is read."""
 AHEAD_BYTES: Final = 4096
-"""Of a longer message none may."""
+"""Bytes of a message that may wait so; reading stops at a longer one."""
 BUFFER: Final = 64 * 1024
 """Bytes that the kernel keeps for one peer that does not read; it would keep megabytes."""
 LOST_SECONDS: Final = 15

@@ -1,4 +1,4 @@
-"""Devices that are watched: a table that is drawn anew on a terminal; in a pipe a line for whatever changes."""
+"""Shows devices that are watched: a table that is redrawn on a terminal; in a pipe a line for each change."""
 
 import sys
 import time

@@ -62,7 +62,7 @@ class Part:
     revision: str = ""
     """Of an extension: it brings nothing but this."""
     cabin: Cabin | None = None
-    """Of an extension that is the telephone of one."""
+    """The cabin whose telephone the extension is; None: it is an ordinary one."""
 
     @property
     def lines(self) -> tuple[Line, ...]:

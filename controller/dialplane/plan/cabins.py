@@ -46,7 +46,7 @@ def cabins(draft: Draft, shares: Mapping[Key, Share]) -> Mapping[str, Cabin]:
         return {}
     numbers = {extension.number for _, extension in draft.of(ExtensionSpec)}
     emergency = draft.asterisk.emergency.dialled if draft.asterisk and draft.asterisk.emergency else ()
-    answered = numbers | set(emergency)  # whoever calls one of these may be in need, and no tone helps
+    answered = numbers | set(emergency)  # a caller of one of these may be in need, and no tone helps
     found: dict[str, Cabin] = {}
     for key, spec in telephones:
         number = spec.emergency_extension

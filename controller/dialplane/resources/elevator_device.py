@@ -124,7 +124,7 @@ class ElevatorDeviceSpec(Spec):
     enabled: bool = True
     """Let the device in. `false` refuses it like a stranger; its telephone stays in service."""
     location: DisplayName
-    """Where the lift is, such as `Town hall, lift 2`: what is shown to whoever answers its emergency call. 64
+    """Where the lift is, such as `Town hall, lift 2`: what those see who answer its emergency call. 64
     characters and 79 bytes of UTF-8 at most."""
     token_secret_ref: SecretKeyRef | None = None
     """The token that the device shows, 16 characters at least. Without it the device has the token that

@@ -122,7 +122,7 @@ async def test_it_writes_none(store: Store) -> None:
         await eventually(lambda: second.rounds > 20)  # while it is about to know
         assert second.written == []
         replicas.serve()
-        await eventually(lambda: service._live.looks > 3 and service._statements.has_heard)
+        await eventually(lambda: service._live.looks > 3 and service._statements._phones is not None)
         looks = service._live.looks
         await eventually(lambda: service._live.looks > looks + 3)
     assert second.reasons() == expected

@@ -189,7 +189,7 @@ def watch(
     token_file: TokenFile = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Follow devices until Ctrl-C: a table that is drawn anew; in a pipe a line for whatever changes.
+    """Follow devices until Ctrl-C: a table that is redrawn; in a pipe a line for each change.
 
     Examples:
         dialplane device watch --location "Town hall"

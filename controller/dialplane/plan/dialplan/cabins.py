@@ -6,7 +6,7 @@ recorded, and an alarm lasts, while the controller is down. The lines, by family
 - `dpelev/UNIQUEID-EVENT`: time (seconds since 1970), name of the ElevatorDevice, event, detail. Events are `test` (the
   number dialled), `alarm` (likewise) and `answered`: somebody spoke with the cabin. Its time is when they began, though
   the line is written when they have ended. Its detail is who answered (an extension's number, `NUMBER@TRUNK`, or a
-  trunk's name), or the number of whoever called the cabin back.
+  trunk's name), or the number that called the cabin back.
 - `dpcabin/NUMBER`: there as long as that telephone is in alarm, with the time at which it called. It goes when the
   alarm is ended.
 
@@ -35,8 +35,8 @@ ALARMS = "dpcabin"
 
 ANY_NUMBER = "_[+0-9*#]!"
 
-# Dial() leaves ANSWER, who it was, and how long they spoke, on the channel of whoever called. A blind transfer leaves
-# the channel of whoever transferred, `PJSIP/101-0000002a`, and the next Dial() another end. What names the other party
+# Dial() leaves ANSWER, who it was, and how long they spoke, on the caller's channel. A blind transfer leaves
+# the channel that transferred, `PJSIP/101-0000002a`, and the next Dial() another end. What names the other party
 # is filtered: a phone chooses the address that it registers.
 CABIN_ANSWERED = routine(
     "cabin_answered",
@@ -50,7 +50,7 @@ CABIN_ANSWERED = routine(
     done: Return()
     """,
 )
-"""Runs when a telephone that raised an alarm hangs up, whoever hung up first."""
+"""Runs when a telephone that raised an alarm hangs up, or is hung up."""
 
 CABIN_CALLED_BACK = routine(
     "cabin_called_back",
@@ -63,10 +63,10 @@ CABIN_CALLED_BACK = routine(
     done: Return()
     """,
 )
-"""Runs when whoever called a cabin in alarm hangs up."""
+"""Runs when a caller of a cabin in alarm hangs up, or is hung up."""
 
-# Nothing up to the last Goto can end the call, or wait. The alarm comes before the number is looked at: whoever pressed
-# the button of a telephone that dials wrong is in need all the same.
+# Nothing up to the last Goto can end the call, or wait. The alarm comes before the number is looked at: who
+# pressed the button of a telephone that dials wrong is in need all the same.
 CABIN_CALL = routine(
     "cabin_call",
     ("context", "number", "length"),
@@ -106,7 +106,7 @@ CABIN = routine(
     """,
     calls=(EXTENSION, CABIN_CALLED_BACK),
 )
-"""Rings a cabin's telephone in alarm, for whoever calls, or at any time for an operator's phone; others are refused:
+"""Rings a cabin's telephone in alarm, for any caller, or at any time for an operator's phone; others are refused:
 nobody listens to people in a lift. It has neither a mailbox nor forwards: the call is for the cabin."""
 
 ROUTINES = (CABIN_ANSWERED, CABIN_CALL, CABIN_CALLED_BACK, CABIN)

@@ -22,15 +22,11 @@ class Statements:
         self._live = live
         self._gateways = gateways
         self._phones: Mapping[str, Report] | None = None
+        """Of the telephones; None: nothing was reported yet, and nothing is said of a device that has one."""
         self._reports: dict[Key, ServiceReport] = {}
         self._handed: set[Key] = set()
         self.trouble = ""
         """Why the store cannot be asked."""
-
-    @property
-    def has_heard(self) -> bool:
-        """Whether anything was reported of the telephones. Before that nothing is said of a device that has one."""
-        return self._phones is not None
 
     def hand_out(self) -> Mapping[Key, ServiceReport]:
         """Return what is said now, to be written into statuses."""

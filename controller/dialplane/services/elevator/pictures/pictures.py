@@ -163,7 +163,7 @@ class Pictures:
                 self._refuse(device, "unexpected")
 
     async def _take(self, device: str, payload: str | bytes, command: str | None, at: datetime) -> NewSnapshot:
-        assert self._queue is not None  # noqa: S101 -- whoever calls has looked
+        assert self._queue is not None  # noqa: S101 -- the caller has looked
         loop = asyncio.get_running_loop()
         try:
             snapshot, file = await loop.run_in_executor(self._threads, self._keep, device, payload, command, at)
@@ -205,7 +205,7 @@ class Pictures:
         if self._hints is not None:
             try:
                 await self._hints.send(Channel.DEVICES)
-            except StoreError as error:  # whoever waits looks by itself
+            except StoreError as error:  # those who wait look by themselves
                 log.debug("hint not sent", reason=str(error))
 
 

@@ -1,6 +1,6 @@
 """The emergency telephones: the last test call and the last alarm of each device.
 
-An alarm goes `Raised` -> `Answered` -> `Ended`; whoever calls for help again before its end changes nothing. No clock
+An alarm goes `Raised` -> `Answered` -> `Ended`; another call for help before its end changes nothing. No clock
 decides: those of Asterisk, of a gateway and of the leader differ, and a call for help must not count as an older one.
 """
 
