@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from dialplane.store import Store
-from dialplane.store.hints import Channel, Hints
+from dialplane.store.hints import Channel, Hints, notify_within
 from tests.eventually import eventually
 
 LISTENING = sa.text(
@@ -90,3 +90,25 @@ def test_on_sqlite_a_hint_stays_in_the_process(tmp_path: object) -> None:
         store.close()
 
     asyncio.run(go())
+
+
+def test_a_hint_within_a_transaction_comes_with_its_commit(postgres_url: str) -> None:
+    async def go() -> None:
+        with closing(Store.open(postgres_url)) as sender, closing(Store.open(postgres_url)) as receiver:
+            async with listening(receiver) as (_, here):
+                with sender.write() as connection:
+                    notify_within(connection, Channel.VIEWS, "office")
+                    await asyncio.sleep(0)
+                    assert not here.is_set()
+                await asyncio.wait_for(here.wait(), 5)
+
+    asyncio.run(go())
+
+
+def test_it_knows_what_is_followed_in_this_process(store: Store) -> None:
+    hints = Hints(store, "office")
+    event = hints.subscribe("dialplane_replica_here")
+    assert hints.reaches("dialplane_replica_here")
+    assert not hints.reaches("dialplane_replica_elsewhere")
+    hints.wake("dialplane_replica_here")
+    assert event.is_set()

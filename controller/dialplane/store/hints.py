@@ -1,8 +1,9 @@
 """Hints that the store has something new for another process: they carry no data, and may be lost.
 
-On PostgreSQL they are its notifications. Each is sent in a transaction of its own after the commit of what it is about:
-a NOTIFY in the same transaction would make all commits of the database wait for each other. On SQLite a hint reaches
-this process only. So all who follow something also look for themselves, every `poll_seconds`.
+On PostgreSQL they are its notifications. Most are sent in a transaction of their own after the commit of what they are
+about: transactions with a NOTIFY wait for each other to commit. Where few are made, and milliseconds count,
+`notify_within` puts it into the transaction itself. On SQLite a hint reaches this process only. So all who follow
+something also look for themselves, every `poll_seconds`.
 """
 
 import asyncio
@@ -61,13 +62,22 @@ class Hints:
         self._waiting[channel].append(event)
         return event
 
+    def reaches(self, channel: str) -> bool:
+        """Return whether somebody in this process follows it: who alone does needs no notification."""
+        return channel in self._waiting
+
+    def wake(self, channel: str) -> None:
+        """Hand on, in this process, a hint of what was committed before."""
+        for event in self._waiting.get(channel, ()):
+            event.set()
+
     async def send(self, channel: str) -> None:
         """Send a hint of what was committed before.
 
         Raises:
             StoreError: it reached this process only.
         """
-        self._wake(channel)
+        self.wake(channel)
         if self._across:
             await self._store.call(_notify, channel, self._site)
 
@@ -94,16 +104,18 @@ class Hints:
             for channel in self._waiting:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             for channel in self._waiting:  # what was sent while nobody listened
-                self._wake(channel)
+                self.wake(channel)
             async for notification in connection.notifies():
                 if notification.payload == self._site:
-                    self._wake(notification.channel)
+                    self.wake(notification.channel)
 
-    def _wake(self, channel: str) -> None:
-        for event in self._waiting.get(channel, ()):
-            event.set()
+
+def notify_within(connection: sa.Connection, channel: str, site: str) -> None:
+    """Send a hint with the commit of the caller's transaction; nothing on SQLite: `Hints.wake` after it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_notify(channel, site)))
 
 
 def _notify(store: Store, channel: str, site: str) -> None:
     with store.write() as connection:
-        connection.execute(sa.select(sa.func.pg_notify(channel, site)))
+        notify_within(connection, channel, site)

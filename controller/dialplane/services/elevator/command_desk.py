@@ -5,7 +5,6 @@ that queues its command: what is physical is never queued for one that is not.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ import structlog
 from dialplane.services.elevator.tables import commands, sessions
 from dialplane.services.elevator.tables.commands import Command, NewCommand
 from dialplane.store import Store, StoreError, StoreUnavailable
-from dialplane.store.hints import Hints, replica_channel
+from dialplane.store.hints import Hints, notify_within, replica_channel
 
 log = structlog.get_logger(__name__)
 
@@ -131,7 +130,7 @@ class CommandDesk:
     async def _settle(self, batch: Sequence[_Submission]) -> None:
         requests = [request for each in batch for request in each.requests]
         try:
-            settlement = await self._store.call(_settle, self._site, requests, now=self._now())
+            settlement = await self._store.call(_settle, self._site, requests, now=self._now(), reached=self._reached)
         except asyncio.CancelledError:
             for each in batch:
                 _fail(each, _stopping())
@@ -143,8 +142,8 @@ class CommandDesk:
         except Exception as error:  # noqa: BLE001 -- whatever one of them is made of, the others are served
             await self._apart(batch, error)
         else:
+            self._wake(settlement.replicas)
             _answer(batch, settlement.answers)
-            await self._wake(settlement.replicas)
 
     async def _apart(self, batch: Sequence[_Submission], error: Exception) -> None:
         """The store refuses one of them, for good."""
@@ -156,16 +155,27 @@ class CommandDesk:
         said = str(error) if isinstance(error, StoreError) else type(error).__name__
         log.error("the store refuses a command", error=said)
 
-    async def _wake(self, replicas: frozenset[str]) -> None:
-        if self._hints is None:
-            return
-        for replica in sorted(replicas):
-            with contextlib.suppress(StoreError):  # they look by themselves, too
-                await self._hints.send(replica_channel(replica))
+    def _reached(self, replica: str) -> bool:
+        return self._hints is not None and self._hints.reaches(replica_channel(replica))
+
+    def _wake(self, replicas: frozenset[str]) -> None:
+        if self._hints is not None:
+            for replica in replicas:
+                self._hints.wake(replica_channel(replica))
 
 
-def _settle(store: Store, site: str, requests: Sequence[CommandRequest], *, now: datetime) -> _Settlement:
-    """Queue what may be queued, in one transaction."""
+def _settle(
+    store: Store, site: str, requests: Sequence[CommandRequest], *, now: datetime, reached: Callable[[str], bool]
+) -> _Settlement:
+    """Queue what may be queued, in one transaction, whose commit wakes the gateways of other processes.
+
+    Args:
+        store: the database.
+        site: the namespace.
+        requests: what is asked for.
+        now: the time.
+        reached: whether a replica runs in this process.
+    """
     with store.write() as connection:
         keyed = [each.new for each in requests if each.keyed]
         earlier = commands.earlier_within(connection, site, keyed) if keyed else {}
@@ -185,11 +195,14 @@ def _settle(store: Store, site: str, requests: Sequence[CommandRequest], *, now:
         queued = iter(commands.queue_within(connection, store, site, [each.new for each in wanted], now=now))
         asked = iter(wanted)
         settled = [_same(next(queued), next(asked).new) if answer is None else answer for answer in answers]
-    busy = {
-        connected[each.device].replica
-        for each in settled
-        if isinstance(each, Command) and each.state == "queued" and each.device in connected
-    }
+        busy = {
+            connected[each.device].replica
+            for each in settled
+            if isinstance(each, Command) and each.state == "queued" and each.device in connected
+        }
+        for replica in busy:
+            if not reached(replica):
+                notify_within(connection, replica_channel(replica), site)
     return _Settlement(settled, frozenset(busy))
 
 

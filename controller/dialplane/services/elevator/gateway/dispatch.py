@@ -117,8 +117,6 @@ class Dispatcher:
         context = self._context
         while True:
             context.orders.clear()
-            if self._connections.sessions:
-                await self._connections.look_elsewhere()
             while self._connections.epochs:
                 claimed = await context.store.call(
                     commands.claim,
@@ -132,6 +130,8 @@ class Dispatcher:
                     break
                 await self._send_all(claimed)
                 await asyncio.sleep(min(PAUSE, PAUSE_EACH * len(claimed)))
+            if self._connections.sessions:
+                await self._connections.look_elsewhere()
             await wait_at_most(context.orders, context.hints.poll_seconds)
 
     async def _send_all(self, claimed: Sequence[Command]) -> None:

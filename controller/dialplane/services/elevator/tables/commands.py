@@ -128,8 +128,10 @@ def queue_within(
     ]
     if not rows:
         return []
-    connection.execute(store.insert_new(COMMANDS), rows)
-    kept = earlier_within(connection, site, wanted)
+    inserted = connection.execute(store.insert_new(COMMANDS).returning(COMMANDS), rows)
+    kept = {_key(each): each for each in map(command, inserted)}
+    if earlier := [new for new in wanted if _key(new) not in kept]:
+        kept |= earlier_within(connection, site, earlier)
     return [kept[_key(new)] for new in wanted]
 
 
