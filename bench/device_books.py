@@ -17,8 +17,8 @@ _SETTLE_SECONDS: Final = 60.0
 _CALM_SECONDS: Final = 2.0
 _CALM_WRITES: Final = 4
 """Transactions a second."""
-_BY_THE_CLOCK: Final = frozenset({"lastSeenAt", "commandsQueued"})
-"""Status fields that change with time, or with the commands before."""
+_BY_THE_CLOCK: Final = frozenset({"lastSeenAt"})
+"""Status fields that change with time."""
 _WRITTEN: Final = (
     "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
 )

@@ -182,7 +182,7 @@ class ElevatorDeviceStatus(Status):
     alarm: AlarmStatus | None = None
     """The last emergency."""
     commands_queued: Annotated[int, Field(ge=0)] | None = None
-    """Commands that wait for the device."""
+    """Commands that have waited for the device for more than ten seconds."""
 
 
 EVENTS: Final = (

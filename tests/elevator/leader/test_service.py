@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -234,7 +236,8 @@ async def test_an_alarm_and_commands_that_wait_reach_the_status(
     wanted = NewCommand(
         "lift-1", "SNAPSHOT", physical=False, data=None, token="t", request_key="k", deadline=clock().replace(hour=23)
     )
-    commands.queue(store, SITE, [wanted], now=clock())
+    commands.queue(store, SITE, [wanted], now=clock() - timedelta(seconds=11))
+    commands.queue(store, SITE, [replace(wanted, request_key="on its way")], now=clock())
     async with site.serving(view(lift(**CABIN))):
         await eventually(lambda: replicas.published)
         replicas.serve()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from dialplane.resources.moment import timestamp
@@ -17,6 +17,8 @@ from dialplane.store.hints import replica_channel
 
 COUNT_SECONDS: Final = 15.0
 """Between two counts of the commands that wait."""
+WAITING: Final = timedelta(seconds=10)
+"""How old a command is that counts: those on their way would change the statuses of a busy site all the time."""
 PICTURES_SECONDS: Final = 3600.0
 """Between two looks at all pictures: old ones go. New ones are seen at once."""
 
@@ -36,6 +38,7 @@ class Live:
         """Name the site; `alarms_changed` is called when an alarm may have begun or ended."""
         self._context = context
         self._alarms_changed = alarms_changed
+        self._now = now
         store, site = context.store, context.site
         self._presence = PresenceWatch(store, site, lifts=lifts, living=context.replicas.living, leads=leads, now=now)
         self._telephones = TelephoneWatch(store, site, lifts=lifts, leads=leads, notified=self._note_notified, now=now)
@@ -111,7 +114,8 @@ class Live:
         if self._counted_at is not None and time - self._counted_at < COUNT_SECONDS:
             return frozenset()
         self._counted_at = time
-        before, self._queued = self._queued, await context.store.call(commands.queued_counts, context.site)
+        until = self._now() - WAITING
+        before, self._queued = self._queued, await context.store.call(commands.queued_counts, context.site, until=until)
         return frozenset(
             name for name in before.keys() | self._queued.keys() if before.get(name) != self._queued.get(name)
         )

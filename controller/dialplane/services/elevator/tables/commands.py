@@ -286,12 +286,13 @@ def page(
     return CommandPage(kept, kept[-1].seq if len(rows) > limit else None)
 
 
-def queued_counts(store: Store, site: str) -> dict[str, int]:
-    """Return how many commands wait for each device; those without any are left out."""
+def queued_counts(store: Store, site: str, *, until: datetime | None = None) -> dict[str, int]:
+    """Return how many commands wait for each device, those queued by `until`; devices without any are left out."""
     columns = COMMANDS.c
+    early = sa.true() if until is None else columns.queued_at <= until
     query = (
         sa.select(columns.device, sa.func.count().label("number"))
-        .where(columns.site == site, LIVE, columns.state == "queued")
+        .where(columns.site == site, LIVE, columns.state == "queued", early)
         .group_by(columns.device)
     )
     with store.read() as connection:
