@@ -173,9 +173,23 @@ async def test_a_head_that_is_too_large_is_refused(more: str) -> None:
     assert b"the head has more than 8,192 bytes or 64 fields" in answer
 
 
-async def test_a_head_that_only_h11_can_read_ends_the_connection() -> None:
+async def test_a_head_that_no_websocket_begins_with_ends_the_connection() -> None:
     async with gateway() as running:
-        assert await running.refused(f"/ws?token={TOKEN}", "X-Control: \x01\r\n") == b""
+        peer = Raw(*await asyncio.open_connection("127.0.0.1", running.port))
+        head = UPGRADE.format(target=f"/ws?token={TOKEN}", more="").replace("AAAAAAAAAAAAAAAAAAAAAA==", "short")
+        peer.writer.write(head.encode())
+        assert (await peer.rest()).startswith(b"HTTP/1.1 400 ")
+        await eventually(lambda: running.app.open == 0)
+
+
+async def test_what_comes_with_the_head_is_not_lost() -> None:
+    async with gateway() as running:
+        peer = Raw(*await asyncio.open_connection("127.0.0.1", running.port))
+        peer.writer.write(UPGRADE.format(target=f"/ws?token={TOKEN}", more="").encode() + b"\x81\x84\0\0\0\0soon")
+        await peer.head()
+        async with asyncio.timeout(20):
+            assert await peer.reader.readexactly(6) == b"\x81\x04soon"
+        peer.writer.close()
 
 
 async def test_an_address_that_only_guesses_is_slowed_down_and_locks_nobody_out() -> None:
@@ -331,9 +345,25 @@ async def test_a_message_that_is_too_large_closes_with_1009(largest: int) -> Non
     [
         (b"\x81\x82\0\0\0\0\xff\xfe", 1007),
         (b"\x01\x80\0\0\0\0" + b"\x00\x80\0\0\0\0" * 2000, 1009),
+        (b"\x01\xfe\xea\x60\0\0\0\0" + bytes(60_000) + b"\x80\xfe\xea\x60\0\0\0\0" + bytes(60_000), 1009),
         (b"\x81\x02hi", 1002),
+        (b"\xc1\x82\0\0\0\0hi", 1002),
+        (b"\x80\x82\0\0\0\0hi", 1002),
+        (b"\x01\x82\0\0\0\0hi" + b"\x81\x82\0\0\0\0hi", 1002),
+        (b"\x83\x82\0\0\0\0hi", 1002),
+        (b"\x09\x80\0\0\0\0", 1002),
     ],
-    ids=["no UTF-8", "fragments without end", "unmasked"],
+    ids=[
+        "no UTF-8",
+        "fragments without end",
+        "fragments that are too much",
+        "unmasked",
+        "compressed",
+        "a continuation of nothing",
+        "a message within a message",
+        "unknown",
+        "a fragment of a ping",
+    ],
 )
 async def test_what_breaks_the_protocol_is_closed_without_a_line_in_the_log(
     frames: bytes, code: int, caplog: pytest.LogCaptureFixture
@@ -349,6 +379,60 @@ async def test_what_breaks_the_protocol_is_closed_without_a_line_in_the_log(
         peer.writer.close()
         await eventually(lambda: running.app.open == 0)
     assert caplog.records == []
+
+
+async def test_fragments_are_one_message_and_a_ping_between_them_is_answered() -> None:
+    async with gateway() as running:
+        peer = await running.raw()
+        await peer.head()
+        peer.writer.write(b"\x01\x82\0\0\0\0he" + b"\x89\x81\0\0\0\0p" + b"\x80\x82\0\0\0\0re")
+        async with asyncio.timeout(20):
+            assert await peer.reader.readexactly(9) == b"\x8a\x01p\x81\x04here"
+        peer.writer.write(b"\x88\x82\0\0\0\0" + (1001).to_bytes(2))
+        assert await peer.rest() == b"\x88\x02" + (1001).to_bytes(2)
+
+
+async def test_messages_are_handed_on_as_they_come_until_the_socket_is_closed() -> None:
+    seen: list[str | bytes] = []
+    codes = []
+
+    async def take_each(served: Socket[Device]) -> None:
+        def take(message: str | bytes) -> None:
+            seen.append(message)
+            assert served.send_now("taken")
+
+        try:
+            await served.listen(take)
+        except SocketClosed as closed:
+            codes.append(closed.code)
+            assert not served.send_now("late")
+            raise
+
+    async with gateway(take_each) as running:
+        async with await running.opened() as peer:
+            await peer.send("one")
+            await peer.send(b"two")
+            assert [await peer.recv(), await peer.recv()] == ["taken", "taken"]
+        await eventually(lambda: running.app.open == 0)
+    assert (seen, codes) == (["one", b"two"], [1000])
+
+
+async def test_what_fails_with_a_message_closes_with_1011_and_is_logged_once() -> None:
+    async def take_each(served: Socket[Device]) -> None:
+        def fail(_: str | bytes) -> None:
+            raise ValueError("a bug")
+
+        await served.listen(fail)
+
+    async with gateway(take_each) as running:
+        with capture_logs() as logged:
+            async with await running.opened() as peer:
+                await peer.send("x")
+                with pytest.raises(ConnectionClosedError) as closed:
+                    await peer.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1011
+    assert [entry["event"] for entry in logged] == ["a WebSocket failed"]
 
 
 def stalled(running: Gateway) -> socket.socket:
@@ -517,7 +601,6 @@ async def test_no_token_is_logged_or_left_in_the_scope(caplog: pytest.LogCapture
             await (await running.raw("/ws", f"Authorization: Bearer {TOKEN}\r\n")).rest()
             answers = await running.refused(f"/ws?token={UNKNOWN}") + await running.refused(f"/else?token={UNKNOWN}")
             answers += await running.refused("/ws", f"Authorization: Bearer {UNKNOWN}\r\n")
-    assert "device_id=cabin" in caplog.text  # uvicorn's line is there
     shown = f"{caplog.text} {[repr(entry) for entry in logged]} {scopes} {answers!r}"
     assert TOKEN not in shown
     assert UNKNOWN not in shown

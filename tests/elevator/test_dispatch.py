@@ -138,9 +138,9 @@ async def test_a_device_that_does_not_read_is_cut_off_and_keeps_nobody_waiting(s
         unread.transport.pause_reading()
         session = running.gateway._connections.sessions["lift-1"]
         while session.socket.writable:
-            await session.send(json.dumps({"type": "command", "data": "x" * 30_000}))
+            session.send(json.dumps({"type": "command", "data": "x" * 30_000}))
         for _ in range(12):
-            await session.send("{}")
+            session.send("{}")
         await eventually(lambda: "lift-1" not in running.connected)
         (made,) = await send(running, command("LIGHT", "lift-2"))
         assert (await hear(device))["id"] == made.id
@@ -153,9 +153,9 @@ async def test_what_waits_for_a_device_that_does_not_read_is_not_sent_late(store
         device.transport.pause_reading()
         session = running.gateway._connections.sessions["lift-1"]
         while session.socket.writable:
-            await session.send(json.dumps({"type": "filler", "data": "x" * 30_000}))
+            session.send(json.dumps({"type": "filler", "data": "x" * 30_000}))
         for kind, seconds in (("late", -1), ("in time", 30)):
-            assert await session.send(json.dumps({"type": kind}), datetime.now(UTC) + timedelta(seconds=seconds))
+            assert session.send(json.dumps({"type": kind}), datetime.now(UTC) + timedelta(seconds=seconds))
         device.transport.resume_reading()
         while (heard := (await hear(device))["type"]) == "filler":
             pass

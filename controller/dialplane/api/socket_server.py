@@ -9,19 +9,15 @@ from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 from typing import Any, Final
 
 import h11
 import uvicorn
 from starlette.types import Receive, Scope, Send
-from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode, Frame
-from websockets.http11 import Request
 
 from dialplane.api.server import HEAD_SECONDS, IDLE_SECONDS, HttpProtocol, Server, listen
-from dialplane.api.websockets import ABORT, WRITABLE, SocketApplication
+from dialplane.api.socket_connection import SocketConnection, key_of
+from dialplane.api.websockets import SocketApplication
 
 HANDSHAKES: Final = 2000
 """Connections at a time whose head is not there; of more the oldest are cut off. A storm of devices that come back at
@@ -32,20 +28,12 @@ HEAD_BYTES: Final = 8 * 1024
 """How long the head of an upgrade may be."""
 HEAD_FIELDS: Final = 64
 """How many fields the head of an upgrade may have."""
-FRAGMENTS: Final = 1024
-"""Frames of one message: empty ones count nothing towards its size."""
-AHEAD: Final = 4
-"""Messages that may wait for their endpoint while more is read."""
-AHEAD_BYTES: Final = 4096
-"""Bytes of a message that may wait so; reading stops at a longer one."""
 BUFFER: Final = 64 * 1024
 """Bytes that the kernel keeps for one peer that does not read; it would keep megabytes."""
 LOST_SECONDS: Final = 15
 """How long a peer may leave sent bytes unacknowledged, or its window closed: a cut cable, a reader that stalls."""
 PROBE_SECONDS: Final = 60
 """How long a connection is idle until the kernel asks whether the peer is there."""
-CLOSE_SECONDS: Final = 2.0
-"""How long the peer may take to answer a close frame."""
 STOP_SECONDS: Final = 0.6
 """How long peers and endpoints may take when the process stops; uvicorn itself takes 0.2 s more."""
 TLS_BUFFER: Final = 16 * 1024
@@ -89,12 +77,8 @@ async def serve_sockets(app: SocketApplication, sock: socket.socket, tls: ssl.SS
         access_log=False,
         log_level="error",
         lifespan="off",
-        http=partial(_UpgradeProtocol, heads={}, most=_room()),  # type: ignore[arg-type]
-        ws=_SocketProtocol,
-        ws_max_size=app.largest_message,
-        ws_per_message_deflate=False,  # three times the memory of a socket, for messages too short to shrink
-        ws_ping_interval=None,  # the kernel probes idle peers; old devices answer pings only when they read
-        ws_ping_timeout=None,
+        http=partial(_UpgradeProtocol, heads={}, most=_room(), sockets=app),  # type: ignore[arg-type]
+        ws="websockets-sansio",  # or uvicorn would see no upgrade; `SocketConnection` takes them all
         timeout_graceful_shutdown=1,
         timeout_keep_alive=IDLE_SECONDS,
         backlog=BACKLOG,
@@ -141,9 +125,25 @@ class _SocketServer(Server):
 class _UpgradeProtocol(HttpProtocol):
     """HTTP until the upgrade: its head has its time, what follows has none."""
 
-    def __init__(self, *args: Any, heads: dict["_UpgradeProtocol", None], most: int, **kwargs: Any) -> None:
-        """`heads` are the connections of this listener whose head is awaited; `most` is for all of its connections."""
+    def __init__(
+        self,
+        *args: Any,
+        heads: dict["_UpgradeProtocol", None],
+        most: int,
+        sockets: SocketApplication,
+        **kwargs: Any,
+    ) -> None:
+        """Begin.
+
+        Args:
+            heads: the connections of this listener whose head is awaited.
+            most: connections that the listener may have.
+            sockets: takes the upgraded ones.
+            args: uvicorn's.
+            kwargs: uvicorn's.
+        """
         super().__init__(*args, **kwargs)
+        self._sockets = sockets
         self._heads = heads
         self._most = most
         self._upgraded = False
@@ -175,74 +175,11 @@ class _UpgradeProtocol(HttpProtocol):
             self.send_400_response(f"the head has more than {HEAD_BYTES:,} bytes or {HEAD_FIELDS} fields")
             return
         self._upgraded = True
-        super().handle_websocket_upgrade(event)
-        upgraded = self.transport.get_protocol()
-        if isinstance(upgraded, _SocketProtocol) and not upgraded.handshake_initiated:
-            self.transport.close()  # a head that h11 reads and websockets does not: nobody would wait for more of it
-
-
-class _SocketProtocol(WebSocketsSansIOProtocol):
-    """WebSockets whose peers cannot make the process keep what they do not read."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.close_timeout = CLOSE_SECONDS
-
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            self.scope["state"][ABORT] = self.transport.abort
-            self.scope["state"][WRITABLE] = self.writable.is_set
-
-    async def send(self, message: ASGISendEvent) -> None:
-        await super().send(message)
-        if self.initial_response is not None and self.close_sent:
-            self.handshake_complete = True  # by a refusal; uvicorn would log an error for each
-
-    def handle_ping(self) -> None:
-        if self.writable.is_set():
-            super().handle_ping()
-        else:
-            self.transport.abort()  # its pongs would pile up
-
-    def handle_cont(self, event: Frame) -> None:
-        if len(self.frames) < FRAGMENTS:
-            super().handle_cont(event)
-        elif not self.close_sent:
-            self._fail(CloseCode.MESSAGE_TOO_BIG)
-
-    def send_receive_event_to_app(self) -> None:
-        """Queue a message. uvicorn stops reading at each one, which costs two calls of the system for each."""
-        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
-        self.frames = []
-        if self.close_sent:
-            return
-        if self.curr_msg_data_type == "text":
-            try:
-                self.queue.put_nowait({"type": "websocket.receive", "text": data.decode()})
-            except UnicodeDecodeError:  # uvicorn would log a traceback each time
-                self._fail(CloseCode.INVALID_DATA)
-                return
-        else:
-            self.queue.put_nowait({"type": "websocket.receive", "bytes": bytes(data)})
-        if not self.read_paused and (self.queue.qsize() > AHEAD or len(data) > AHEAD_BYTES):
-            self.read_paused = True
-            self.transport.pause_reading()
-
-    def _fail(self, code: CloseCode) -> None:
-        self.conn.send_close(code)
-        self.handle_parser_exception()
-
-    def shutdown(self) -> None:
-        if self.close_sent or not self.handshake_complete:
-            super().shutdown()
-        elif not self.writable.is_set():
-            self.transport.abort()  # it would not read a close frame
-        elif not self.transport.is_closing():
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.SERVICE_RESTART})
-            self.conn.send_close(CloseCode.SERVICE_RESTART)
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.transport.close()
+        self.connections.discard(self)
+        key = key_of(self.headers)
+        connection = SocketConnection(self._sockets, {**self.scope}, key, self.transport, self.server_state)
+        connection.data_received(self.conn.trailing_data[0])
+        connection.start()
 
 
 def _room() -> int:

@@ -32,6 +32,10 @@ ABORT: Final = "abort"
 """Where the server puts, into the scope's state, what ends a connection without waiting for its peer."""
 WRITABLE: Final = "writable"
 """Where it puts what says whether a message is sent without waiting for its peer."""
+SEND: Final = "send"
+"""Where it puts what sends one message, without waiting, and returns whether the socket is open."""
+LISTEN: Final = "listen"
+"""Where it puts what hands each message on as it comes, until the end, and returns the close code."""
 LOG_SECONDS: Final = 60.0
 """Refused sockets are logged at most so often, with their number."""
 REASON_LONGEST: Final = 123
@@ -97,6 +101,8 @@ class Socket(Generic[H]):
         state = scope.get("state", {})
         self._abort: Callable[[], None] = state.get(ABORT, _nothing)
         self._writable: Callable[[], bool] = state.get(WRITABLE, _unsure)
+        self._send_now: Callable[[str | bytes], bool] = state.get(SEND, _closed_already)
+        self._listen: Callable[[Callable[[str | bytes], None]], Awaitable[int]] | None = state.get(LISTEN)
         self._closed: int | None = None
 
     @property
@@ -121,6 +127,26 @@ class Socket(Generic[H]):
             raise SocketClosed(CloseCode.MESSAGE_TOO_BIG)
         return data
 
+    async def listen(self, take: Callable[[str | bytes], None]) -> None:
+        """Hand each message to `take` as it comes, until the socket is closed; `receive` gets none any more.
+
+        Nothing is slower than a task for each message: what is frequent and short is taken so. Messages are as large
+        as the listener's largest; `take` looks at what is larger than it wants.
+
+        Raises:
+            SocketClosed: at the end.
+        """
+        if self._listen is None:
+            while True:
+                take(await self.receive())
+        code = await self._listen(take)
+        self._closed = self._closed or code
+        raise SocketClosed(self._closed)
+
+    def send_now(self, message: str | bytes) -> bool:
+        """Send one message where `writable`; return False where the socket is closed. Never waits."""
+        return self._closed is None and self._send_now(message)
+
     async def send(self, message: str | bytes) -> None:
         """Send one message.
 
@@ -129,6 +155,8 @@ class Socket(Generic[H]):
         """
         if self._closed is not None:
             raise SocketClosed(self._closed)
+        if self._writable() and self._send_now(message):  # nothing is waited for
+            return
         if not await self._sent({"type": "websocket.send", "text" if isinstance(message, str) else "bytes": message}):
             self._closed = self._closed or CloseCode.ABNORMAL_CLOSURE
             raise SocketClosed(self._closed)
@@ -153,15 +181,12 @@ class Socket(Generic[H]):
 
     async def _sent(self, message: Message) -> bool:
         try:
-            if self._writable():  # nothing is waited for, and a clock for each message costs a tenth of it
-                await self._send(message)
-                return True
             async with asyncio.timeout(self._limits.send_seconds):
                 await self._send(message)
         except TimeoutError:
             self._abort()
             return False
-        except (OSError, RuntimeError):  # uvicorn: the peer is gone; the close frame is out already
+        except OSError:  # the peer is gone, or the close frame is out already
             return False
         return True
 
@@ -311,6 +336,10 @@ def _larger(data: str | bytes, most: int) -> bool:
     if isinstance(data, bytes):
         return len(data) > most
     return len(data) * _UTF8_LONGEST > most and len(data.encode()) > most
+
+
+def _closed_already(_: str | bytes) -> bool:
+    return False
 
 
 def _nothing() -> None:

@@ -143,13 +143,13 @@ class Dispatcher:
             except StoreError as error:
                 log.warning("commands go out as they are", reason=str(error))
         for each, sent in zip(claimed, data, strict=True):
-            await self._send(each, sent)
+            self._send(each, sent)
 
     def _capabilities(self, command: Command) -> frozenset[str]:
         session = self._connections.sessions.get(command.device)
         return frozenset() if session is None else session.capabilities
 
-    async def _send(self, command: Command, data: object) -> None:
+    def _send(self, command: Command, data: object) -> None:
         session = self._connections.sessions.get(command.device)
         if session is None or session.epoch != command.epoch or session.ending:
             self._unsent(command)
@@ -165,7 +165,7 @@ class Dispatcher:
         else:
             session.remember(command.id)
             text = messages.command(command.id, command.name, data, command.deadline)
-            if await session.send(text, command.deadline) and not acknowledges:
+            if session.send(text, command.deadline) and not acknowledges:
                 session.sent.pop(command.id, None)
                 if command.physical:
                     self._end(command, "unknown", "it was sent, and the device acknowledges nothing")

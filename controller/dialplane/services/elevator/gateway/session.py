@@ -131,30 +131,30 @@ class DeviceSession:
         return datetime.now(UTC) - timedelta(seconds=ago)
 
     async def receive(self, take: Callable[["DeviceSession", Body], None]) -> None:
-        """Receive messages until the connection ends, and close it; all but heartbeats go to `take`."""
-        receive, send, now = self.socket.receive, self.socket.send, self._loop.time
+        """Take messages until the connection ends; all but heartbeats go to `take`."""
+
+        def hear(data: str | bytes) -> None:
+            if self.ending:
+                return
+            self.heard = moment = now()
+            tokens = min(BURST, self._tokens + (moment - self._filled) * RATE)
+            self._tokens = tokens - 1 - len(data) // PIECE
+            self._filled = moment
+            if self._tokens < 0:
+                self.close(DeviceClose.TOO_FAST)
+                return
+            body = self._read(data)
+            if body is HEARTBEAT:
+                _HEARTBEATS.inc()
+                self.send(PONG)
+            elif body is not None:
+                take(self, body)
+
+        now = self._loop.time
         try:
-            while True:
-                data = await receive()
-                if self.ending:
-                    break
-                self.heard = moment = now()
-                tokens = min(BURST, self._tokens + (moment - self._filled) * RATE)
-                self._tokens = tokens - 1 - len(data) // PIECE
-                self._filled = moment
-                if self._tokens < 0:
-                    self.close(DeviceClose.TOO_FAST)
-                    break
-                body = self._read(data)
-                if body is HEARTBEAT:
-                    _HEARTBEATS.inc()
-                    await send(PONG)
-                elif body is not None:
-                    take(self, body)
+            await self.socket.listen(hear)
         except SocketClosed as closed:
             self.ending = self.ending or _ended(closed.code)
-        if self._code:
-            await self.socket.close(self._code, self.ending)
 
     def _read(self, data: str | bytes) -> Body | None:
         try:
@@ -187,7 +187,7 @@ class DeviceSession:
             DROPPED.labels("too many lines").inc(number - taken)
         return taken
 
-    async def send(self, text: str, until: datetime | None = None) -> bool:
+    def send(self, text: str, until: datetime | None = None) -> bool:
         """Send a message, or have it wait where the device does not read; never waits itself.
 
         Args:
@@ -200,11 +200,7 @@ class DeviceSession:
         if self.ending:
             return False
         if self.socket.writable and not self._outbox:
-            try:
-                await self.socket.send(text)
-            except SocketClosed:
-                return False
-            return True
+            return self.socket.send_now(text)
         if len(self._outbox) >= OUTBOUND:
             DROPPED.labels("a device that does not read").inc()
             self.ending = "it did not read what was sent to it"
