@@ -90,6 +90,7 @@ async def measure(directory: Path, plan: Plan, step: Callable[[str], None]) -> D
         await fleet.targets(site.own_address)
         await fleet.connect(GROUP, first=0, count=plan.near_count, within=1)
         await until_open(fleet, plan.near_count)
+        await books.settled()  # all others have just gone offline, which is no matter of commands
         commands += [await _commands(books, fleet, plan, pace, plan.near_count, near=True) for pace in plan.paces[:1]]
         await fleet.disconnect(how="abort")
     step(f"N={plan.count:,}: bare server")

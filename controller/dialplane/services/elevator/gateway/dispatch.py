@@ -116,6 +116,7 @@ class Dispatcher:
     async def _claim(self) -> None:
         context = self._context
         while True:
+            expected = context.orders.is_set()
             context.orders.clear()
             while self._connections.epochs:
                 claimed = await context.store.call(
@@ -125,7 +126,9 @@ class Dispatcher:
                     self._connections.epochs,
                     now=datetime.now(UTC),
                     limit=BATCH,
+                    expected=expected,
                 )
+                expected = False
                 if not claimed:
                     break
                 await self._send_all(claimed)

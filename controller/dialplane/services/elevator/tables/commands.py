@@ -152,7 +152,14 @@ def _key(each: NewCommand) -> tuple[str, str, str]:
 
 
 def claim(
-    store: Store, site: str, replica: str, epochs: Mapping[str, int], *, now: datetime, limit: int = 200
+    store: Store,
+    site: str,
+    replica: str,
+    epochs: Mapping[str, int],
+    *,
+    now: datetime,
+    limit: int = 200,
+    expected: bool = False,
 ) -> list[Command]:
     """Note commands as sent over connections of this replica; what is returned is to be sent now, and only that.
 
@@ -165,41 +172,59 @@ def claim(
         epochs: of the devices that a command can be sent to; an older epoch than the database has gets nothing.
         now: a command whose deadline has passed is not returned.
         limit: how many at most.
+        expected: there are some, as somebody sent a hint: they are looked for in the transaction that writes.
 
     Returns:
         The oldest first; of one device at most `EACH` that were queued, and as many that go again.
     """
     # Without a join: PostgreSQL that has counted nothing yet reads all sessions for each command.
-    columns, newest = COMMANDS.c, SESSIONS.c
-    due = sa.and_(columns.site == site, LIVE, columns.deadline > now)
-    may_go = (columns.state == "queued") | ((columns.state == "sent") & columns.physical.is_(False))
+    columns = COMMANDS.c
     nth = sa.func.row_number().over(partition_by=(columns.device, columns.state), order_by=columns.seq).label("nth")
-    live = sa.select(columns.seq, columns.device, columns.state, columns.epoch, nth).where(due, may_go).subquery()
-    with store.read() as connection:  # mostly there are none, and nothing is written
-        rows = connection.execute(sa.select(live).where(live.c.nth <= EACH).order_by(live.c.seq)).all()
-    chosen = [row for row in rows if _goes(row, epochs.get(row.device))][:limit]
-    if not chosen:
-        return []
+    live = (
+        sa.select(columns.seq, columns.device, columns.state, columns.epoch, nth).where(_may_go(site, now)).subquery()
+    )
+    waiting = sa.select(live).where(live.c.nth <= EACH).order_by(live.c.seq)
+
+    def choose(connection: sa.Connection) -> list[Any]:
+        return [row for row in connection.execute(waiting) if _goes(row, epochs.get(row.device))][:limit]
+
+    if not expected:
+        with store.read() as connection:  # mostly there are none, and nothing is written
+            if not choose(connection):
+                return []
+    with store.write() as connection:
+        chosen = choose(connection)
+        return _claim_within(connection, site, replica, epochs, chosen, now) if chosen else []
+
+
+def _claim_within(
+    connection: sa.Connection, site: str, replica: str, epochs: Mapping[str, int], chosen: Sequence[Any], now: datetime
+) -> list[Command]:
+    columns, newest = COMMANDS.c, SESSIONS.c
     devices = {row.device for row in chosen}
     mine = sa.and_(newest.site == site, newest.device.in_(devices), newest.replica == replica)
     connected = sa.select(newest.device, newest.epoch).where(mine, newest.closed_at.is_(None))
     query = (
         sa.select(COMMANDS)
-        .where(due, may_go, columns.seq.in_([row.seq for row in chosen]))
+        .where(_may_go(site, now), columns.seq.in_([row.seq for row in chosen]))
         .order_by(columns.seq)
         .with_for_update(skip_locked=True)
     )
-    with store.write() as connection:
-        now_open: dict[str, int] = dict(iter(connection.execute(connected)))
-        claimed = [
-            replace(each, state="sent", epoch=epoch, replica=replica, sends=each.sends + 1, sent_at=now)
-            for each in map(command, connection.execute(query))
-            if (epoch := now_open.get(each.device)) is not None
-            and epoch == epochs.get(each.device)
-            and _goes(each, epoch)
-        ]
-        _write_sent(connection, claimed, replica, now)
-        return claimed
+    now_open: dict[str, int] = dict(iter(connection.execute(connected)))
+    claimed = [
+        replace(each, state="sent", epoch=epoch, replica=replica, sends=each.sends + 1, sent_at=now)
+        for each in map(command, connection.execute(query))
+        if (epoch := now_open.get(each.device)) is not None and epoch == epochs.get(each.device) and _goes(each, epoch)
+    ]
+    _write_sent(connection, claimed, replica, now)
+    return claimed
+
+
+def _may_go(site: str, now: datetime) -> sa.ColumnElement[bool]:
+    """Queued, or safe and sent; its deadline is ahead."""
+    columns = COMMANDS.c
+    state = (columns.state == "queued") | ((columns.state == "sent") & columns.physical.is_(False))
+    return sa.and_(columns.site == site, LIVE, columns.deadline > now, state)
 
 
 def _goes(waiting: Any, epoch: int | None) -> bool:
