@@ -15,6 +15,7 @@ from dialplane.resources import (
     schedule,
     sip_trunk,
     sms_message,
+    voice_bot,
 )
 from dialplane.resources.event_type import EventType
 from dialplane.resources.kind import Kind
@@ -30,6 +31,7 @@ _ALL: Final[tuple[Kind, ...]] = (
     infinity_tenant.KIND,
     campaign.KIND,
     elevator_device.KIND,
+    voice_bot.KIND,
 )
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in _ALL})

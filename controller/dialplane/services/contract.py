@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from pydantic import SecretStr
+
 from dialplane.api.scopes import ScopeRule
 from dialplane.resources.conditions import Condition, ConditionType, Report
 from dialplane.resources.key import Key
@@ -144,6 +146,21 @@ NO_SOCKETS: Final = SocketOptions()
 """No device can connect."""
 
 
+class SecretSource(Protocol):
+    """Where a replica takes the values of Secrets: they never stand in the store."""
+
+    def value(self, name: str, key: str) -> SecretStr | None:
+        """Return one value of a Secret of the site as it is now; None where there is none. Reads a small file."""
+
+
+class NoSecrets:
+    """Nothing."""
+
+    def value(self, name: str, key: str) -> SecretStr | None:  # noqa: ARG002 -- as the protocol says
+        """See `SecretSource.value`."""
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class ReplicaContext:
     """What a Replica is started with."""
@@ -164,6 +181,8 @@ class ReplicaContext:
     """Where devices connect."""
     storage: StorageOptions = NO_STORAGE
     """Where what is too large for the store is kept."""
+    secrets: SecretSource = field(default_factory=NoSecrets)
+    """The Secrets that its view names."""
 
 
 @dataclass(frozen=True, slots=True)
