@@ -240,6 +240,10 @@ def test_a_leader_without_its_lease_publishes_nothing(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["bot", "-n", SITE], "no service runs in the role bot in this version: there is nothing to start"),
+        (
+            ["bot", "-n", "a", "-n", "b"],
+            "--namespace stands there 2 times, and counts only once: leave one (see --help)",
+        ),
         (["gateway"], "say which namespace is the site: --namespace, or DIALPLANE_NAMESPACE"),
         (["gateway", "-n", SITE], "say where the leader's database is: --store-url-file, or DIALPLANE_STORE_URL"),
         (["gateway", "-n", SITE, "--log-level", "LOUD"], "--log-level LOUD: it must be DEBUG, INFO, WARNING or ERROR"),
