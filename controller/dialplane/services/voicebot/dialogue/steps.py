@@ -25,6 +25,9 @@ class Listen:
     dtmf: bool
     end_of_turn_seconds: float
     no_input_seconds: float
+    keys: tuple[str, ...] = ()
+    """What may be pressed: keys are complete once no other of these begins with them. Empty: digits, up to
+    `expected.max_digits`. `#` ends them either way, unless it stands in one of these."""
 
 
 @dataclass(frozen=True, slots=True)
