@@ -146,6 +146,13 @@ NO_SOCKETS: Final = SocketOptions()
 """No device can connect."""
 
 
+class ReplicaSuperseded(Exception):
+    """Raised by `Replica.run`: another process has taken what this one has by its id.
+
+    Its process ends, or, in `dialplane run`, the replica is started again under another id. Its text is for people.
+    """
+
+
 class SecretSource(Protocol):
     """Where a replica takes the values of Secrets: they never stand in the store."""
 
@@ -159,6 +166,9 @@ class NoSecrets:
     def value(self, name: str, key: str) -> SecretStr | None:  # noqa: ARG002 -- as the protocol says
         """See `SecretSource.value`."""
         return None
+
+
+NO_SECRETS: Final = NoSecrets()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +191,10 @@ class ReplicaContext:
     """Where devices connect."""
     storage: StorageOptions = NO_STORAGE
     """Where what is too large for the store is kept."""
-    secrets: SecretSource = field(default_factory=NoSecrets)
+    secrets: SecretSource = NO_SECRETS
     """The Secrets that its view names."""
+    cache: Path | None = None
+    """A folder of its own for what can be made again, such as prompts that were spoken; None: nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True)

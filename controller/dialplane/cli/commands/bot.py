@@ -1,15 +1,19 @@
 """`dialplane bot`: a replica of that role, and the commands for bots and their dialogues."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
 
 from dialplane.cli.command import OnceGroup
 from dialplane.cli.errors import Unusable
+from dialplane.cli.extras import missing_extra
 from dialplane.cli.help import kept
 from dialplane.cli.replica_options import LeaderStore, LogLevel, MetricsAddress, Namespace, replica_options
-from dialplane.services.contract import Role
+from dialplane.cli.state import CACHE, state_directory
+from dialplane.cli.storage_options import PublicUrl, StorageUrl, storage_options
+from dialplane.services.contract import NO_SECRETS, Role, SecretSource
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {}
 """Each command of the group by its name, in the order of the help."""
@@ -23,6 +27,25 @@ def root(
     context: typer.Context,
     namespace: Namespace = "",
     store_url_file: LeaderStore = None,
+    secrets_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--secrets-dir",
+            metavar="DIR",
+            help="The Secrets that bots name, and that of ARI's account, as files NAME/KEY, read when used.",
+        ),
+    ] = None,
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache-dir",
+            metavar="DIR",
+            help="Prompts that were spoken once. [default: cache in the state directory]",
+            show_default=False,
+        ),
+    ] = None,
+    storage_url: StorageUrl = "",
+    public_url: PublicUrl = "",
     metrics_address: MetricsAddress = "0.0.0.0:8080",
     log_level: LogLevel = "INFO",
 ) -> None:
@@ -32,22 +55,48 @@ def root(
 
     It runs the halves of the services that speak in calls. What they serve, the leader
     (`dialplane operator` or `dialplane run`) publishes in the store, and takes their states from there. So a replica
-    needs that store and nothing else: no rights in Kubernetes, no account of Asterisk. It serves on while there is no
-    leader. `dialplane run` contains one. Replicas on several machines need PostgreSQL. Needs dialplane[services].
+    needs that store, Asterisk's REST interface (ARI), and the Secrets: no rights in Kubernetes, no account of AMI. It
+    serves on while there is no leader. `dialplane run` contains one. Replicas on several machines need PostgreSQL.
+    Needs dialplane[services,bot].
 
-    Exit code 0: ended by SIGTERM or Ctrl-C. 2: could not start, or no service runs in this role.
+    Exit code 0: ended by SIGTERM or Ctrl-C. 1: another process took its place. 2: could not start.
 
     Example:
-        dialplane bot --namespace office --store-url-file /run/secrets/store-url
+        dialplane bot --namespace office --store-url-file /run/secrets/store-url --secrets-dir /run/secrets/site
     """
     if context.invoked_subcommand is not None:
         _refuse_options_of_a_replica(context)
         return
-    options = replica_options(Role.BOT, namespace, store_url_file, metrics_address, log_level)
+    state = state_directory(None)
+    options = replica_options(
+        Role.BOT,
+        namespace,
+        store_url_file,
+        metrics_address,
+        log_level,
+        storage=storage_options(storage_url, public_url, state),
+        secrets=_secrets(secrets_dir),
+        cache=(cache_dir or state / CACHE).absolute(),
+    )
     from dialplane.cli.replica_process import run_replica_process
+
+    try:
+        from dialplane.services.voicebot.bot import replica  # noqa: F401 -- else each attempt to start it would fail
+    except ImportError as error:
+        raise missing_extra(error, "bot") from None
 
     run_replica_process(options)
     raise typer.Exit(0)
+
+
+def _secrets(folder: Path | None) -> SecretSource:
+    if folder is None:
+        return NO_SECRETS
+    if not folder.is_dir():
+        raise Unusable(f"--secrets-dir {folder}: no such folder")
+    from dialplane.standalone.secret_folder import SecretFolder
+
+    return SecretFolder(folder.absolute())
 
 
 def _refuse_options_of_a_replica(context: Any) -> None:

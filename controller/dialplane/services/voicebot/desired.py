@@ -26,6 +26,8 @@ class DesiredBot:
     time_zone: str
     digest: str
     """Of all that it is made of: a replica that reports it serves just this."""
+    secrets: str = ""
+    """What `secrets_digest` makes of the Secrets that it names: a replica that has others waits for these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +45,19 @@ def desired_bot(spec: VoiceBotSpec, time_zone: str, secrets: str = "") -> Desire
     Args:
         spec: the manifest's.
         time_zone: IANA's name.
-        secrets: a keyed digest of the Secrets that it names, so that a new key is another bot.
+        secrets: what `secrets_digest` makes of the Secrets that it names, so that a new key is another bot.
     """
     text = json.dumps([_written(spec), time_zone, secrets], sort_keys=True)
-    return DesiredBot(spec, time_zone, hashlib.sha256(text.encode()).hexdigest()[:16])
+    return DesiredBot(spec, time_zone, hashlib.sha256(text.encode()).hexdigest()[:16], secrets)
 
 
 def to_json(desired: DesiredBots) -> dict[str, Any]:
     """Return a JSON value, without secrets."""
     return {
         "ari": [desired.ari.url, desired.ari.secret] if desired.ari else None,
-        "bots": {name: [_written(bot.spec), bot.time_zone, bot.digest] for name, bot in desired.bots.items()},
+        "bots": {
+            name: [_written(bot.spec), bot.time_zone, bot.digest, bot.secrets] for name, bot in desired.bots.items()
+        },
     }
 
 
@@ -62,8 +66,8 @@ def from_json(view: Any) -> DesiredBots:
     return DesiredBots(
         ari=AriAddress(*view["ari"]) if view["ari"] else None,
         bots={
-            name: DesiredBot(VoiceBotSpec.model_validate_json(json.dumps(spec)), time_zone, digest)
-            for name, (spec, time_zone, digest) in view["bots"].items()
+            name: DesiredBot(VoiceBotSpec.model_validate_json(json.dumps(spec)), time_zone, digest, secrets)
+            for name, (spec, time_zone, digest, secrets) in view["bots"].items()
         },
     )
 
