@@ -6,7 +6,10 @@ from dialplane.services.voicebot.dialogue.steps import ActionEnded, AskModel, As
 
 
 class BotActions(Protocol):
-    """What a bot does beside speaking. Each ends within the limit that its manifest sets, and raises nothing."""
+    """What a bot does beside speaking. Each ends within the limit that its manifest sets, and raises nothing.
+
+    A failure is an `ActionEnded` without an outcome.
+    """
 
     async def webhook(self, ask: AskWebhook) -> ActionEnded:
         """Ask a program."""
@@ -15,4 +18,4 @@ class BotActions(Protocol):
         """Ask a language model."""
 
     async def sms(self, send: SendSms) -> ActionEnded:
-        """Send a text message."""
+        """Queue a text message; the call does not wait until it is sent. The outcome is `queued`."""

@@ -18,16 +18,34 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedKeys:
+    """Which keys of a telephone are an answer."""
+
+    exact: frozenset[str] = frozenset()
+    """Each of them is one."""
+    max_digits: int = 0
+    """So many digits at most are one, too, ended by `#`; 0: no digits are."""
+
+    def are_done(self, pressed: str) -> bool:
+        """Return whether no further key can be part of the answer: it is complete, or none at all."""
+        if self.max_digits and (len(pressed) >= self.max_digits or pressed.endswith("#")):
+            return True
+        if any(len(keys) > len(pressed) and keys.startswith(pressed) for keys in self.exact):
+            return False
+        return not (self.max_digits and pressed.isdigit())
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Wait for an answer."""
 
     expected: Expected
     dtmf: bool
+    """Whether keys are an answer."""
     end_of_turn_seconds: float
     no_input_seconds: float
-    keys: tuple[str, ...] = ()
-    """What may be pressed: keys are complete once no other of these begins with them. Empty: digits, up to
-    `expected.max_digits`. `#` ends them either way, unless it stands in one of these."""
+    keys: ExpectedKeys = ExpectedKeys()
+    """Those that are, for the moment at which the caller is done with them."""
 
 
 @dataclass(frozen=True, slots=True)
