@@ -20,6 +20,7 @@ from dialplane.plan.checks.conflicts import (
     overlapping_binds,
     trusted_certificates,
 )
+from dialplane.plan.checks.dialogs import dialogs
 from dialplane.plan.checks.modems import duplicate_modems, forwarding, names, ways_out
 from dialplane.plan.checks.notifiers import filters, silent
 from dialplane.plan.checks.numbers import dialled_numbers, forwards
@@ -37,6 +38,7 @@ OWN: tuple[Check, ...] = (
     transports,
     names,
     pools,
+    dialogs,
 )
 
 EXCLUDING: tuple[Check, ...] = (
