@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from dialplane.store.columns import METADATA, AnyText, Json, Moment
+from dialplane.store.engine import Store
 
 BOT_TURNS: Final = sa.Table(
     "bot_turns",
     METADATA,
-    sa.Column("call", sa.String(64), sa.ForeignKey("bot_calls.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("site", sa.String(63), primary_key=True),
+    sa.Column("call", sa.String(64), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("speaker", sa.String(8), nullable=False),
     sa.Column("state", sa.String(63), nullable=False),
@@ -19,7 +21,11 @@ BOT_TURNS: Final = sa.Table(
     sa.Column("seconds", sa.Float, nullable=False),
     sa.Column("text", AnyText, nullable=False),
     sa.Column("details", Json, nullable=False),
+    sa.ForeignKeyConstraint(["site", "call"], ["bot_calls.site", "bot_calls.id"], ondelete="CASCADE"),
 )
+
+TURNS_MOST: Final = 2000
+"""Turns of a call that are shown; the longest call has room for no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +45,16 @@ class Turn:
     details: dict[str, object]
     """Where it applies: `heard_seconds`, `interrupted`, `keys`, `confidence`, `value`, and the seconds of the way from
     the caller's last sound to the bot's first: `end_of_speech`, `recognition`, `decision`, `first_audio`."""
+
+
+def of_call(store: Store, site: str, call: str) -> tuple[Turn, ...]:
+    """Return the turns of a call in their order, `TURNS_MOST` at most."""
+    columns = BOT_TURNS.c
+    query = sa.select(BOT_TURNS).where(columns.site == site, columns.call == call)
+    with store.read() as connection:
+        rows = connection.execute(query.order_by(columns.number).limit(TURNS_MOST)).all()
+    return tuple(_turn(row) for row in rows)
+
+
+def _turn(row: Any) -> Turn:
+    return Turn(**{name: getattr(row, name) for name in Turn.__dataclass_fields__})

@@ -11,8 +11,8 @@ def upgrade() -> None:
     """From devices."""
     op.create_table(
         "bot_calls",
-        sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("site", sa.String(length=63), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("bot", sa.String(length=63), nullable=False),
         sa.Column("caller", sa.String(length=40), nullable=False),
         sa.Column("replica", sa.String(length=127), nullable=False),
@@ -26,13 +26,25 @@ def upgrade() -> None:
         sa.Column("target", sa.String(length=63), nullable=True),
         sa.Column("variables", sa.Text(), nullable=False),
         sa.Column("recording", sa.String(length=200), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_bot_calls")),
+        sa.PrimaryKeyConstraint("site", "id", name=op.f("pk_bot_calls")),
     )
-    op.create_index(op.f("ix_bot_calls_site_began_at"), "bot_calls", ["site", "began_at"], unique=False)
-    op.create_index(op.f("ix_bot_calls_site_bot_began_at"), "bot_calls", ["site", "bot", "began_at"], unique=False)
-    op.create_index(op.f("ix_bot_calls_site_caller"), "bot_calls", ["site", "caller"], unique=False)
+    for columns in (["site", "began_at", "id"], ["site", "bot", "began_at", "id"], ["site", "caller", "began_at"]):
+        op.create_index(op.f(f"ix_bot_calls_{'_'.join(columns)}"), "bot_calls", columns, unique=False)
+    for name, columns, condition in (
+        ("ix_bot_calls_going_on", ["site", "replica"], "ended_at IS NULL"),
+        ("ix_bot_calls_destination", ["site", "destination"], "destination IS NOT NULL"),
+    ):
+        op.create_index(
+            name,
+            "bot_calls",
+            columns,
+            unique=False,
+            sqlite_where=sa.text(condition),
+            postgresql_where=sa.text(condition),
+        )
     op.create_table(
         "bot_turns",
+        sa.Column("site", sa.String(length=63), nullable=False),
         sa.Column("call", sa.String(length=64), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("speaker", sa.String(length=8), nullable=False),
@@ -41,6 +53,11 @@ def upgrade() -> None:
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("details", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["call"], ["bot_calls.id"], name=op.f("fk_bot_turns_call"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("call", "number", name=op.f("pk_bot_turns")),
+        sa.ForeignKeyConstraint(
+            ["site", "call"],
+            ["bot_calls.site", "bot_calls.id"],
+            name=op.f("fk_bot_turns_site_call"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("site", "call", "number", name=op.f("pk_bot_turns")),
     )
