@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from dialplane.cli.bot import calls, erase, show
 from dialplane.cli.command import OnceGroup
 from dialplane.cli.errors import Unusable
 from dialplane.cli.extras import missing_extra
@@ -15,7 +16,11 @@ from dialplane.cli.state import CACHE, state_directory
 from dialplane.cli.storage_options import PublicUrl, StorageUrl, storage_options
 from dialplane.services.contract import NO_SECRETS, Role, SecretSource
 
-COMMANDS: Final[dict[str, Callable[..., None]]] = {}
+COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "calls": calls.calls,
+    "show": show.show,
+    "erase": erase.erase,
+}
 """Each command of the group by its name, in the order of the help."""
 
 app = typer.Typer(
