@@ -139,10 +139,10 @@ async def test_a_socket_ends_with_its_channel_and_a_channel_with_its_socket(
     ends.far.sever()
     await eventually(lambda: ends.far.ended)
 
-    async def left() -> bool:
-        return any(each.id in ends.ids for each in await ari.channels())
+    async def gone() -> bool:
+        return not {each.id for each in await ari.channels()} & set(ends.ids)
 
-    await eventually(left, holds=lambda left: not left)
+    await eventually(gone)
     await ends.close()
 
 
