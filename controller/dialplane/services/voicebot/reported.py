@@ -1,5 +1,6 @@
 """What the replicas report to the leader: coarse states, one subject each. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,6 +9,13 @@ BOT_PREFIX: Final = "bot/"
 """`bot/NAME`: whether a replica serves a bot."""
 APPLICATION: Final = "application"
 """The replica's own ARI application."""
+APPLICATION_PREFIX: Final = "dialplane-bot-"
+"""What the names of all of them begin with."""
+
+
+def application_name(replica: str) -> str:
+    """Return the name of a replica's own application: nothing in it means anything to the dialplan."""
+    return APPLICATION_PREFIX + re.sub(r"[^A-Za-z0-9-]", "-", replica)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +56,12 @@ class ApplicationState:
     """What the dialplan gives to `Stasis()`."""
     open: bool
     """Whether it takes calls."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON value."""
+        return {"name": self.name, "open": self.open}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> "ApplicationState":
+        """Return what `to_json` was given."""
+        return cls(state["name"], state["open"])
