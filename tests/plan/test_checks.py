@@ -354,7 +354,7 @@ SERVED = ["e101", "a"]
     Case("a mailbox that is off", _to({"voicemail": "101"}), _goes_nowhere("voicemail"), SERVED),
     Case("no such schedule", _to({"schedule": "day"}), _goes_nowhere("schedule"), SERVED),
     Case("a schedule", _to({"schedule": "day"}, hours("day", ADA)), served=[*SERVED, "day"]),
-    Case("a voice bot, not yet", _to({"voiceBot": "bot"}), _goes_nowhere("voiceBot"), SERVED),
+    Case("a missing voice bot", _to({"voiceBot": "bot"}), _goes_nowhere("voiceBot"), SERVED),
     Case("the end", _to({"hangup": True}), served=SERVED),
     Case("one member of a group", _to({"ringGroup": {"members": ["101", "102"]}}), _goes_nowhere("ringGroup.members[1]"), SERVED),
     Case("after a group", _to({"ringGroup": {"members": ["101"], "noAnswer": {"voicemail": "101"}}}), _goes_nowhere("ringGroup.noAnswer.voicemail"), SERVED),

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from dialplane.plan.cabins import Cabin
 from dialplane.plan.identification import Identification
 from dialplane.plan.plan import Secrets
+from dialplane.plan.voice_bots import Bot
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.base import GeneratedAccount
 from dialplane.resources.dongle import DongleSpec
@@ -62,6 +63,8 @@ class Site:
     """How its trunks are known."""
     cabins: Mapping[str, Cabin] = field(default_factory=dict)
     """The telephones of lifts, by the number of their extension."""
+    voice_bots: tuple[Bot, ...] = ()
+    """By name; those that are not served too."""
 
     def secret(self, owner: Key, name: str, key: str) -> SecretStr:
         """One value that `owner` refers to; the checks made sure that it exists."""

@@ -165,9 +165,13 @@ class BotRecording(Part):
     """Recordings of what both said."""
 
     consent: Spoken
-    """What callers are told before anything else, such as `This call is recorded.`"""
+    """What callers hear before anything else, such as `This call is recorded.` in their language."""
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """How long they are kept, in days."""
+
+
+def _leads_to_bot(group: RingGroup | None) -> bool:
+    return group is not None and group.no_answer is not None and group.no_answer.voice_bot is not None
 
 
 class FallbackDestination(Part):
@@ -175,6 +179,13 @@ class FallbackDestination(Part):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         exactly_one("fallback-one", "extension", "ringGroup", "voicemail", "number", "hangup"),
+        Rule(
+            id="fallback-no-bot",
+            message="a fallback leads to no VoiceBot, which may be the one that cannot serve: send callers elsewhere",
+            field="ringGroup",
+            cel="!has(self.ringGroup) || !has(self.ringGroup.noAnswer) || !has(self.ringGroup.noAnswer.voiceBot)",
+            holds=lambda to: not _leads_to_bot(to.ring_group),
+        ),
     )
 
     extension: ExtensionNumber | None = None
@@ -208,6 +219,8 @@ class VoiceBotSpec(Spec):
 
     enabled: bool = True
     """Take calls. Without it they go to the fallback."""
+    number: ExtensionNumber | None = None
+    """The number that extensions dial to speak with it; no Extension has it."""
     language: Language = "en"
     """The language that it speaks and understands, such as `en` or `de`."""
     greeting: Spoken | None = None

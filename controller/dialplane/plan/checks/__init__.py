@@ -28,6 +28,7 @@ from dialplane.plan.checks.outbound import overlapping_routes, routes_beyond_rea
 from dialplane.plan.checks.references import mail_servers, route_targets, schedule_loops, transports, trunks
 from dialplane.plan.checks.secrets import secrets
 from dialplane.plan.checks.tenants import campaign_tenants, duplicate_tenants, overlapping_pools, pools
+from dialplane.plan.checks.voice_bots import interfaces, messengers, sizes, transfer_names
 from dialplane.plan.draft import Draft, Finding
 
 Check = Callable[[Draft], Iterable[Finding]]
@@ -39,6 +40,9 @@ OWN: tuple[Check, ...] = (
     names,
     pools,
     dialogs,
+    interfaces,
+    sizes,
+    transfer_names,
 )
 
 EXCLUDING: tuple[Check, ...] = (
@@ -74,4 +78,5 @@ PARTIAL: tuple[Check, ...] = (
     silent,
     numbers_of_test_calls,
     operators,
+    messengers,
 )

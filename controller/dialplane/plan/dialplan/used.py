@@ -20,6 +20,7 @@ _OF_MODULE: Mapping[str, frozenset[str]] = {
     "app_playtones.so": frozenset({"PlayTones"}),
     "app_record.so": frozenset({"Record"}),
     "app_stack.so": frozenset({"Gosub", "GosubIf", "Return", "LOCAL"}),
+    "app_stasis.so": frozenset({"Stasis"}),
     "app_voicemail.so": frozenset({"VoiceMail", "VoiceMailMain", "VM_INFO"}),
     "chan_pjsip.so": frozenset({"PJSIPHangup", "PJSIP_DIAL_CONTACTS", "PJSIP_PARSE_URI_FROM"}),
     "func_base64.so": frozenset({"BASE64_ENCODE"}),
@@ -33,8 +34,12 @@ _OF_MODULE: Mapping[str, frozenset[str]] = {
     "func_env.so": frozenset({"FILE", "STAT"}),
     "func_groupcount.so": frozenset({"GROUP", "GROUP_COUNT"}),
     "func_hangupcause.so": frozenset({"HANGUPCAUSE", "HANGUPCAUSE_KEYS", "HangupCauseClear"}),
+    "func_import.so": frozenset({"IMPORT"}),
     "func_logic.so": frozenset({"IF"}),
-    "func_strings.so": frozenset({"FIELDNUM", "FILTER", "LEN", "REGEX", "STRFTIME", "STRREPLACE", "TOLOWER"}),
+    "func_rand.so": frozenset({"RAND"}),
+    "func_strings.so": frozenset(
+        {"FIELDNUM", "FIELDQTY", "FILTER", "LEN", "REGEX", "STRFTIME", "STRREPLACE", "TOLOWER"}
+    ),
     "func_timeout.so": frozenset({"TIMEOUT"}),
     "res_pjsip_header_funcs.so": frozenset({"PJSIP_HEADER"}),
 }
