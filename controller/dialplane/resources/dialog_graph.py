@@ -94,7 +94,7 @@ def label_of(transition: Transition) -> str:
     if transition.dtmf is not None:
         return f"key {transition.dtmf}"
     if transition.answered:
-        return "any other answer"
+        return "any answer"
     return "silence" if transition.no_input else "not understood"
 
 

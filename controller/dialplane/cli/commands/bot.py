@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from dialplane.cli.bot import calls, erase, show
+from dialplane.cli.bot import calls, chat, dialogue_test, erase, graph, show
 from dialplane.cli.command import OnceGroup
 from dialplane.cli.errors import Unusable
 from dialplane.cli.extras import missing_extra
@@ -17,6 +17,9 @@ from dialplane.cli.storage_options import PublicUrl, StorageUrl, storage_options
 from dialplane.services.contract import NO_SECRETS, Role, SecretSource
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "chat": chat.chat,
+    "test": dialogue_test.run_tests,
+    "graph": graph.graph,
     "calls": calls.calls,
     "show": show.show,
     "erase": erase.erase,
