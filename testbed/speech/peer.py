@@ -14,25 +14,37 @@ class SpeechPeer(PeerProcess):
     """A provider; ``url`` is what goes into a manifest. Its commands are listed in :mod:`testbed.speech`."""
 
     kind: Kind = "elevenlabs"
+    scheme = "http"
 
     @classmethod
-    async def start(cls, kind: Kind, directory: Path, *, key: str, port: int = 0) -> Self:
-        """Start one; ``directory`` is for its log."""
+    async def start(
+        cls, kind: Kind, directory: Path, *, key: str, port: int = 0, certificate: Path | None = None
+    ) -> Self:
+        """Start one.
+
+        Args:
+            kind: which.
+            directory: for its log.
+            key: the one that it takes.
+            port: where it listens; 0 takes any.
+            certificate: a file with a certificate and its key; it speaks TLS then.
+        """
+        tls = {} if certificate is None else {"certificate": str(certificate)}
         peer = await cls.launch(
             f"speech.{kind}",
             directory / f"{kind}.log",
-            {"listen": f"{LOOPBACK}:{port}"},
+            {"listen": f"{LOOPBACK}:{port}", **tls},
             name=kind,
             environment={"SPEECH_KEY": key},
         )
-        peer.kind = kind
+        peer.kind, peer.scheme = kind, "https" if tls else "http"
         return peer
 
     @property
     def url(self) -> str:
         """Where it is."""
         paths: Mapping[Kind, str] = {"openai": "/v1", "chat": "/v1", "doubao": "/api/v3/realtime/dialogue"}
-        return f"http://{LOOPBACK}:{self.address[1]}{paths.get(self.kind, '')}"
+        return f"{self.scheme}://{LOOPBACK}:{self.address[1]}{paths.get(self.kind, '')}"
 
     async def script(self, *texts: str) -> None:
         """What callers will have said."""

@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import hmac
 import os
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from aiohttp import WSCloseCode, web
@@ -34,6 +36,7 @@ class SpeechServer(ABC):
         self.open: dict[int, web.Request] = {}
         self._runner: web.AppRunner | None = None
         self._address = ("127.0.0.1", 0)
+        self._tls: ssl.SSLContext | None = None
 
     @abstractmethod
     def routes(self) -> Sequence[web.RouteDef]:
@@ -135,9 +138,12 @@ class SpeechServer(ABC):
             await self._open()
         return {}
 
-    async def run(self, address: tuple[str, int], control_port: int | None) -> None:
+    async def run(self, address: tuple[str, int], certificate: Path | None, control_port: int | None) -> None:
         """Serve until stdin ends."""
         self._address = address
+        if certificate is not None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate)
         port = await self._open()
         self._address = (address[0], port)
         control = await listen(self.commands(), control_port) if control_port is not None else None
@@ -154,7 +160,7 @@ class SpeechServer(ABC):
         app.add_routes(self.routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0, handler_cancellation=True)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, *self._address)
+        site = web.TCPSite(self._runner, *self._address, ssl_context=self._tls)
         await site.start()
         return int(self._runner.addresses[0][1])
 
@@ -199,11 +205,12 @@ class SpeechServer(ABC):
         """Run as a command."""
         parser = argparse.ArgumentParser(description=cls.__doc__)
         parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="port 0: any")
+        parser.add_argument("--certificate", type=Path, metavar="FILE", help="speak TLS, with this certificate and key")
         parser.add_argument("--control", type=int, metavar="PORT", help="take control commands on loopback, too")
         given = parser.parse_args()
         host, _, port = given.listen.rpartition(":")
         with suppress(KeyboardInterrupt):
-            asyncio.run(cls(os.environ.pop("SPEECH_KEY", "")).run((host, int(port)), given.control))
+            asyncio.run(cls(os.environ.pop("SPEECH_KEY", "")).run((host, int(port)), given.certificate, given.control))
 
 
 def abort(request: web.Request) -> None:

@@ -86,6 +86,7 @@ _KEY = {"name": "speech", "key": "key"}
 _CHOICES = [{"value": "sales", "phrases": ["sales"]}]
 _YES_NO = {"grammar": "yesNo"}
 _REALTIME = {"provider": "openai", "secretRef": _KEY, "instructions": "Help."}
+_TRANSFERS = [{"name": "sales", "description": "They want to buy.", "to": {"extension": "101"}}]
 _TLS = {"name": "site-tls"}
 _CALLBACK = {"name": "infinity", "key": "callback"}
 _PIN = {"name": "pins", "key": "101"}
@@ -472,6 +473,14 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "spec",
             admitted={"dialog": None, "engine": {"external": {"url": "https://bots.example.com/call"}}},
             refused={"dialog": None},
+        ),
+    ),
+    "realtime-transfers": (
+        example(
+            "VoiceBot",
+            "spec.realtime.transfers",
+            admitted={"dialog": None, "realtime": {**_REALTIME, "provider": "openai", "transfers": _TRANSFERS}},
+            refused={"dialog": None, "realtime": {**_REALTIME, "provider": "doubao", "transfers": _TRANSFERS}},
         ),
     ),
     "say-one": (

@@ -200,7 +200,7 @@ class Llm(Part):
     """Its key."""
     model: Annotated[str, Text("the name of a model", r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$", 100)]
     """The model."""
-    instructions: Annotated[str, Text("instructions of up to 4,000 characters", r"^[^\x00]{1,4000}$", 4000)]
+    instructions: Annotated[str, Text("instructions of up to 4,000 characters", r"^[^\x00]+$", 4000)]
     """What it is to find out, and how it is to speak."""
     max_turns: Annotated[int, Field(ge=1, le=20)] = 6
     """Answers of the caller at most."""

@@ -95,6 +95,16 @@ class NamedTransfer(Part):
 class Realtime(Part):
     """A model that hears and speaks by itself."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="realtime-transfers",
+            message="models of doubao call no functions: leave transfers out, or use openai",
+            field="transfers",
+            cel="self.provider == 'openai' || self.transfers.size() == 0",
+            holds=lambda realtime: realtime.provider == "openai" or not realtime.transfers,
+        ),
+    )
+
     provider: Literal["openai", "doubao"]
     """`openai` speaks OpenAI's Realtime protocol, `doubao` that of Volcengine's realtime dialogue."""
     secret_ref: SecretKeyRef
@@ -103,12 +113,12 @@ class Realtime(Part):
     """The provider's model."""
     voice: VoiceName | None = None
     """The provider's voice."""
-    instructions: Annotated[str, Text("instructions of up to 8,000 characters", r"^[^\x00]{1,8000}$", 8000)]
+    instructions: Annotated[str, Text("instructions of up to 8,000 characters", r"^[^\x00]+$", 8000)]
     """What it is to do, and how it is to speak."""
     url: HttpUrl | None = None
     """Another address of the same protocol, such as a proxy of one's own."""
     transfers: Annotated[tuple[NamedTransfer, ...], Field(max_length=16), Distinct(keys=("name",))] = ()
-    """Where it may send the call on to."""
+    """Where it may send the call on to; with `openai` alone."""
 
 
 class ExternalEngine(Part):

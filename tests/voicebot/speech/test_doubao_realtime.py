@@ -107,8 +107,7 @@ async def test_a_key_of_the_new_console_has_no_colon(peers: dict[Kind, SpeechPee
 
 
 async def test_what_it_does_not_offer_is_found_by_the_check(peer: SpeechPeer) -> None:
-    transfer = {"name": "sales", "description": "They want to buy.", "to": {"extension": "101"}}
-    for fields in ({"voice": "nobody"}, {"model": "9"}, {"transfers": [transfer]}):
+    for fields in ({"voice": "nobody"}, {"model": "9"}):
         model = DoubaoRealtime(realtime("doubao", peer.url, **fields), secret(), QUICK)
         with pytest.raises(SpeechError, match=r"spec\.realtime") as caught:
             await model.check()

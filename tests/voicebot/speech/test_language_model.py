@@ -62,6 +62,13 @@ async def test_another_answer_is_a_fault(peer: SpeechPeer, model: LanguageModel,
     assert "0199" not in str(caught.value)
 
 
+async def test_a_kept_connection_that_has_gone_costs_no_answer(peer: SpeechPeer, model: LanguageModel) -> None:
+    await peer.replies({"choose": "sales"})
+    await peer.behave("cut", at="answer", times=1)
+    assert await model.ask(SAID) == ActionEnded("sales")
+    assert len(await peer.messages("complete")) == 2
+
+
 @pytest.mark.parametrize("name", ["gpt-5-mini", "local/small"])
 async def test_a_model_is_checked_where_it_has_an_address_and_where_it_has_none(peer: SpeechPeer, name: str) -> None:
     model = LanguageModel(llm(peer.url, model=name), secret(), QUICK)

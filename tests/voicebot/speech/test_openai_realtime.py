@@ -99,6 +99,21 @@ async def test_an_interruption_cancels_and_cuts_at_what_was_heard(peer: SpeechPe
     await session.close()
 
 
+async def test_what_was_not_begun_to_be_heard_is_forgotten_whole(peer: SpeechPeer, model: OpenAiRealtime) -> None:
+    session = await model.open("One moment")
+    events = session.events()
+    (first,) = {each.item for each in await until(events, ModelTurnEnded) if isinstance(each, ModelSpoke)}
+    await peer.replies({"text": "a long answer " * 20, "pace": 0.01})
+    await speak(session)
+    second = (await until(events, ModelSpoke))[-1]
+    assert isinstance(second, ModelSpoke)
+    await session.heard(first, 0.1)  # the caller's ear is behind the model
+    assert not audio_of(await until(events, ModelTurnEnded))
+    assert [each["item_id"] for each in await peer.messages("conversation.item.delete")] == [second.item]
+    assert [each["item_id"] for each in await peer.messages("conversation.item.truncate")] == [first]
+    await session.close()
+
+
 @pytest.mark.parametrize(
     ("seconds", "sent", "milliseconds"),
     [(0.0, "conversation.item.delete", None), (99.0, "conversation.item.truncate", 150)],

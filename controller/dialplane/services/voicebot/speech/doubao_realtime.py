@@ -36,7 +36,7 @@ class DoubaoRealtime:
         """Use the model, voice and instructions of a manifest with a key.
 
         Args:
-            spec: without transfers.
+            spec: the manifest has no transfers then.
             key: the application's id, a colon, and its access key; or one of their new console, without a colon.
             limits: seconds.
         """
@@ -60,8 +60,6 @@ class DoubaoRealtime:
         await self._sockets.close()
 
     async def _session(self) -> DoubaoSession:
-        if self._spec.transfers:
-            raise self._provider.error(SpeechFault.UNSUPPORTED, "its models cannot transfer: remove transfers")
         socket, session = await self._sockets.open(socket_url(self._provider.url), self._headers()), str(uuid.uuid4())
         try:
             socket.send(event_frame(DoubaoEvent.START_CONNECTION, {}))

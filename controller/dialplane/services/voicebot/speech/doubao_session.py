@@ -24,7 +24,7 @@ from dialplane.services.voicebot.speech.doubao_frames import (
     event_frame,
     parse_frame,
 )
-from dialplane.services.voicebot.speech.provider import Provider, ProviderLimits
+from dialplane.services.voicebot.speech.provider import LEAST_SECONDS, Provider, ProviderLimits
 from dialplane.services.voicebot.speech.provider_socket import ProviderSocket, ProviderSockets
 from dialplane.services.voicebot.speech.resampling import MODEL_RATE, Resampler
 
@@ -39,8 +39,6 @@ _WORDS: Final[Mapping[SpeechFault, tuple[str, ...]]] = {
 _CODES: Final[Mapping[int, SpeechFault]] = {42000020: SpeechFault.UNSUPPORTED, 45000003: SpeechFault.TIMEOUT}
 _SERVERS_FAULTS: Final = range(50_000_000, 60_000_000)
 _BYTES_PER_MS: Final = MODEL_RATE * 2 // 1000
-_UNNAMED: Final = "greeting"
-"""An utterance that has no id yet."""
 
 
 class DoubaoSession:
@@ -68,7 +66,10 @@ class DoubaoSession:
         self._session, self._truncates = session, truncates
         self._frame = bytearray()
         self._downward = Resampler.from_model()
-        self._item = _UNNAMED
+        self._turn = 0
+        self._item = ""
+        self._replies: set[str] = set()
+        """Utterances by their ids there; others are named after the turn, and cannot be shortened."""
         self._item_bytes: dict[str, int] = {}
         self._cut: set[str] = set()
         self._sentences: list[str] = []
@@ -110,9 +111,10 @@ class DoubaoSession:
 
     async def heard(self, item: str, seconds: float) -> None:
         """See `RealtimeSession.heard`."""
-        self._cut.add(item)
+        items = list(self._item_bytes)
+        self._cut |= {item, *(items[items.index(item) :] if item in self._item_bytes else [])}
         milliseconds = min(int(seconds * 1000), self._item_bytes.get(item, 0) // _BYTES_PER_MS)
-        if self._truncates and item != _UNNAMED:
+        if self._truncates and item in self._replies:
             self._send(DoubaoEvent.CONVERSATION_TRUNCATE, item_id=item, audio_end_ms=milliseconds)
 
     async def close(self) -> None:
@@ -125,7 +127,7 @@ class DoubaoSession:
 
     async def _next(self) -> DoubaoFrame | None:
         now = asyncio.get_running_loop().time()
-        seconds = None if self._deadline is None else max(0.0, self._deadline - now)
+        seconds = None if self._deadline is None else max(LEAST_SECONDS, self._deadline - now)
         try:
             return frame_of(self._socket.provider, await self._socket.receive(seconds))
         except SpeechError as error:
@@ -145,13 +147,16 @@ class DoubaoSession:
         return ()
 
     def _caller_ended(self, _frame: DoubaoFrame) -> Iterable[RealtimeEvent]:
+        self._turn += 1
         self._expect(self._limits.answer_seconds)
         text, self._caller_said = self._caller_said, ""
         return [SaidText("caller", text)] if text else ()
 
     def _sentence_began(self, frame: DoubaoFrame) -> Iterable[RealtimeEvent]:
         values = frame.values
-        item = str(values.get("reply_id") or _UNNAMED)
+        reply = values.get("reply_id")
+        item = str(reply or f"turn {self._turn}")
+        self._replies |= {item} if reply else set()
         if item != self._item:
             self._item, self._downward = item, Resampler.from_model()
         self._item_bytes.setdefault(item, 0)

@@ -17,7 +17,7 @@ from dialplane.services.voicebot.speech.contract import (
     SpeechError,
     SpeechFault,
 )
-from dialplane.services.voicebot.speech.provider import ProviderLimits
+from dialplane.services.voicebot.speech.provider import LEAST_SECONDS, ProviderLimits
 from dialplane.services.voicebot.speech.provider_socket import ProviderSocket, ProviderSockets
 from dialplane.services.voicebot.speech.resampling import MODEL_RATE, Resampler
 
@@ -89,9 +89,13 @@ class OpenAiSession:
 
     async def heard(self, item: str, seconds: float) -> None:
         """See `RealtimeSession.heard`."""
-        self._cut.add(item)
-        if self._responding and item == self._item:
+        items = list(self._item_bytes)
+        later = items[items.index(item) + 1 :] if item in self._item_bytes else []
+        self._cut |= {item, *later}
+        if self._responding:
             self._send("response.cancel")
+        for each in later:  # nothing of them was heard
+            self._send("conversation.item.delete", item_id=each)
         milliseconds = min(int(seconds * 1000), self._item_bytes.get(item, 0) // _BYTES_PER_MS)
         if milliseconds > 0:
             self._send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=milliseconds)
@@ -105,7 +109,7 @@ class OpenAiSession:
 
     async def _next(self) -> dict[str, Any] | None:
         now = asyncio.get_running_loop().time()
-        seconds = None if self._deadline is None else max(0.0, self._deadline - now)
+        seconds = None if self._deadline is None else max(LEAST_SECONDS, self._deadline - now)
         try:
             return self._socket.provider.parsed(await self._socket.receive(seconds))
         except SpeechError as error:

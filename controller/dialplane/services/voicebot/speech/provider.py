@@ -93,6 +93,8 @@ class ProviderLimits:
 
 
 LIMITS: Final = ProviderLimits()
+LEAST_SECONDS: Final = 0.05
+"""What has come is taken, even where its time was over."""
 
 
 @dataclass(frozen=True, slots=True)

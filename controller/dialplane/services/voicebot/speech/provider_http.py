@@ -11,7 +11,7 @@ import httpx
 
 from dialplane.services.voicebot.speech.contract import SpeechFault
 from dialplane.services.voicebot.speech.provider import Provider, ProviderLimits
-from dialplane.services.voicebot.speech.provider_tls import tls_context
+from dialplane.services.voicebot.speech.provider_tls import no_connection, tls_context
 
 _BODY_LIMIT: Final = 1 << 20
 _CONNECTIONS: Final = 500
@@ -42,15 +42,13 @@ class ProviderHttp:
         Raises:
             SpeechError: the provider does not serve, or not in time.
         """
-        client = await self._open_client()
         try:
-            request = client.build_request(method, f"{self._provider.url.rstrip('/')}{path}", json=body)
             async with asyncio.timeout(first):
-                answer = await client.send(request, stream=True)
+                answer = await self._begun(method, path, body)
         except (TimeoutError, httpx.TimeoutException):
             raise self._provider.error(SpeechFault.TIMEOUT, f"no answer within {first:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise self._provider.error(_fault_of(error), "no answer") from None
+            raise self._provider.error(_fault_of(error), no_connection(error)) from None
         try:
             if not answer.is_success:
                 raise self._provider.http_error(answer.status_code, await self._read(answer))
@@ -99,6 +97,21 @@ class ProviderHttp:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+    async def _begun(self, method: str, path: str, body: Any) -> httpx.Response:
+        """Return an answer of which only the head was read.
+
+        A connection that was kept may be closed in the moment that a request goes out. So it goes out once more; to be
+        asked twice does nothing here but cost a little.
+        """
+        client = await self._open_client()
+        address = f"{self._provider.url.rstrip('/')}{path}"
+        try:
+            return await client.send(client.build_request(method, address, json=body), stream=True)
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
+            if _fault_of(error) is not SpeechFault.UNAVAILABLE:
+                raise
+            return await client.send(client.build_request(method, address, json=body), stream=True)
 
     async def _read(self, answer: httpx.Response) -> bytes:
         body = bytearray()

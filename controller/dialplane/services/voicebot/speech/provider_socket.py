@@ -20,7 +20,7 @@ from websockets.exceptions import (
 
 from dialplane.services.voicebot.speech.contract import SpeechError, SpeechFault
 from dialplane.services.voicebot.speech.provider import Provider, ProviderLimits
-from dialplane.services.voicebot.speech.provider_tls import tls_context
+from dialplane.services.voicebot.speech.provider_tls import no_connection, tls_context
 
 _MESSAGE_LIMIT: Final = 2 << 20
 """Bytes of one message: 30 s of audio."""
@@ -58,8 +58,8 @@ class ProviderSocket:
         return self._waiting_bytes
 
     def send(self, message: str | bytes) -> None:
-        """Send a message when the provider takes it. Never waits; after a fault it does nothing."""
-        if self._fault is not None:
+        """Send a message when the provider takes it. Never waits; once the connection is over it does nothing."""
+        if self._fault is not None or self._sender.done():
             return
         self._waiting.append(message)
         self._waiting_bytes += len(message)
@@ -174,4 +174,4 @@ class ProviderSockets:
             return self._provider.error(SpeechFault.UNAVAILABLE, "it closed while being connected to")
         if isinstance(error, InvalidHandshake) and not isinstance(error, InvalidProxy | ProxyError):
             return self._provider.error(SpeechFault.GARBLED, "no WebSocket")
-        return self._provider.error(SpeechFault.UNAVAILABLE, "no connection")
+        return self._provider.error(SpeechFault.UNAVAILABLE, no_connection(error))
