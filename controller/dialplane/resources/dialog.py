@@ -74,14 +74,14 @@ class Collect(Part):
             id="collect-choices",
             message="set choices for the grammar choices, and for no other",
             field="choices",
-            cel="(self.grammar == 'choices') == (self.choices.size() > 0)",
+            cel="(self.grammar == 'choices') == (has(self.choices) && self.choices.size() > 0)",
             holds=lambda collect: (collect.grammar == "choices") == bool(collect.choices),
         ),
         Rule(
             id="collect-digits",
             message="minDigits may not be more than maxDigits",
             field="minDigits",
-            cel="self.minDigits <= self.maxDigits",
+            cel="(has(self.minDigits) ? self.minDigits : 1) <= (has(self.maxDigits) ? self.maxDigits : 32)",
             holds=lambda collect: collect.min_digits <= collect.max_digits,
         ),
     )
@@ -244,8 +244,8 @@ class State(Part):
             message="a state ends in exactly one of collect (with transitions), action, and next; setVariable and sms "
             "need next",
             field="",
-            cel="has(self.collect) ? !has(self.action) && !has(self.next) && self.transitions.size() > 0 : "
-            "self.transitions.size() == 0 && (has(self.action) ? "
+            cel="has(self.collect) == (has(self.transitions) && self.transitions.size() > 0) && "
+            "(has(self.collect) ? !has(self.action) && !has(self.next) : has(self.action) ? "
             "(has(self.action.setVariable) || has(self.action.sms)) == has(self.next) : has(self.next))",
             holds=lambda state: state.has_one_end,
         ),
