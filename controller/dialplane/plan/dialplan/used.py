@@ -26,7 +26,7 @@ _OF_MODULE: Mapping[str, frozenset[str]] = {
     "func_base64.so": frozenset({"BASE64_ENCODE"}),
     "func_callerid.so": frozenset({"CALLERID", "CONNECTEDLINE"}),
     "func_cdr.so": frozenset({"CDR_PROP"}),
-    "func_channel.so": frozenset({"CHANNEL"}),
+    "func_channel.so": frozenset({"CHANNEL", "CHANNEL_EXISTS"}),
     "func_cut.so": frozenset({"CUT"}),
     "func_db.so": frozenset({"DB", "DB_EXISTS"}),
     "func_devstate.so": frozenset({"DEVICE_STATE"}),
@@ -34,7 +34,6 @@ _OF_MODULE: Mapping[str, frozenset[str]] = {
     "func_env.so": frozenset({"FILE", "STAT"}),
     "func_groupcount.so": frozenset({"GROUP", "GROUP_COUNT"}),
     "func_hangupcause.so": frozenset({"HANGUPCAUSE", "HANGUPCAUSE_KEYS", "HangupCauseClear"}),
-    "func_import.so": frozenset({"IMPORT"}),
     "func_logic.so": frozenset({"IF"}),
     "func_rand.so": frozenset({"RAND"}),
     "func_strings.so": frozenset(

@@ -74,7 +74,7 @@ VOICE_BOT = routine(
           Stasis(${application},<name>,${media})
           Set(TIMEOUT(absolute)=0)
           GotoIf($["${STASISSTATUS}" = "SUCCESS"]?:next)
-          GotoIf($["x${IMPORT(${media},CHANNEL(name))}" = "x"]?next)
+          GotoIf(${CHANNEL_EXISTS(${media})}?:next)
           GosubIf($["${DIALPLANE_RECORD}" = "always"]?<recording>,s,1(0))
           Answer()
           Set(LOCAL(stage)=call)
