@@ -57,6 +57,8 @@ class DialogueTalk:
         self._dialogue = Dialogue(context.bot.spec, context.caller, today=today)
         self._question: Question | None = None
         self._keys = ""
+        self._asked = ""
+        """The state that asked last."""
         self._failures = 0
 
     @property
@@ -114,7 +116,10 @@ class DialogueTalk:
     async def _ask(self, step: Step, listen: Listen) -> DialogueEvent | Ended:
         context = self._context
         keys, self._keys = self._keys, ""
-        self._question = Question(
+        if step.state == self._asked:  # what was pressed ahead was not meant for a second time
+            keys = ""
+        self._asked = step.state
+        question = self._question = Question(
             listen,
             step.say,
             language=context.bot.spec.language,
@@ -127,7 +132,7 @@ class DialogueTalk:
             keys=keys,
         )
         try:
-            answer = await self._question.ask()
+            answer = await question.ask()
         except RecognitionFailed as failed:
             metrics.count_fault(context.bot.spec.speech_to_text.provider, failed.error.fault)
             self._failures += 1
@@ -136,6 +141,7 @@ class DialogueTalk:
             return Answered("")
         finally:
             self._question = None
+            self._keys = question.keys_ahead()[:MOST_KEYS]
         if isinstance(answer, Answered):
             self._failures = 0
         return answer

@@ -84,8 +84,10 @@ class Question:
         self._detector = detector
         self._voice = voice
         self._transcript = transcript
-        self._keys = keys if listen.dtmf else ""
+        self._keys = ""
         self._inbox: asyncio.Queue[_Event] = asyncio.Queue()
+        for key in keys:
+            self._inbox.put_nowait(KeyPressed(key))
         self._speaking: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[RecognitionStream] | None = None
         self._turn: CallerTurn | None = None
@@ -96,6 +98,14 @@ class Question:
     def on_event(self, event: EarEvent) -> None:
         """Take what the caller does."""
         self._inbox.put_nowait(event)
+
+    def keys_ahead(self) -> str:
+        """Return the keys that were pressed after those that are the answer."""
+        keys = ""
+        while not self._inbox.empty():
+            event = self._inbox.get_nowait()
+            keys += event.key if isinstance(event, KeyPressed) else ""
+        return keys
 
     async def ask(self) -> Answered | Pressed | Silence:
         """Return the answer.

@@ -80,7 +80,8 @@ def is_complete(collect: Collect, text: str, language: str, today: date) -> bool
             return value is not None and lexicon(language).digits.keys().isdisjoint(words_of(text)[-1:])
         case Grammar.YES_NO | Grammar.CHOICES:
             phrases = expected(collect, language).phrases
-            longer = any(_begins(words_of(text), words_of(each)) for some in phrases.values() for each in some)
+            others = (some for other, some in phrases.items() if other != value)
+            longer = any(_begins(words_of(text), words_of(each)) for some in others for each in some)
             return value is not None and not longer
 
 
