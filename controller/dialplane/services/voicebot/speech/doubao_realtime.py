@@ -15,7 +15,7 @@ from dialplane.resources.voice_bot import Realtime
 from dialplane.services.voicebot.speech.contract import SpeechFault
 from dialplane.services.voicebot.speech.doubao_frames import DoubaoEvent, event_frame
 from dialplane.services.voicebot.speech.doubao_session import DoubaoSession, frame_of
-from dialplane.services.voicebot.speech.provider import LIMITS, Provider, ProviderLimits, socket_url
+from dialplane.services.voicebot.speech.provider import LIMITS, PaidProvider, ProviderLimits, socket_url
 from dialplane.services.voicebot.speech.provider_socket import ProviderSocket, ProviderSockets
 from dialplane.services.voicebot.speech.resampling import MODEL_RATE
 
@@ -40,7 +40,7 @@ class DoubaoRealtime:
             key: the application's id, a colon, and its access key; or one of their new console, without a colon.
             limits: seconds.
         """
-        self._provider = Provider("Doubao", "spec.realtime", spec.url or DOUBAO_URL)
+        self._provider = PaidProvider("Doubao", "spec.realtime", spec.url or DOUBAO_URL)
         self._spec, self._key, self._limits = spec, key, limits
         self._sockets = ProviderSockets(self._provider, limits)
 

@@ -24,7 +24,7 @@ from dialplane.services.voicebot.speech.doubao_frames import (
     event_frame,
     parse_frame,
 )
-from dialplane.services.voicebot.speech.provider import LEAST_SECONDS, Provider, ProviderLimits
+from dialplane.services.voicebot.speech.provider import LEAST_SECONDS, PaidProvider, ProviderLimits
 from dialplane.services.voicebot.speech.provider_socket import ProviderSocket, ProviderSockets
 from dialplane.services.voicebot.speech.resampling import MODEL_RATE, Resampler
 
@@ -194,7 +194,7 @@ class DoubaoSession:
         self._socket.send(event_frame(event, values, self._session))
 
 
-def frame_of(provider: Provider, message: str | bytes) -> DoubaoFrame:
+def frame_of(provider: PaidProvider, message: str | bytes) -> DoubaoFrame:
     """Return the frame in a message.
 
     Raises:

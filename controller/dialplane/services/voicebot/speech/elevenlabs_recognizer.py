@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from dialplane.resources.voice_bot import SpeechToText
 from dialplane.services.voicebot.speech.contract import RATE, Expected, SpeechError, SpeechFault, Transcript
-from dialplane.services.voicebot.speech.provider import LIMITS, Provider, ProviderLimits, language_code, socket_url
+from dialplane.services.voicebot.speech.provider import LIMITS, PaidProvider, ProviderLimits, language_code, socket_url
 from dialplane.services.voicebot.speech.provider_socket import ProviderSocket, ProviderSockets
 
 ELEVENLABS_URL: Final = "https://api.elevenlabs.io"
@@ -32,7 +32,7 @@ class ElevenLabsRecognizer:
 
     def __init__(self, spec: SpeechToText, key: SecretStr, limits: ProviderLimits = LIMITS) -> None:
         """Use the model of a manifest with a key."""
-        self._provider = Provider("ElevenLabs", "spec.speechToText", spec.url or ELEVENLABS_URL)
+        self._provider = PaidProvider("ElevenLabs", "spec.speechToText", spec.url or ELEVENLABS_URL)
         self._model = spec.model or NEWEST_MODEL
         self._key, self._limits = key, limits
         self._sockets = ProviderSockets(self._provider, limits)
@@ -148,13 +148,13 @@ class ElevenLabsStream:
             raise _fault(self._socket.provider, message)
 
 
-def _expect_session(provider: Provider, received: str | bytes) -> None:
+def _expect_session(provider: PaidProvider, received: str | bytes) -> None:
     message = provider.parsed(received)
     if message.get("message_type") != "session_started":
         raise _fault(provider, message)
 
 
-def _fault(provider: Provider, message: dict[str, object]) -> SpeechError:
+def _fault(provider: PaidProvider, message: dict[str, object]) -> SpeechError:
     """Return what an error message stands for: its kind is its code, or else its field `error` is."""
     if "error" not in message:
         return provider.error(SpeechFault.GARBLED, "an unknown message")

@@ -13,7 +13,13 @@ from pydantic import SecretStr
 from dialplane.resources.voice_bot import TextToSpeech
 from dialplane.services.voicebot.speech.contract import RATE, SpeechFault
 from dialplane.services.voicebot.speech.elevenlabs_recognizer import ELEVENLABS_URL
-from dialplane.services.voicebot.speech.provider import LIMITS, Provider, ProviderError, ProviderLimits, language_code
+from dialplane.services.voicebot.speech.provider import (
+    LIMITS,
+    PaidProvider,
+    ProviderError,
+    ProviderLimits,
+    language_code,
+)
 from dialplane.services.voicebot.speech.provider_http import ProviderHttp
 
 FASTEST_MODEL: Final = "eleven_flash_v2_5"
@@ -30,7 +36,7 @@ class ElevenLabsSynthesizer:
 
     def __init__(self, spec: TextToSpeech, key: SecretStr, limits: ProviderLimits = LIMITS) -> None:
         """Use the model and voice of a manifest with a key."""
-        self._provider = Provider("ElevenLabs", "spec.textToSpeech", spec.url or ELEVENLABS_URL)
+        self._provider = PaidProvider("ElevenLabs", "spec.textToSpeech", spec.url or ELEVENLABS_URL)
         self._model, self._voice = spec.model or FASTEST_MODEL, spec.voice or DEFAULT_VOICE
         self._key, self._limits = key, limits
         self._http_of_key: ProviderHttp | None = None

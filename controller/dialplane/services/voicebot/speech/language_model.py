@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from dialplane.resources.dialog import Llm
 from dialplane.services.voicebot.dialogue.steps import ActionEnded, ModelAnswered
 from dialplane.services.voicebot.speech.contract import SpeechFault
-from dialplane.services.voicebot.speech.provider import LIMITS, Provider, ProviderError, ProviderLimits
+from dialplane.services.voicebot.speech.provider import LIMITS, PaidProvider, ProviderError, ProviderLimits
 from dialplane.services.voicebot.speech.provider_http import ProviderHttp
 
 FUNCTION: Final = "choose_intent"
@@ -36,7 +36,7 @@ class LanguageModel:
 
     def __init__(self, spec: Llm, key: SecretStr, limits: ProviderLimits = LIMITS) -> None:
         """Use the model and intents of a manifest with a key; the answer's limit is `spec.timeoutSeconds`."""
-        self._provider = Provider("The language model", "llm", spec.url)
+        self._provider = PaidProvider("The language model", "llm", spec.url)
         self._spec, self._key, self._limits = spec, key, limits
         self._intents = frozenset(each.name for each in spec.intents)
         self._http_of_key: ProviderHttp | None = None

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from dialplane.resources.voice_bot import NamedTransfer, Realtime
 from dialplane.services.voicebot.speech.contract import SpeechFault
 from dialplane.services.voicebot.speech.openai_session import OpenAiSession
-from dialplane.services.voicebot.speech.provider import LIMITS, Provider, ProviderLimits, socket_url
+from dialplane.services.voicebot.speech.provider import LIMITS, PaidProvider, ProviderLimits, socket_url
 from dialplane.services.voicebot.speech.provider_socket import ProviderSocket, ProviderSockets
 from dialplane.services.voicebot.speech.resampling import MODEL_RATE
 
@@ -34,7 +34,7 @@ class OpenAiRealtime:
 
     def __init__(self, spec: Realtime, key: SecretStr, limits: ProviderLimits = LIMITS) -> None:
         """Use the model, voice, instructions and transfers of a manifest with a key."""
-        self._provider = Provider("OpenAI", "spec.realtime", spec.url or OPENAI_URL)
+        self._provider = PaidProvider("OpenAI", "spec.realtime", spec.url or OPENAI_URL)
         self._spec, self._key, self._limits = spec, key, limits
         self._sockets = ProviderSockets(self._provider, limits)
 

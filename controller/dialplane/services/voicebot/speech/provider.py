@@ -98,7 +98,7 @@ LEAST_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
+class PaidProvider:
     """A provider that one bot uses."""
 
     name: str

@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 
 from dialplane.services.voicebot.speech.contract import SpeechFault
-from dialplane.services.voicebot.speech.provider import Provider, ProviderLimits
+from dialplane.services.voicebot.speech.provider import PaidProvider, ProviderLimits
 from dialplane.services.voicebot.speech.provider_tls import no_connection, tls_context
 
 _BODY_LIMIT: Final = 1 << 20
@@ -24,7 +24,7 @@ for _library in ("httpx", "httpcore"):
 class ProviderHttp:
     """Asks one provider."""
 
-    def __init__(self, provider: Provider, headers: Mapping[str, str], limits: ProviderLimits) -> None:
+    def __init__(self, provider: PaidProvider, headers: Mapping[str, str], limits: ProviderLimits) -> None:
         """Send `headers`, which have the key, with every request."""
         self._provider, self._headers, self._limits = provider, headers, limits
         self._client: httpx.AsyncClient | None = None

@@ -19,7 +19,7 @@ from websockets.exceptions import (
 )
 
 from dialplane.services.voicebot.speech.contract import SpeechError, SpeechFault
-from dialplane.services.voicebot.speech.provider import Provider, ProviderLimits
+from dialplane.services.voicebot.speech.provider import PaidProvider, ProviderLimits
 from dialplane.services.voicebot.speech.provider_tls import no_connection, tls_context
 
 _MESSAGE_LIMIT: Final = 2 << 20
@@ -41,7 +41,7 @@ class _Connect(connect):
 class ProviderSocket:
     """One connection; `ProviderSockets` opens and closes it."""
 
-    def __init__(self, provider: Provider, socket: ClientConnection, close_seconds: float) -> None:
+    def __init__(self, provider: PaidProvider, socket: ClientConnection, close_seconds: float) -> None:
         """Send over an open socket; closing it takes so long at most."""
         self.provider = provider
         self._close_seconds = close_seconds
@@ -112,7 +112,7 @@ class ProviderSocket:
 class ProviderSockets:
     """All the connections to one bot's provider: none is left over when the bot ends."""
 
-    def __init__(self, provider: Provider, limits: ProviderLimits) -> None:
+    def __init__(self, provider: PaidProvider, limits: ProviderLimits) -> None:
         """Keep the limits for all."""
         self._provider, self._limits = provider, limits
         self._open: set[ProviderSocket] = set()
