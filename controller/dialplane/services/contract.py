@@ -172,6 +172,26 @@ NO_SECRETS: Final = NoSecrets()
 
 
 @dataclass(frozen=True, slots=True)
+class TextMessage:
+    """A text message that one service has another one send."""
+
+    source: str
+    """Such as `bot`."""
+    uid: str
+    """Unique of that source: the same one again is not sent twice."""
+    dongle: str
+    recipient: str
+    text: str
+
+
+QueueText = Callable[["Store", str, TextMessage, datetime], None]
+"""Queues a text message of a site in the store. Blocks: call it by `Store.call`.
+
+Raises `ValueError` where the text cannot be sent, and `StoreError`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaContext:
     """What a Replica is started with."""
 
@@ -195,6 +215,8 @@ class ReplicaContext:
     """The Secrets that its view names."""
     cache: Path | None = None
     """A folder of its own for what can be made again, such as prompts that were spoken; None: nothing is kept."""
+    queue_text: QueueText | None = None
+    """Queues text messages; None: no service sends any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +339,8 @@ class ServiceDefinition:
     """What tokens may be good for."""
     tables: Sequence[str] = ()
     """The modules that define its tables."""
+    queue_text: QueueText | None = None
+    """Queues text messages of other services; one service does."""
     faults: Callable[[SiteView, datetime], Iterator[tuple[Key, Problem]]] = _no_faults
     """What keeps resources from being served though the plan accepts them; `validate` asks it, too."""
 

@@ -101,10 +101,11 @@ async def run_replicas(
     replica = replica_id()
     reports = _Reports(store, hints, site, replica, PACE)
     orders = hints.subscribe(replica_channel(replica))
+    queue_text = next((service.queue_text for service in services if service.queue_text is not None), None)
 
     def context(service: ServiceDefinition) -> ReplicaContext:
         report = reports.of(service.name)
-        return ReplicaContext(store, site, replica, report, hints, orders, sockets, storage, secrets, cache)
+        return ReplicaContext(store, site, replica, report, hints, orders, sockets, storage, secrets, cache, queue_text)
 
     hosts = [
         _Host(role, service.name, make, context(service), reports)
