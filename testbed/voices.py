@@ -12,7 +12,7 @@ import wave
 from dataclasses import dataclass
 from functools import cache as once
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import soxr
@@ -139,5 +139,5 @@ def _through_ulaw(samples: np.ndarray) -> np.ndarray:
     magnitude = np.abs(samples).astype(np.int64) + 0x84
     exponent = np.floor(np.log2(magnitude)).astype(np.int64) - 7
     mantissa = magnitude >> (exponent + 3) & 0x0F
-    coded: np.ndarray[Any, np.dtype[np.int64]] = (((mantissa << 3) + 0x84) << exponent) - 0x84
-    return np.copysign(coded, samples)
+    coded: np.ndarray[Any, Any] = np.copysign((((mantissa << 3) + 0x84) << exponent) - 0x84, samples)
+    return coded

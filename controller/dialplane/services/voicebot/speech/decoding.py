@@ -76,7 +76,12 @@ def _decoder(words: Mapping[str, Iterable[str]]) -> Decoder:
         with os.fdopen(os.dup(dictionary), "w") as file:
             file.write("\n".join([*lines, ""]))
         return Decoder(
-            hmm=str(MODEL), lm=None, dict=f"/proc/self/fd/{dictionary}", samprate=RATE, loglevel="FATAL", logfn=os.devnull
+            hmm=str(MODEL),
+            lm=None,
+            dict=f"/proc/self/fd/{dictionary}",
+            samprate=RATE,
+            loglevel="FATAL",
+            logfn=os.devnull,
         )
     finally:
         os.close(dictionary)

@@ -79,7 +79,8 @@ class OfflineRecognizer:
             graph = english_answers(expected)
         except TooManyAnswersError:
             raise SpeechError(
-                SpeechFault.UNSUPPORTED, "a question has more answers than the offline recogniser can search: ask for less"
+                SpeechFault.UNSUPPORTED,
+                "a question has more answers than the offline recogniser can search: ask for less",
             ) from None
         request = {"arcs": graph.arcs, "start": graph.start, "end": graph.end, "flite": find_program(FLITE)}
 

@@ -1,7 +1,7 @@
 """Speech without a network: flite for English, espeak-ng for other languages. Robotic, but at once and for nothing."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
@@ -45,7 +45,7 @@ class OfflineSynthesizer:
                 return
         raise SpeechError(SpeechFault.UNSUPPORTED, f"nothing is spoken in the language {self._language}")
 
-    async def speak(self, text: str, language: str) -> AsyncIterator[bytes]:
+    async def speak(self, text: str, language: str) -> AsyncGenerator[bytes, None]:
         """See `Synthesizer.speak`: a piece for each sentence."""
         request = {"argv": self._command(language), "sentences": sentences(text)}
         job = await self._workers.open("speak", request, limit=LIMIT)
@@ -76,9 +76,11 @@ def sentences(text: str) -> list[str]:
     """Return a text in pieces that can be spoken one after the other: sentences, long ones in parts."""
     found: list[str] = []
     for sentence in _SENTENCE.split(text):
-        while len(sentence) > _LONGEST:
-            cut = sentence.rfind(" ", 0, _LONGEST)
-            found.append(sentence[: cut if cut > 0 else _LONGEST].strip())
-            sentence = sentence[cut if cut > 0 else _LONGEST :]
-        found.append(sentence.strip())
+        rest = sentence
+        while len(rest) > _LONGEST:
+            space = rest.rfind(" ", 0, _LONGEST)
+            cut = space if space > 0 else _LONGEST
+            found.append(rest[:cut].strip())
+            rest = rest[cut:]
+        found.append(rest.strip())
     return [sentence for sentence in found if sentence]

@@ -1,7 +1,7 @@
 """How English callers say the answers that a state expects: a graph of words for the offline recogniser. Pure.
 
-The words of numbers, dates, yes and no are those of `dialogue.lexicon`, which turns what was said into values; here stand
-the ways in which they follow each other, and what people say around an answer.
+The words of numbers, dates, yes and no are those of `dialogue.lexicon`, which turns what was said into values; here
+stand the ways in which they follow each other, and what people say around an answer.
 """
 
 import unicodedata
@@ -32,11 +32,12 @@ _WISHES: Final = (
 _ARTICLES: Final = ("the", "it's", "it is", "to", "that would be")
 _BEFORE_DIGITS: Final = ("it's", "it is", "my number is", "the number is", "number", "extension", "that's")
 _BEFORE_DATES: Final = ("on", "for", "it's", "it is", "that would be", "i would like", "i'd like")
-_YEARS: Final = tuple(
-    f"{century} {unit}"
-    for century in ("twenty twenty", "two thousand twenty", "two thousand and twenty")
-    for unit in ("four", "five", "six", "seven", "eight", "nine")
-) + ("twenty thirty", "twenty thirty one")
+_YEARS: Final = (
+    *(f"twenty twenty {unit}" for unit in ("four", "five", "six", "seven", "eight", "nine")),
+    *(f"two thousand twenty {unit}" for unit in ("four", "five", "six", "seven", "eight", "nine")),
+    *(f"two thousand and twenty {unit}" for unit in ("four", "five", "six", "seven", "eight", "nine")),
+    *("twenty thirty", "twenty thirty one"),
+)
 _ABBREVIATIONS: Final = frozenset({"jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"})
 
 

@@ -1,8 +1,8 @@
 """Spoken texts that are kept by their content: the same provider, voice, language and words are the same audio.
 
-Guarantees: a text is spoken once however many want it at a time, and comes to all of them as it is spoken; memory and disk
-are bounded, what was used longest ago goes first; files appear whole, for their owner alone. Only texts that `warm` was
-given go to the disk: what else is spoken may hold what a caller said.
+Guarantees: a text is spoken once however many want it at a time, and comes to all of them as it is spoken; memory and
+disk are bounded, what was used longest ago goes first; files appear whole, for their owner alone. Only texts of `warm`
+go to the disk: what else is spoken may hold what a caller said.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import hashlib
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +46,7 @@ class _Flight:
         self.error, self.is_over = error, True
         self._wake()
 
-    async def audio(self) -> AsyncIterator[bytes]:
+    async def audio(self) -> AsyncGenerator[bytes, None]:
         at = 0
         while True:
             more = self._more
@@ -83,7 +83,7 @@ class PromptCache:
         self._flights: dict[str, _Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def speak(self, synthesizer: Synthesizer, text: str, language: str) -> AsyncIterator[bytes]:
+    async def speak(self, synthesizer: Synthesizer, text: str, language: str) -> AsyncGenerator[bytes, None]:
         """Yield the audio of a text: all at once where it is kept, else as it is spoken.
 
         What is being spoken is spoken to its end, though its caller interrupts it: the next one gets it at once.
@@ -198,4 +198,4 @@ class PromptCache:
 
 
 def _key(synthesizer: Synthesizer, text: str, language: str) -> str:
-    return hashlib.sha256("\0".join((synthesizer.identity, language, text)).encode()).hexdigest()
+    return hashlib.sha256(f"{synthesizer.identity}\0{language}\0{text}".encode()).hexdigest()

@@ -15,7 +15,28 @@ from pocketsphinx import get_model_path
 from dialplane.services.voicebot.speech.contract import SpeechError, SpeechFault
 
 PHONES: Final = (
-    *("AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K"),
+    *(
+        "AA",
+        "AE",
+        "AH",
+        "AO",
+        "AW",
+        "AY",
+        "B",
+        "CH",
+        "D",
+        "DH",
+        "EH",
+        "ER",
+        "EY",
+        "F",
+        "G",
+        "HH",
+        "IH",
+        "IY",
+        "JH",
+        "K",
+    ),
     *("L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH"),
 )
 MODEL: Final = Path(get_model_path()) / "en-us" / "en-us"
@@ -40,7 +61,8 @@ def pronunciations(word: str, flite: str | None) -> tuple[str, ...]:
         return ways
     if not _WORD.match(word):
         raise SpeechError(
-            SpeechFault.UNSUPPORTED, f'offline recognition has only English words, not "{word}": write it in letters a-z'
+            SpeechFault.UNSUPPORTED,
+            f'offline recognition has only English words, not "{word}": write it in letters a-z',
         )
     if flite is None:
         raise SpeechError(

@@ -1,7 +1,8 @@
-"""What understands and what speaks for one bot, as its manifest says. A provider's module is imported only where it is used."""
+"""What understands and what speaks for one bot, as its manifest says. A provider is imported only where it is used."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Self
 
@@ -75,7 +76,7 @@ class SpeechProviders:
         if self.synthesizer is not None:
             await self.cache.warm(self.synthesizer, fixed_texts(self.spec))
 
-    async def speak(self, text: str, language: str) -> AsyncIterator[bytes]:
+    async def speak(self, text: str, language: str) -> AsyncGenerator[bytes, None]:
         """Yield the audio of a text, at once where it is cached.
 
         Raises:
@@ -83,8 +84,9 @@ class SpeechProviders:
         """
         if self.synthesizer is None:
             raise SpeechError(SpeechFault.UNSUPPORTED, "this bot has nothing that speaks")
-        async for audio in self.cache.speak(self.synthesizer, text, language):
-            yield audio
+        async with aclosing(self.cache.speak(self.synthesizer, text, language)) as pieces:
+            async for audio in pieces:
+                yield audio
 
     async def close(self) -> None:
         """End all that is open. Never raises."""

@@ -1,8 +1,8 @@
 """A bounded pool of worker processes for speech: what costs more than a moment of processor time runs there.
 
 A worker is started when it is first needed, and serves several answers and texts at once. Guarantees: `open` refuses at
-once when too much is asked; every job ends within its time limit; a worker that dies or hangs fails the jobs that it had,
-is started again for the next one, and nothing else notices. What callers say passes only through pipes.
+once when too much is asked; every job ends within its time limit; a worker that dies or hangs fails the jobs that it
+had, is started again for the next one, and nothing else notices. What callers say passes only through pipes.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -78,7 +78,7 @@ class WorkerJob:
             raise message
         return message
 
-    async def audio(self, *, limit: float) -> AsyncIterator[bytes]:
+    async def audio(self, *, limit: float) -> AsyncGenerator[bytes, None]:
         """Yield audio until the job is done, each piece within `limit` seconds.
 
         Raises:
@@ -132,6 +132,7 @@ class _Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.jobs: dict[int, WorkerJob] = {}
+        self.is_alive = True
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
@@ -145,10 +146,6 @@ class _Worker:
         return cls(process)
 
     @property
-    def is_alive(self) -> bool:
-        return not self._reading.done()
-
-    @property
     def unsent(self) -> int:
         assert self._process.stdin is not None  # noqa: S101 -- started with a pipe
         return self._process.stdin.transport.get_write_buffer_size()
@@ -159,7 +156,8 @@ class _Worker:
             self._process.stdin.write(data)
 
     def kill(self) -> None:
-        """End a worker that hangs: its jobs fail."""
+        """End a worker that hangs: its jobs fail, and it gets no other."""
+        self.is_alive = False
         with suppress(ProcessLookupError):
             self._process.kill()
 
@@ -185,10 +183,12 @@ class _Worker:
         except asyncio.IncompleteReadError:
             pass
         finally:
-            self.kill()
+            self.is_alive = False
             for job in tuple(self.jobs.values()):
                 job.lose()
-            log.debug("speech.worker.ended", status=await self._process.wait())
+            status = await self._process.wait()
+            if status:
+                log.warning("speech.worker.ended", status=status)
 
 
 class SpeechWorkers:
