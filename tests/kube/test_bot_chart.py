@@ -30,7 +30,9 @@ async def test_bots_are_started_with_options_that_exist_and_have_their_secrets_a
     }
     assert "--secrets-dir=/etc/dialplane/secrets" in options
     secrets = {each["name"]: each["secret"] for each in pod["volumes"] if "secret" in each}
-    mounts = {mount["mountPath"]: secrets[mount["name"]] for mount in container["volumeMounts"] if mount.get("readOnly")}
+    mounts = {
+        mount["mountPath"]: secrets[mount["name"]] for mount in container["volumeMounts"] if mount.get("readOnly")
+    }
     assert {path: secret["secretName"] for path, secret in mounts.items()} == {
         "/etc/dialplane/secrets/ari": "ari",
         "/etc/dialplane/secrets/elevenlabs": "elevenlabs",

@@ -123,3 +123,17 @@ def test_the_largest_dialogue_is_looked_at() -> None:
         for at, name in enumerate(names)
     ]
     assert list(mistakes(bot(*states, END))) == []
+
+
+def test_free_speech_needs_a_recogniser_that_understands_it() -> None:
+    states = [ask("one", {"answered": True, "to": "two"}, grammar="words"), llm("buy"), END]
+    states[1]["name"] = "two"
+    spec = bot(*states).model_dump(mode="json", by_alias=True, exclude_none=True)
+    key = {"speech": {"key": "k"}, "model": {"key": "k"}}
+    heard = {**spec, "speechToText": {"provider": "elevenlabs", "secretRef": {"name": "speech", "key": "key"}}}
+    manifests = [manifest("Asterisk", "pbx", {}), manifest("VoiceBot", "deaf", spec), manifest("VoiceBot", "ok", heard)]
+    problems = Planner(load()).plan(snapshot(manifests, key)).problems
+    found = {name: [p.field for p in problems.get(Key("VoiceBot", name), ())] for name in ("deaf", "ok")}
+    expected = [f"{STATES}[0].collect.grammar", f"{STATES}[1].action.llm"]
+    assert [field for field in found["deaf"] if field.startswith(STATES)] == expected
+    assert [field for field in found["ok"] if field.startswith(STATES)] == []

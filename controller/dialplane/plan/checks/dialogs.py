@@ -20,7 +20,7 @@ Mistake = tuple[str, str]
 def dialogs(draft: Draft) -> Iterator[Finding]:
     """The dialogue of each bot can be gone through, and understood to its end."""
     for key, spec in draft.of(VoiceBotSpec):
-        for field, message in mistakes(spec):
+        for field, message in (*mistakes(spec), *_unheard(spec)):
             yield key, Problem(Reason.INVALID, message, field)
 
 
@@ -74,3 +74,16 @@ def _endless(graph: DialogGraph) -> Iterator[Mistake]:
             yield field, f"from here ({members}) no state transfers the call or hangs up: add a way to one that does"
         else:
             yield field, f"here the dialogue goes round for ever ({members}) and asks nobody: add a way out"
+
+
+def _unheard(spec: VoiceBotSpec) -> Iterator[Mistake]:
+    """Find questions that callers answer in their own words, of which the offline recogniser understands none."""
+    if spec.dialog is None or spec.speech_to_text.provider != "offline":
+        return
+    cure = "set spec.speechToText.provider to elevenlabs or whisper"
+    for index, state in enumerate(spec.dialog.states):
+        field = f"{STATES_FIELD}[{index}]"
+        if state.collect is not None and state.collect.grammar == "words":
+            yield f"{field}.collect.grammar", f"words takes free speech, which offline does not understand: {cure}"
+        if state.action is not None and state.action.llm is not None:
+            yield f"{field}.action.llm", f"callers speak freely with it, which offline does not understand: {cure}"

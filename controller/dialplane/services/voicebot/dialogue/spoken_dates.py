@@ -66,7 +66,8 @@ def _absolute(said: Sequence[str], words: Lexicon, today: date) -> date | None:
         year = _year(after, words, today)
         if months:
             return _on(day, words.months[said[months[0]]], year, today)
-        if place.stop == len(said) and _only_fillers(said[: place.start], words):
+        around = [word for word in (*said[: place.start], *said[place.stop :]) if word not in words.weekdays]
+        if _only_fillers(around, words):
             return _next_day(day, today)
     return None
 
