@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import SecretStr
 
@@ -24,6 +24,12 @@ from dialplane.services.voicebot.speech.prompt_cache import PromptCache
 from dialplane.services.voicebot.speech.prompts import fixed_texts
 from dialplane.services.voicebot.speech.workers import SpeechWorkers
 
+if TYPE_CHECKING:
+    from dialplane.services.voicebot.speech.language_model import LanguageModel
+
+_MISTAKES: Final = {SpeechFault.REFUSED, SpeechFault.UNSUPPORTED}
+"""Faults that only another manifest or Secret heals."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechProviders:
@@ -37,6 +43,8 @@ class SpeechProviders:
     """For a dialogue, and for what a realtime bot says by itself."""
     realtime: RealtimeModel | None
     """Instead of a dialogue."""
+    language_models: "tuple[LanguageModel, ...]" = ()
+    """Of the dialogue's states, each once: they are proven here, and asked by `bot.actions`."""
 
     @classmethod
     def of(cls, bot: DesiredBot, secrets: SecretSource, workers: SpeechWorkers, cache: PromptCache) -> Self:
@@ -52,10 +60,13 @@ class SpeechProviders:
             recognizer=_recognizer(spec, secrets, workers) if spec.dialog else None,
             synthesizer=_synthesizer(spec, secrets, workers) if spec.dialog or spec.realtime else None,
             realtime=_realtime(spec, secrets) if spec.realtime else None,
+            language_models=_language_models(spec, secrets),
         )
 
     async def check(self) -> None:
         """Prove that each of them serves.
+
+        A language model that is away for a while is no reason to take no calls: a state has an `otherwise` for it.
 
         Raises:
             SpeechError: one does not.
@@ -66,6 +77,12 @@ class SpeechProviders:
         for provider in needed:
             if provider is not None:
                 await provider.check()
+        for model in self.language_models:
+            try:
+                await model.check()
+            except SpeechError as error:
+                if error.fault in _MISTAKES:
+                    raise
 
     async def warm(self) -> None:
         """Have what it says in every call spoken before anybody calls.
@@ -90,7 +107,8 @@ class SpeechProviders:
 
     async def close(self) -> None:
         """End all that is open. Never raises."""
-        closing = (each.close() for each in (self.recognizer, self.synthesizer, self.realtime) if each is not None)
+        providers = (self.recognizer, self.synthesizer, self.realtime, *self.language_models)
+        closing = (each.close() for each in providers if each is not None)
         await asyncio.gather(*closing, return_exceptions=True)
 
 
@@ -142,6 +160,22 @@ def _realtime(spec: VoiceBotSpec, secrets: SecretSource) -> RealtimeModel:
     from dialplane.services.voicebot.speech.doubao_realtime import DoubaoRealtime  # noqa: PLC0415 -- as above
 
     return DoubaoRealtime(spec.realtime, key)
+
+
+def _language_models(spec: VoiceBotSpec, secrets: SecretSource) -> "tuple[LanguageModel, ...]":
+    states = enumerate(spec.dialog.states if spec.dialog else ())
+    asked = [(index, state.action.llm) for index, state in states if state.action and state.action.llm]
+    if not asked:
+        return ()
+    from dialplane.services.voicebot.speech.language_model import LanguageModel  # noqa: PLC0415 -- as above
+
+    models = {
+        (llm.url, llm.model, llm.secret_ref): LanguageModel(
+            llm, _secret(secrets, llm.secret_ref, f"spec.dialog.states[{index}].action.llm.secretRef")
+        )
+        for index, llm in asked
+    }
+    return tuple(models.values())
 
 
 def _secret(secrets: SecretSource, reference: SecretKeyRef | None, field: str) -> SecretStr:
