@@ -71,6 +71,7 @@ def test_digits(language: str, text: str, digits: str | None) -> None:
         ("en", "the thirty first", "2026-12-31"),
         ("en", "thursday the thirty first, please", "2026-12-31"),
         ("en", "the first floor", None),
+        ("en", "i'd like december the ten twenty thirty please", "2030-12-10"),
         ("en", "2026-12-31", "2026-12-31"),
         ("en", "3/5/2027", "2027-03-05"),
         ("en-GB", "3/5/2027", "2027-05-03"),

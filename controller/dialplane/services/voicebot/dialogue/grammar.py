@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 
 from dialplane.resources.dialog import Collect
-from dialplane.services.voicebot.dialogue.lexicon import lexicon, month_first
+from dialplane.services.voicebot.dialogue.lexicon import Lexicon, lexicon, month_first
 from dialplane.services.voicebot.dialogue.spoken_dates import date_of
 from dialplane.services.voicebot.dialogue.spoken_numbers import digits_of
 from dialplane.services.voicebot.dialogue.steps import ExpectedKeys
@@ -77,12 +77,21 @@ def is_complete(collect: Collect, text: str, language: str, today: date) -> bool
         case Grammar.DIGITS:
             return value is not None and len(value) == collect.max_digits
         case Grammar.DATE:
-            return value is not None and lexicon(language).digits.keys().isdisjoint(words_of(text)[-1:])
+            return value is not None and _ends_date(words_of(text), lexicon(language))
         case Grammar.YES_NO | Grammar.CHOICES:
             phrases = expected(collect, language).phrases
             others = (some for other, some in phrases.items() if other != value)
             longer = any(_begins(words_of(text), words_of(each)) for some in others for each in some)
             return value is not None and not longer
+
+
+def _ends_date(said: tuple[str, ...], words: Lexicon) -> bool:
+    """Whether a date hardly goes on: `tomorrow`, `friday`, `the third of may`; not `the third`, nor `may twenty`."""
+    last = said[-1:]
+    if any(not known.isdisjoint(last) for known in (words.fillers, words.digits.keys(), words.tens.keys())):
+        return False
+    relative = (words.weekdays, words.spans, {word.split()[-1]: 0 for word in words.days})
+    return any(word in words.months for word in said) or any(last[0] in known for known in relative)
 
 
 def has_words(text: str, phrase: str) -> bool:

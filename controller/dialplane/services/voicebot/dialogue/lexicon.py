@@ -100,7 +100,23 @@ ENGLISH: Final = Lexicon(
     joining=frozenset({"and"}),
     fillers=frozenset(
         (
-            *("a", "an", "it", "is", "it's", "its", "i'm", "the", "my", "number", "extension", "code", "pin", "please"),
+            *(
+                "a",
+                "an",
+                "it",
+                "is",
+                "it's",
+                "its",
+                "i'm",
+                "i'd",
+                "the",
+                "my",
+                "number",
+                "extension",
+                "code",
+                "pin",
+                "please",
+            ),
             *("uh", "um", "er", "well", "so", "that's", "that", "on", "for", "would", "be", "like", "day"),
             *("date", "i", "thanks", "thank", "you", "yes", "hello", "hi", "of"),
         )

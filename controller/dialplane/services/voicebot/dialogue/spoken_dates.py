@@ -82,8 +82,9 @@ def _days(said: Sequence[str], words: Lexicon, months: Sequence[int]) -> Iterato
         if figures and (months or figures[0] != figures[1]):
             yield range(at, at + 1), int(figures[1])
     for month in months:
+        after = month + 2 if said[month + 1 : month + 2] and said[month + 1] in words.fillers else month + 1
         for length in (2, 1):
-            for start in (month + 1, month - length, month - length - 1):
+            for start in (after, month - length, month - length - 1):
                 group = said[max(start, 0) : start + length]
                 number = digits_of(" ".join(group), words) if len(group) == length and start >= 0 else None
                 beyond = said[start + length : start + length + 1]
