@@ -17,9 +17,12 @@ from dialplane.services.voicebot.dialogue.steps import Utterance
 from dialplane.services.voicebot.speech.contract import SpeechError
 from dialplane.services.voicebot.tables.calls import CallOutcome
 from dialplane.services.voicebot.turns.detector import TurnDetector
+from dialplane.tasks import wait_at_most
 
 __all__ = ["CallContext", "Ended", "converse"]
 
+CONNECT_SECONDS: Final = 0.5
+"""Until the bot speaks though no audio of the caller has come: what is said before both are bridged is lost."""
 BROKEN: Final = "the bot met an error that nobody foresaw"
 NOTHING_TO_DO: Final = "the bot has neither a dialogue nor a model"
 
@@ -96,6 +99,7 @@ class _Call:
     async def _whole(self) -> Ended:
         if self._talk is None:
             return Ended("", CallOutcome.FALLBACK, NOTHING_TO_DO)
+        await wait_at_most(self._ear.connected, CONNECT_SECONDS)
         try:
             await self._ask_consent()
         except SpeechError as error:

@@ -91,6 +91,8 @@ class Ear:
         self._detector = detector
         self._on_event = on_event
         self._last_frame_at: float | None = None
+        self.connected = asyncio.Event()
+        """Set when the first frame has come: both sides are bridged."""
         self.turn: CallerTurn | None = None
         """The one that goes on."""
         self.recorder: Recorder | None = None
@@ -105,6 +107,7 @@ class Ear:
                 match event:
                     case MediaFrame(audio=audio):
                         self._last_frame_at = self._now()
+                        self.connected.set()
                         self._hear(audio)
                     case MediaKey(digit=digit):
                         self._on_event(KeyPressed(digit))

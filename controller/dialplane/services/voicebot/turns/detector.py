@@ -67,7 +67,8 @@ class TurnDetector:
         echo = self._echo.expect(NO_POWER if played is None else power_of(played))
         self._noise.follow(power)
         audible = float(power.sum()) > max(self._noise.speech_power, self._gate * float(echo.sum()))
-        voiced = self._strict.is_speech(frame, RATE) and audible
+        # What is not audible is kept from it: it would learn the noise and the echo, and then hear a caller later.
+        voiced = audible and self._strict.is_speech(frame, RATE)
         self._voiced.append(voiced)
         if self._speaking:
             return self._go_on(speech=voiced or (audible and self._lenient.is_speech(frame, RATE)))

@@ -14,8 +14,8 @@ MOST_LAG: Final = 25
 """Frames: an echo comes back within half a second."""
 _SPREAD: Final = 2
 """Frames on either side of the delay: a room's echo lasts, and a delay is no multiple of a frame."""
-_FORGET: Final = 0.985
-"""What a frame keeps of what was learned before: half of it after 0.9 s of speech."""
+_FORGET: Final = 0.99
+"""What a frame keeps of what was learned before: half of it after 1.4 s of speech."""
 _AUDIBLE: Final = 300.0**2
 """Power of the bot's voice that says something about its echo."""
 _FIRST_FRAMES: Final = 50
@@ -24,8 +24,8 @@ _SURPRISE: Final = 2.0
 """How much more than what was expected is believed then."""
 _LOUDEST_GAIN: Final = 0.2
 """An echo is weaker by 7 dB at least: what is louder is the caller."""
-_PRIOR_GAIN: Final = 0.02
-"""An echo that is weaker by 17 dB: what is expected before anything was learned."""
+_PRIOR_GAIN: Final = 0.04
+"""An echo that is weaker by 14 dB: what is expected before anything was learned."""
 _PRIOR_WEIGHT: Final = 1e12
 """How much of the bot's voice weighs as much as that expectation: about 0.1 s. Power, squared."""
 

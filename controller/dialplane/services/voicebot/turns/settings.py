@@ -16,6 +16,6 @@ class TurnSettings:
     begin_window: int = 5
     barge_in_frames: int = 4
     """Frames with speech, of `barge_in_window`, that begin one while the bot speaks."""
-    barge_in_window: int = 6
+    barge_in_window: int = 10
     gate_decibels: float = 6.0
     """By how much a caller is louder than the bot's echo."""
