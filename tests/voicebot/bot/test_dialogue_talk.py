@@ -79,7 +79,7 @@ def test_a_caller_interrupts_the_bot_which_falls_silent_at_once() -> None:
     assert talked.last_sound(before=60) < 1.2
     asked = talked.log.turns[0]
     assert asked.details["interrupted"] is True
-    assert asked.details["heard_seconds"] == pytest.approx(len(talked.line.heard) * FRAME, abs=0.03)
+    assert asked.details["heard_seconds"] == pytest.approx(len(talked.line.heard) * FRAME, abs=0.05)
     assert asked.text == "Do you want …"
     heard = sounds.samples(ears.streams[0].audio)
     assert sounds.loudness(sounds.pcm(heard[: round(0.2 * sounds.RATE)])) == 0
@@ -238,7 +238,7 @@ def test_a_caller_who_hangs_up_ends_the_talk() -> None:
     assert talked.ended == Ended("", CallOutcome.HUNG_UP, state="sales")
     assert talked.seconds == pytest.approx(1.0, abs=0.05)
     heard = len(talked.line.heard) * FRAME
-    assert talked.log.turns[0].details == {"heard_seconds": pytest.approx(heard, abs=0.03), "interrupted": True}
+    assert talked.log.turns[0].details == {"heard_seconds": pytest.approx(heard, abs=0.05), "interrupted": True}
 
 
 def test_music_is_no_answer_without_end() -> None:
