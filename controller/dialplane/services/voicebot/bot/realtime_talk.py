@@ -249,7 +249,8 @@ class RealtimeTalk:
 
     async def _fail(self, error: SpeechError) -> Ended:
         metrics.count_fault(self._provider, error.fault)
-        await self._playout.drained()
+        self._playout.finish()  # a model that broke off in mid-sentence has not ended its utterance
+        await self._last_words()
         await self._voice.apologize()
         return Ended("", CallOutcome.FALLBACK, f"the bot could not go on: {error}")
 
