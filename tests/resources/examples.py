@@ -123,6 +123,22 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             refused={"destinations": {"upload": True, "configMapRef": {"name": "leads", "key": "list.csv"}}},
         ),
     ),
+    "campaign-who-speaks": (
+        example(
+            "Campaign",
+            "spec",
+            admitted={"agents": None, "voiceBot": {"name": "reminders", "callbackNumber": "+15550100"}},
+            refused={"voiceBot": {"name": "reminders", "callbackNumber": "+15550100"}},
+        ),
+    ),
+    "campaign-over-what": (
+        example(
+            "Campaign",
+            "spec.tenant",
+            admitted={"tenant": None, "agents": None, "voiceBot": {"name": "reminders"}},
+            refused={"tenant": None, "agents": None, "voiceBot": {"name": "reminders", "callbackNumber": "+15550100"}},
+        ),
+    ),
     "heartbeat-timeout": (
         example(
             "ElevatorDevice",

@@ -54,7 +54,9 @@ VOICE_BOT = routine(
     "voice_bot",
     ("name", "most", "seconds", "context", "extension"),
     r"""
-          Set(DIALPLANE_BOTS=$[0${DIALPLANE_BOTS} + 1])
+          GotoIf($["x${DIALPLANE_DESTINATION}" = "x"]?count)
+          Set(CALLERID(num)=${FILTER(0-9+,${DIALPLANE_DESTINATION})})
+    count: Set(DIALPLANE_BOTS=$[0${DIALPLANE_BOTS} + 1])
           GotoIf($[${DIALPLANE_BOTS} > MOST_BOTS]?fallback)
           Set(GROUP(dpbot)=<name>)
           GotoIf($[${GROUP_COUNT(<name>@dpbot)} > <most>]?fallback)
@@ -93,7 +95,8 @@ VOICE_BOT = routine(
     calls=(RECORDING,),
     overdue="overdue",
 )
-"""Sends a call to a bot: to one of the applications at random, then to the others. Everything else is the fallback."""
+"""Sends a call to a bot: to one of the applications at random, then to the others. Everything else is the fallback.
+Whom a campaign called is the caller: Asterisk itself would show a name of the carrier's channel."""
 
 ROUTINES = (VOICE_BOT,)
 """Rendered only where a bot is served: they need modules that nothing else does."""
