@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from dialplane.plan.dialplan.voice_bots import APPLICATIONS, MOST_BOTS
+from dialplane.asterisk.ami import Ami
+from dialplane.asterisk.readback import read_back
+from dialplane.plan.dialplan.voice_bots import APPLICATIONS, MOST_BOTS, VOICE_BOT
+from dialplane.plan.objects import Objects
 from dialplane.plan.voice_bots import next_code
+from dialplane.resources.key import Key
+from tests.asterisk.real_asterisk import address
 from tests.eventually import eventually
 from tests.system.bot_side import BotSide, WaitingCall, left
 from tests.system.calls import dial, from_outside, hang_up, last_call
@@ -254,3 +259,37 @@ async def test_a_bot_answers_where_a_ring_group_does_not(pbx: Pbx) -> None:
         calls = asyncio.create_task(from_outside(pbx, "+49301012"))
         await side.end(await spoken_with(side), "hangup")
         assert (await calls)["code"] == 200
+
+
+async def test_a_caller_whom_the_bot_listens_to_gets_packets(pbx: Pbx) -> None:
+    """A NAT, or a carrier, would take the call for dead."""
+    phone = await pbx.phone("103")
+
+    async def received() -> int:
+        return int((await phone.ask("calls"))["calls"][-1]["rtp_received"])
+
+    async with open_applications(pbx, "bot") as (side,), calling(pbx):
+        call = await spoken_with(side)
+        await eventually(received, holds=lambda count: count > 1)
+        await side.end(call, "hangup")
+
+
+async def test_asterisk_has_all_of_it_and_every_module_it_needs(pbx: Pbx) -> None:
+    """Two of the endpoints stand for all."""
+    objects = pbx.plan.objects
+    contexts = tuple(c for c in objects.contexts if c.name.startswith(("dp-voice", "dp-bot", "dp-cos")))
+    assert {"dp-voicebots", "dp-voicebot-numbers", "dp-voicebot-groups", "dp-bot-receptionist", VOICE_BOT.context} <= {
+        c.name for c in contexts
+    }
+    endpoints = tuple(o for o in objects.pjsip if o.name in {"endpoint/103", "endpoint/alpha"})
+    assert [dict(o.options)["rtp_keepalive"] for o in endpoints] == ["2", "2"]
+    async with Ami.connect(address(pbx.asterisk)) as ami:
+        assert await read_back(ami, Objects(contexts=contexts, pjsip=endpoints)) == ()
+        assert "Unloaded" in await pbx.asterisk.console("module unload chan_websocket.so")
+        try:
+            missing = await read_back(ami, Objects(contexts=contexts))
+        finally:
+            await pbx.asterisk.console("module load chan_websocket.so")
+    assert {(each.owner, each.module) for each in missing} == {
+        (Key("VoiceBot", name), "chan_websocket.so") for name in ("alone", "receptionist")
+    }

@@ -43,8 +43,6 @@ APPLICATIONS: Final = "dpbot/apps"
 """Family and key in Asterisk's database of the applications that take calls, separated by `&`. The leader writes it."""
 BOT_CONTEXT: Final = "dp-bot-"
 """Begins the context of each bot."""
-GROUP: Final = "dpbot"
-"""The category in which calls are counted: `NAME@dpbot`."""
 ADMISSION_SECONDS: Final = 2
 """How long a call waits for a bot, which takes it in some hundredths of a second."""
 MOST_BOTS: Final = 10
