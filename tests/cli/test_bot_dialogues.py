@@ -1,6 +1,7 @@
 """`dialplane bot chat`, `test` and `graph`: dialogues without Asterisk."""
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -147,6 +148,7 @@ def test_a_step_that_fails_names_its_line(site: Path, steps: str, line: str) -> 
     ("text", "line"),
     [
         (f"{ONE}  - {{caller: a, keys: '1'}}\n", "4: steps[0]: set exactly one of caller, keys, silence, webhook, model and expect"),
+        (f"{ONE}  - expect: {{}}\n", "4: steps[0].expect: expect something: says, state, transfer, ends, sms or variables"),
         (f"{ONE}  - {{speaks: a}}\n", "4: steps[0].speaks: unknown field; known are caller, expect, keys, model, silence, webhook"),
         (f"{ONE}  - {{keys: 1}}\n", "4: steps[0].keys: must be text, not 1: put it in quotes"),
         (f"today: 2026-02-30\n{ONE}  - {{silence: true}}\n", "1: today: "),
@@ -181,6 +183,11 @@ def test_a_bot_with_a_mistake_is_refused_at_its_line(site: Path, command: list[s
         "bot.yaml:32: VoiceBot/receptionist: spec.dialog.states[3].next: there is no state 'by': did you mean 'bye'?"
     )
     assert ended.returncode == 1
+
+
+def test_names_are_completed_from_the_manifests(site: Path) -> None:
+    asked = {"_DIALPLANE_COMPLETE": "complete_bash", "COMP_WORDS": "dialplane bot chat -f . re", "COMP_CWORD": "5"}
+    assert dialplane(cwd=site, env={**os.environ, **asked}).stdout == "receptionist\n"
 
 
 def test_pictures_are_drawn(site: Path) -> None:

@@ -87,6 +87,7 @@ def says(text: str) -> dict[str, Any]:
         pytest.param([act("one", webhook={**HOOK, "otherwise": "two"}), {"name": "two", "say": {"text": "{whatever}"}, "next": "end"}, END], {}, {}, id="variable-of-a-program"),
         pytest.param([{"name": "one", "say": {"prompt": "p"}, "next": "end"}, END], {"prompts": [{"name": "p", "text": "{x}"}]}, {"spec.prompts[0].text": "'x'"}, id="variable-in-a-prompt"),
         pytest.param([ask("one", ANY, variable="x"), END], {"greeting": "{x}"}, {"spec.greeting": "'x'"}, id="variable-in-the-greeting"),
+        pytest.param([ask("one", ANY), END], {"recording": {"consent": "{caller}"}}, {"spec.recording.consent": "'caller'"}, id="variable-in-the-consent"),
         pytest.param([ask("one", ANY, variable="caller"), END], {}, {f"{STATES}[0].collect.variable": "'caller' is the number that calls, and cannot be set"}, id="variable-that-is-there"),
     ],
 )  # fmt: skip

@@ -39,6 +39,8 @@ def texts(spec: VoiceBotSpec, graph: DialogGraph) -> Iterator[tuple[str, str]]:
     yield from _unknown("spec.noInput.say", spec.no_input.say, ever)
     yield from _unknown("spec.noMatch.say", spec.no_match.say, ever)
     yield from _unknown("spec.greeting", spec.greeting, frozenset({CALLER}))
+    consent = spec.recording.consent if spec.recording else None
+    yield from _unknown("spec.recording.consent", consent, frozenset())  # said as it stands, before anything else
 
 
 def _known(graph: DialogGraph) -> Mapping[str, frozenset[str]]:

@@ -72,6 +72,16 @@ class LanguageModelAnswer(Part):
 class Expectation(Part):
     """What must be true now; all that stands here."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="bot-test-expect",
+            message="expect something: says, state, transfer, ends, sms or variables",
+            field="",
+            cel="['says', 'state', 'transfer', 'ends', 'sms'].exists(name, name in self) || self.variables.size() > 0",
+            holds=lambda expect: expect.model_dump(exclude_none=True) != {"variables": {}},
+        ),
+    )
+
     says: Words | None = None
     """The bot has just said this, among other things."""
     state: ObjectName | None = None
