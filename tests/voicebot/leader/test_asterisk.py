@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
@@ -22,6 +21,7 @@ from dialplane.services.voicebot.reported import application_name
 from testbed.asterisk import AsteriskInstance
 from tests.asterisk.real_asterisk import address
 from tests.eventually import eventually
+from tests.voicebot.leader.stasis import application
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -102,20 +102,6 @@ async def test_a_leader_that_is_deposed_writes_no_list(asterisk: AsteriskInstanc
     async with running(side):
         await asyncio.sleep(0.3)
     assert await listed(ami) == ""
-
-
-@asynccontextmanager
-async def application(asterisk: AsteriskInstance, name: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """An application that takes callers and does nothing with them."""
-    ari = asterisk.settings.ari
-    query = {"app": name, "api_key": f"{ari.name}:{ari.secret}"}
-    headers = {"Authorization": aiohttp.encode_basic_auth(ari.name, ari.secret)}
-    async with (
-        aiohttp.ClientSession() as session,
-        aiohttp.ClientSession(headers=headers) as asking,
-        session.ws_connect(f"{asterisk.ari_url}/ari/events", params=query),
-    ):
-        yield asking
 
 
 async def call(asterisk: AsteriskInstance, extension: str) -> None:
