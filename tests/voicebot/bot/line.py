@@ -28,6 +28,11 @@ class Line:
         """What came to the caller's ear: when, and 20 ms."""
         self.hung_up = False
 
+    @property
+    def is_speaking(self) -> bool:
+        """Whether anything is queued for the caller's ear."""
+        return bool(self._queue)
+
     def speak(self, sound: Samples) -> None:
         """Have the caller say something, from now on."""
         self._speech.extend(sounds.frames(sound))

@@ -1,8 +1,8 @@
-"""Whole calls with models that hear and speak by themselves: over sockets to the peers of their providers, in real time."""
+"""Whole calls by paid providers: over sockets to the peers that speak their protocols, in real time."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -13,8 +13,9 @@ from dialplane.resources.voice_bot import VoiceBotSpec
 from dialplane.services.voicebot.bot.call_context import CallContext, Ended
 from dialplane.services.voicebot.bot.conversation import converse
 from dialplane.services.voicebot.desired import desired_bot
-from dialplane.services.voicebot.speech.contract import RealtimeModel
 from dialplane.services.voicebot.speech.doubao_realtime import DoubaoRealtime
+from dialplane.services.voicebot.speech.elevenlabs_recognizer import ElevenLabsRecognizer
+from dialplane.services.voicebot.speech.elevenlabs_synthesizer import ElevenLabsSynthesizer
 from dialplane.services.voicebot.speech.openai_realtime import OpenAiRealtime
 from dialplane.services.voicebot.speech.provider import ProviderLimits
 from dialplane.services.voicebot.tables.calls import CallOutcome
@@ -24,18 +25,17 @@ from tests.voicebot import sounds
 from tests.voicebot.bot.line import Line
 from tests.voicebot.bot.speech_parts import LetterSynthesizer, Parts
 from tests.voicebot.bot.talking import CALL, CALLER, Actions, Log
-from tests.voicebot.speech.providers import KEY, secret, started
+from tests.voicebot.speech.providers import IMPATIENT, KEY, PATIENT, secret, started
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LIMITS = ProviderLimits(connect_seconds=2.0, answer_seconds=2.0, end_seconds=2.0, close_seconds=0.2)
 TRANSFER = {"name": "sales", "description": "They want to buy.", "to": {"extension": "101"}}
 WORD = sounds.voice(0.6, pitch=190, seed=7)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[Kind, SpeechPeer]]:
-    async with started(tmp_path_factory.mktemp("speech"), ("openai", "doubao")) as peers:
+    async with started(tmp_path_factory.mktemp("speech"), ("elevenlabs", "openai", "doubao")) as peers:
         yield peers
 
 
@@ -58,32 +58,53 @@ class LiveCall:
         """How much sound came to the caller's ear."""
         return sum(any(audio) for _, audio in self.line.heard) * 0.02
 
+    async def answers(self) -> Ended:
+        """Say a word whenever the bot has said all, until the call is over."""
+        while not self.talking.done():
+            if not self.line.is_speaking:
+                self.line.speak(WORD)
+            await asyncio.wait({self.talking}, timeout=2.0)
+        return await self.talking
+
     async def hears(self, more_than: float) -> None:
         """Wait until the caller has heard so many seconds."""
         await eventually(lambda: self.heard_seconds > more_than)
 
 
-def spec_of(provider: str, url: str) -> VoiceBotSpec:
-    realtime = {
-        "provider": provider,
-        "secretRef": {"name": "speech", "key": "key"},
-        "instructions": "Be brief.",
-        "url": url,
-        "transfers": [TRANSFER] if provider == "openai" else [],
-    }
-    return VoiceBotSpec.model_validate_json(
-        json.dumps({"greeting": "Hello there", "realtime": realtime, "fallback": {"to": {"hangup": True}}})
-    )
+def spec_of(kind: Kind, url: str) -> VoiceBotSpec:
+    service = {"secretRef": {"name": "speech", "key": "key"}, "url": url}
+    fallback = {"to": {"hangup": True}}
+    if kind == "elevenlabs":
+        ask = {
+            "name": "ask",
+            "say": {"text": "Shall I put you through"},
+            "collect": {"grammar": "yesNo"},
+            "transitions": [{"intent": "yes", "to": "sales"}, {"answered": True, "to": "ask"}],
+        }
+        sales = {"name": "sales", "action": {"transfer": {"to": {"extension": "101"}}}}
+        here = {"provider": "elevenlabs", **service}
+        dialog = {"start": "ask", "states": [ask, sales]}
+        value = {"speechToText": here, "textToSpeech": here, "dialog": dialog, "fallback": fallback}
+    else:
+        realtime = {"provider": kind, "instructions": "Be brief.", **service}
+        realtime["transfers"] = [TRANSFER] if kind == "openai" else []
+        value = {"greeting": "Hello there", "realtime": realtime, "fallback": fallback}
+    return VoiceBotSpec.model_validate_json(json.dumps(value))
+
+
+def speech_of(spec: VoiceBotSpec, limits: ProviderLimits) -> Parts:
+    if spec.realtime is None:
+        recognizer = ElevenLabsRecognizer(spec.speech_to_text, secret(KEY), limits)
+        return Parts(recognizer, ElevenLabsSynthesizer(spec.text_to_speech, secret(KEY), limits))
+    model = {"openai": OpenAiRealtime, "doubao": DoubaoRealtime}[spec.realtime.provider]
+    return Parts(synthesizer=LetterSynthesizer(), realtime=model(spec.realtime, secret(KEY), limits))
 
 
 @asynccontextmanager
-async def call(peer: SpeechPeer) -> AsyncIterator[LiveCall]:
+async def call(peer: SpeechPeer, limits: ProviderLimits = PATIENT) -> AsyncIterator[LiveCall]:
     """Have a caller on the line of a bot."""
     spec = spec_of(peer.kind, peer.url)
-    assert spec.realtime is not None
-    models: dict[Kind, Callable[..., RealtimeModel]] = {"openai": OpenAiRealtime, "doubao": DoubaoRealtime}
-    model = models[peer.kind](spec.realtime, secret(KEY), LIMITS)
-    line, log = Line(), Log()
+    line, log, speech = Line(), Log(), speech_of(spec, limits)
     context = CallContext(
         media=line,
         bot=desired_bot(spec, "UTC"),
@@ -91,19 +112,21 @@ async def call(peer: SpeechPeer) -> AsyncIterator[LiveCall]:
         call_id=CALL,
         caller=CALLER,
         log=log,
-        speech=Parts(synthesizer=LetterSynthesizer(), realtime=model),
+        speech=speech,
         actions=Actions(),
     )
     carrying = asyncio.create_task(line.run())
     talking = asyncio.create_task(converse(context))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(40):
             yield LiveCall(line, log, talking)
     finally:
         for task in (talking, carrying):
             task.cancel()
         await asyncio.gather(talking, carrying, return_exceptions=True)
-        await model.close()
+        for each in (speech.recognizer, speech.synthesizer, speech.realtime):
+            if each is not None:
+                await each.close()
 
 
 async def test_openai_greets_understands_and_sends_the_call_on(peers: dict[Kind, SpeechPeer]) -> None:
@@ -112,7 +135,7 @@ async def test_openai_greets_understands_and_sends_the_call_on(peers: dict[Kind,
     await peer.replies({"text": "I put you through", "choose": "sales"})
     async with call(peer) as live:
         await live.hears(0.4)
-        await eventually(lambda: not live.line._queue)  # the greeting is over
+        await eventually(lambda: not live.line.is_speaking)  # the greeting is over
         live.line.speak(WORD)
         ended = await live.talking
         assert (ended.next, ended.outcome) == ("sales", CallOutcome.TRANSFERRED)
@@ -126,7 +149,7 @@ async def test_openai_forgets_what_the_caller_did_not_hear(peers: dict[Kind, Spe
     await peer.replies({"text": "a very long answer " * 30})
     async with call(peer) as live:
         await live.hears(0.4)
-        await eventually(lambda: not live.line._queue)
+        await eventually(lambda: not live.line.is_speaking)
         greeted = live.heard_seconds
         live.line.speak(WORD)
         await live.hears(greeted + 1.0)
@@ -147,7 +170,7 @@ async def test_a_caller_whose_provider_fails_goes_to_the_fallback(
 ) -> None:
     peer = peers[kind]
     await peer.behave(answer, at=at)
-    async with call(peer) as live:
+    async with call(peer, IMPATIENT if answer == "silent" else PATIENT) as live:
         ended = await live.talking
         assert (ended.next, ended.outcome) == ("", CallOutcome.FALLBACK)
         assert f"127.0.0.1:{peer.address[1]}" in ended.reason
@@ -161,9 +184,39 @@ async def test_doubao_greets_understands_and_hangs_up_after_goodbye(peers: dict[
     await peer.replies({"text": "祝您愉快", "choose": "hangup"})
     async with call(peer) as live:
         await live.hears(0.4)
-        await eventually(lambda: not live.line._queue)
+        await eventually(lambda: not live.line.is_speaking)
         live.line.speak(WORD)
         ended = await live.talking
         assert (ended.next, ended.outcome) == ("hangup", CallOutcome.COMPLETED)
         assert live.log.said("caller") == ["再见"]
         assert live.log.said("bot") == ["Hello there", "祝您愉快"]
+
+
+async def test_elevenlabs_asks_understands_and_sends_the_call_on(peers: dict[Kind, SpeechPeer]) -> None:
+    peer = peers["elevenlabs"]
+    await peer.script("yes please")
+    async with call(peer) as live:
+        await live.hears(0.4)
+        await eventually(lambda: not live.line.is_speaking)
+        live.line.speak(WORD)
+        ended = await live.talking
+        assert (ended.next, ended.outcome) == ("sales", CallOutcome.TRANSFERRED)
+        assert live.log.said("bot") == ["Shall I put you through"]
+        assert live.log.said("caller") == ["yes please"]
+        assert live.heard_seconds == pytest.approx(len("Shall I put you through") * 0.05, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "at"),
+    [("broken", "connect"), ("refuse", "begin"), ("quota", "answer"), ("silent", "answer"), ("cut", "answer")],
+)
+async def test_a_caller_whom_elevenlabs_does_not_serve_goes_to_the_fallback(
+    peers: dict[Kind, SpeechPeer], answer: str, at: str
+) -> None:
+    peer = peers["elevenlabs"]
+    await peer.behave(answer, at=at)
+    async with call(peer, IMPATIENT if answer == "silent" else PATIENT) as live:
+        ended = await live.answers()
+        assert (ended.next, ended.outcome) == ("", CallOutcome.FALLBACK)
+        assert f"127.0.0.1:{peer.address[1]}" in ended.reason
+        assert KEY not in ended.reason

@@ -17,7 +17,10 @@ from testbed.speech.peer import Kind, SpeechPeer
 from testbed.speech.sound import tone
 
 KEY = "4711:key-of-the-test-bed"
-QUICK = ProviderLimits(connect_seconds=1.0, answer_seconds=1.0, end_seconds=1.0, close_seconds=0.2)
+PATIENT = ProviderLimits(connect_seconds=20.0, answer_seconds=20.0, end_seconds=20.0, close_seconds=0.2)
+"""For whatever answers, however busy the machine is."""
+IMPATIENT = ProviderLimits(connect_seconds=0.5, answer_seconds=0.5, end_seconds=0.5, close_seconds=0.1)
+"""For whatever does not answer."""
 SECRET = {"name": "speech", "key": "key"}
 LOUD_FRAME = tone(300, 16_000)[:FRAME_BYTES]
 

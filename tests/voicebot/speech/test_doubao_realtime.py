@@ -19,7 +19,7 @@ from dialplane.services.voicebot.speech.doubao_realtime import DoubaoRealtime, s
 from testbed.speech.peer import Kind, SpeechPeer
 from testbed.speech.sound import LETTER_SECONDS
 from tests.eventually import eventually
-from tests.voicebot.speech.providers import LOUD_FRAME, QUICK, realtime, secret, speak, until
+from tests.voicebot.speech.providers import LOUD_FRAME, PATIENT, realtime, secret, speak, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,7 +33,7 @@ def peer(peers: dict[Kind, SpeechPeer]) -> SpeechPeer:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def model(peer: SpeechPeer) -> AsyncIterator[DoubaoRealtime]:
-    made = DoubaoRealtime(realtime("doubao", peer.url), secret(), QUICK)
+    made = DoubaoRealtime(realtime("doubao", peer.url), secret(), PATIENT)
     yield made
     await made.close()
 
@@ -99,7 +99,7 @@ async def test_a_caller_who_says_goodbye_ends_the_call(peer: SpeechPeer, model: 
 
 
 async def test_a_key_of_the_new_console_has_no_colon(peers: dict[Kind, SpeechPeer]) -> None:
-    model = DoubaoRealtime(realtime("doubao", peers["doubao"].url), secret("another-key-without-one"), QUICK)
+    model = DoubaoRealtime(realtime("doubao", peers["doubao"].url), secret("another-key-without-one"), PATIENT)
     with pytest.raises(SpeechError) as caught:  # it got as far as the key
         await model.check()
     assert caught.value.fault is SpeechFault.REFUSED
@@ -108,7 +108,7 @@ async def test_a_key_of_the_new_console_has_no_colon(peers: dict[Kind, SpeechPee
 
 async def test_what_it_does_not_offer_is_found_by_the_check(peer: SpeechPeer) -> None:
     for fields in ({"voice": "nobody"}, {"model": "9"}):
-        model = DoubaoRealtime(realtime("doubao", peer.url, **fields), secret(), QUICK)
+        model = DoubaoRealtime(realtime("doubao", peer.url, **fields), secret(), PATIENT)
         with pytest.raises(SpeechError, match=r"spec\.realtime") as caught:
             await model.check()
         assert caught.value.fault is SpeechFault.UNSUPPORTED, fields

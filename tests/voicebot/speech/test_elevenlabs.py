@@ -20,7 +20,7 @@ from dialplane.services.voicebot.speech.elevenlabs_synthesizer import ElevenLabs
 from testbed.speech.peer import Kind, SpeechPeer
 from testbed.speech.sound import LETTER_SECONDS
 from tests.eventually import eventually
-from tests.voicebot.speech.providers import LOUD_FRAME, QUICK, secret, speech_to_text, text_to_speech
+from tests.voicebot.speech.providers import LOUD_FRAME, PATIENT, secret, speech_to_text, text_to_speech
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,14 +36,14 @@ def peer(peers: dict[Kind, SpeechPeer]) -> SpeechPeer:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def recognizer(peer: SpeechPeer) -> AsyncIterator[ElevenLabsRecognizer]:
-    made = ElevenLabsRecognizer(speech_to_text(peer.url), secret(), QUICK)
+    made = ElevenLabsRecognizer(speech_to_text(peer.url), secret(), PATIENT)
     yield made
     await made.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def synthesizer(peer: SpeechPeer) -> AsyncIterator[ElevenLabsSynthesizer]:
-    made = ElevenLabsSynthesizer(text_to_speech(peer.url), secret(), QUICK)
+    made = ElevenLabsSynthesizer(text_to_speech(peer.url), secret(), PATIENT)
     yield made
     await made.close()
 
@@ -125,7 +125,7 @@ async def test_both_are_checked_at_no_cost(
 
 async def test_a_key_for_synthesis_alone_is_checked_by_one_character(peer: SpeechPeer) -> None:
     await peer.behave("refuse", at="begin", times=1)  # of the list of models
-    synthesizer = ElevenLabsSynthesizer(text_to_speech(peer.url), secret(), QUICK)
+    synthesizer = ElevenLabsSynthesizer(text_to_speech(peer.url), secret(), PATIENT)
     await synthesizer.check()
     assert [each["text"] for each in await peer.messages("speak")] == ["."]
     await synthesizer.close()
@@ -135,7 +135,7 @@ async def test_a_key_for_synthesis_alone_is_checked_by_one_character(peer: Speec
 async def test_a_voice_or_model_that_is_not_there_is_found_by_the_check(
     peer: SpeechPeer, fields: dict[str, str]
 ) -> None:
-    synthesizer = ElevenLabsSynthesizer(text_to_speech(peer.url, **fields), secret(), QUICK)
+    synthesizer = ElevenLabsSynthesizer(text_to_speech(peer.url, **fields), secret(), PATIENT)
     with pytest.raises(SpeechError, match=r"spec\.textToSpeech") as caught:
         await synthesizer.check()
     assert caught.value.fault is SpeechFault.UNSUPPORTED

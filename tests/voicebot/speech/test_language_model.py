@@ -10,7 +10,7 @@ from dialplane.services.voicebot.dialogue.steps import ActionEnded, ModelAnswere
 from dialplane.services.voicebot.speech.contract import SpeechError, SpeechFault
 from dialplane.services.voicebot.speech.language_model import WORDS_LIMIT, LanguageModel, spoken
 from testbed.speech.peer import Kind, SpeechPeer
-from tests.voicebot.speech.providers import QUICK, llm, secret
+from tests.voicebot.speech.providers import PATIENT, llm, secret
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,7 +26,7 @@ def peer(peers: dict[Kind, SpeechPeer]) -> SpeechPeer:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def model(peer: SpeechPeer) -> AsyncIterator[LanguageModel]:
-    made = LanguageModel(llm(peer.url), secret(), QUICK)
+    made = LanguageModel(llm(peer.url), secret(), PATIENT)
     yield made
     await made.close()
 
@@ -71,13 +71,13 @@ async def test_a_kept_connection_that_has_gone_costs_no_answer(peer: SpeechPeer,
 
 @pytest.mark.parametrize("name", ["gpt-5-mini", "local/small"])
 async def test_a_model_is_checked_where_it_has_an_address_and_where_it_has_none(peer: SpeechPeer, name: str) -> None:
-    model = LanguageModel(llm(peer.url, model=name), secret(), QUICK)
+    model = LanguageModel(llm(peer.url, model=name), secret(), PATIENT)
     await model.check()
     await model.close()
 
 
 async def test_a_model_that_is_not_there_is_found_by_the_check(peer: SpeechPeer) -> None:
-    model = LanguageModel(llm(peer.url, model="nothing"), secret(), QUICK)
+    model = LanguageModel(llm(peer.url, model="nothing"), secret(), PATIENT)
     with pytest.raises(SpeechError, match="no model nothing") as caught:
         await model.check()
     assert caught.value.fault is SpeechFault.UNSUPPORTED

@@ -19,7 +19,7 @@ from testbed.audio import pitch_hz
 from testbed.speech.peer import Kind, SpeechPeer
 from testbed.speech.sound import LETTER_SECONDS
 from tests.eventually import eventually
-from tests.voicebot.speech.providers import LOUD_FRAME, QUICK, realtime, secret, speak, until
+from tests.voicebot.speech.providers import LOUD_FRAME, PATIENT, realtime, secret, speak, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,7 +35,7 @@ def peer(peers: dict[Kind, SpeechPeer]) -> SpeechPeer:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def model(peer: SpeechPeer) -> AsyncIterator[OpenAiRealtime]:
-    made = OpenAiRealtime(realtime("openai", peer.url, transfers=[TRANSFER]), secret(), QUICK)
+    made = OpenAiRealtime(realtime("openai", peer.url, transfers=[TRANSFER]), secret(), PATIENT)
     yield made
     await made.close()
 

@@ -25,8 +25,10 @@ from dialplane.services.voicebot.speech.provider import ProviderLimits
 from testbed.speech.peer import Kind, SpeechPeer
 from tests.eventually import eventually
 from tests.voicebot.speech.providers import (
+    IMPATIENT,
     KEY,
     LOUD_FRAME,
+    PATIENT,
     llm,
     realtime,
     secret,
@@ -41,11 +43,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PEERS = ("elevenlabs", "openai", "doubao", "chat")
 
 WORDS = "what a caller said in confidence"
-LIMITS = ProviderLimits(connect_seconds=0.5, answer_seconds=0.5, end_seconds=0.5, close_seconds=0.1)
 
 
-async def _understand(url: str, key: str) -> None:
-    recognizer = ElevenLabsRecognizer(speech_to_text(url), secret(key), LIMITS)
+async def _understand(url: str, key: str, limits: ProviderLimits) -> None:
+    recognizer = ElevenLabsRecognizer(speech_to_text(url), secret(key), limits)
     try:
         stream = await recognizer.open(Expected(Grammar.WORDS), "en")
         stream.write(LOUD_FRAME * 20)
@@ -54,8 +55,8 @@ async def _understand(url: str, key: str) -> None:
         await recognizer.close()
 
 
-async def _speak(url: str, key: str) -> None:
-    synthesizer = ElevenLabsSynthesizer(text_to_speech(url), secret(key), LIMITS)
+async def _speak(url: str, key: str, limits: ProviderLimits) -> None:
+    synthesizer = ElevenLabsSynthesizer(text_to_speech(url), secret(key), limits)
     try:
         async for _ in synthesizer.speak(WORDS, "en"):
             pass
@@ -72,16 +73,16 @@ async def _talk(model: RealtimeModel) -> None:
         await model.close()
 
 
-async def _talk_by_openai(url: str, key: str) -> None:
-    await _talk(OpenAiRealtime(realtime("openai", url), secret(key), LIMITS))
+async def _talk_by_openai(url: str, key: str, limits: ProviderLimits) -> None:
+    await _talk(OpenAiRealtime(realtime("openai", url), secret(key), limits))
 
 
-async def _talk_by_doubao(url: str, key: str) -> None:
-    await _talk(DoubaoRealtime(realtime("doubao", url), secret(key), LIMITS))
+async def _talk_by_doubao(url: str, key: str, limits: ProviderLimits) -> None:
+    await _talk(DoubaoRealtime(realtime("doubao", url), secret(key), limits))
 
 
-async def _ask(url: str, key: str) -> None:
-    model = LanguageModel(llm(url, timeoutSeconds=1), secret(key), LIMITS)
+async def _ask(url: str, key: str, limits: ProviderLimits) -> None:
+    model = LanguageModel(llm(url, timeoutSeconds=1 if limits is IMPATIENT else 20), secret(key), limits)
     try:
         await model.ask([("caller", WORDS)])
     finally:
@@ -91,7 +92,7 @@ async def _ask(url: str, key: str) -> None:
 @dataclass(frozen=True)
 class User:
     kind: Kind
-    use: Callable[[str, str], Awaitable[None]]
+    use: Callable[[str, str, ProviderLimits], Awaitable[None]]
     begins: bool = True
     """Whether there is anything between connecting and answering."""
 
@@ -178,9 +179,9 @@ async def test_every_fault_has_its_name_in_time_and_shows_nothing(
     await peer.script(WORDS)
     await peer.replies({"text": WORDS})
     await peer.behave(answer, at=at)
-    async with nothing_left_over(peer), asyncio.timeout(10):
+    async with nothing_left_over(peer), asyncio.timeout(60):
         with pytest.raises(SpeechError) as caught:
-            await user.use(peer.url, KEY)
+            await user.use(peer.url, KEY, IMPATIENT if answer == "silent" else PATIENT)
     assert caught.value.fault is fault, caught.value
     shows_nothing(caught.value, everything_logged, KEY)
 
@@ -193,7 +194,7 @@ async def test_a_wrong_key_is_refused_and_not_shown(
     peer = peers[USERS[name].kind]
     async with nothing_left_over(peer):
         with pytest.raises(SpeechError, match="secretRef") as caught:
-            await USERS[name].use(peer.url, key)
+            await USERS[name].use(peer.url, key, PATIENT)
     assert caught.value.fault is SpeechFault.REFUSED
     shows_nothing(caught.value, everything_logged, key)
 
@@ -204,7 +205,7 @@ async def test_what_is_no_key_is_not_sent(peers: dict[Kind, SpeechPeer], name: s
     peer = peers[USERS[name].kind]
     before = (await peer.counts())["requests"]
     with pytest.raises(SpeechError) as caught:
-        await USERS[name].use(peer.url, key)
+        await USERS[name].use(peer.url, key, PATIENT)
     assert caught.value.fault is SpeechFault.REFUSED
     assert not key or key not in str(caught.value)
     assert (await peer.counts())["requests"] == before
@@ -216,7 +217,7 @@ async def test_nobody_there_is_unavailable_at_once(peers: dict[Kind, SpeechPeer]
     await peer.ask("listening", on=False)
     try:
         with pytest.raises(SpeechError, match=r"127\.0\.0\.1") as caught:
-            await USERS[name].use(peer.url, KEY)
+            await USERS[name].use(peer.url, KEY, PATIENT)
     finally:
         await peer.ask("listening", on=True)
     assert caught.value.fault is SpeechFault.UNAVAILABLE
@@ -227,5 +228,5 @@ async def test_all_is_well_after_all_that(peers: dict[Kind, SpeechPeer], name: s
     answer = "quota" if name == "language model" else "cut"  # which it would be asked once more
     await peers[USERS[name].kind].behave(answer, at="answer", times=1)
     with pytest.raises(SpeechError):
-        await USERS[name].use(peers[USERS[name].kind].url, KEY)
-    await USERS[name].use(peers[USERS[name].kind].url, KEY)
+        await USERS[name].use(peers[USERS[name].kind].url, KEY, PATIENT)
+    await USERS[name].use(peers[USERS[name].kind].url, KEY, PATIENT)

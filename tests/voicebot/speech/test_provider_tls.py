@@ -12,7 +12,7 @@ from dialplane.services.voicebot.speech.elevenlabs_recognizer import ElevenLabsR
 from dialplane.services.voicebot.speech.elevenlabs_synthesizer import ElevenLabsSynthesizer
 from testbed.certificates import Authority
 from testbed.speech.peer import SpeechPeer
-from tests.voicebot.speech.providers import KEY, QUICK, secret, speech_to_text, text_to_speech
+from tests.voicebot.speech.providers import KEY, PATIENT, secret, speech_to_text, text_to_speech
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ async def peer(tmp_path: Path, authority: Authority) -> AsyncIterator[SpeechPeer
 
 
 async def _check_both(peer: SpeechPeer) -> None:
-    recognizer = ElevenLabsRecognizer(speech_to_text(peer.url), secret(), QUICK)
-    synthesizer = ElevenLabsSynthesizer(text_to_speech(peer.url), secret(), QUICK)
+    recognizer = ElevenLabsRecognizer(speech_to_text(peer.url), secret(), PATIENT)
+    synthesizer = ElevenLabsSynthesizer(text_to_speech(peer.url), secret(), PATIENT)
     try:
         await recognizer.check()
         await synthesizer.check()
@@ -57,8 +57,8 @@ async def test_a_certificate_that_this_machine_trusts_serves(
 
 async def test_another_certificate_is_named_and_gets_no_key(peer: SpeechPeer) -> None:
     for each in (
-        ElevenLabsRecognizer(speech_to_text(peer.url), secret(), QUICK),
-        ElevenLabsSynthesizer(text_to_speech(peer.url), secret(), QUICK),
+        ElevenLabsRecognizer(speech_to_text(peer.url), secret(), PATIENT),
+        ElevenLabsSynthesizer(text_to_speech(peer.url), secret(), PATIENT),
     ):
         with pytest.raises(SpeechError, match="certificate is not trusted") as caught:
             await each.check()
