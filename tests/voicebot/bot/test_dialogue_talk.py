@@ -1,11 +1,16 @@
 """How a bot with a dialogue talks: it asks, is interrupted, understands, and never leaves a caller in silence."""
 
+from pathlib import Path
+
 import pytest
 
 from dialplane.services.voicebot.bot.call_context import Ended
 from dialplane.services.voicebot.bot.question import COMPLETE_SECONDS, RESUME_SECONDS
+from dialplane.services.voicebot.bot.recording import Recordings
 from dialplane.services.voicebot.speech.contract import SpeechFault
+from dialplane.services.voicebot.speech.prompts import fixed_texts
 from dialplane.services.voicebot.tables.calls import CallOutcome
+from dialplane.storage.options import StorageOptions
 from tests.voicebot import sounds
 from tests.voicebot.bot.line import FRAME, Line
 from tests.voicebot.bot.speech_parts import (
@@ -258,3 +263,32 @@ def test_an_error_that_nobody_foresaw_leads_to_the_fallback(caplog: pytest.LogCa
     assert talked.ended.outcome is CallOutcome.FALLBACK
     assert talked.ended.reason == "the bot met an error that nobody foresaw"
     assert QUESTION not in caplog.text
+
+
+def test_all_that_a_bot_says_in_every_call_is_spoken_before_anybody_calls() -> None:
+    spec = bot(*STATES, greeting="Hello {caller}.", recording={"consent": "This call is recorded."})
+    assert [text for text, _ in fixed_texts(spec)] == [
+        "This call is recorded.",
+        "I did not hear anything.",
+        "I did not understand.",
+        MOMENT,
+        TROUBLE,
+        QUESTION,
+        "Goodbye.",
+    ]
+
+
+def test_a_call_is_recorded_from_the_consent_on(tmp_path: Path) -> None:
+    spec = bot(*STATES, recording={"consent": "This call is recorded."})
+    options = StorageOptions((tmp_path / "storage").as_uri(), tmp_path / "spool")
+    consent = 22 * SECONDS_A_LETTER
+    talked = talk(
+        spec,
+        {consent + ASKED + 1: says},
+        Parts(recognizer("yes")),
+        recordings=lambda: Recordings("site", options),
+    )
+    assert talked.ended.recording == "site/bot-recordings/reception/1732999999-17.wav"
+    assert talked.log.said("bot") == ["This call is recorded.", QUESTION]
+    (file,) = (tmp_path / "spool").rglob("*.*")
+    assert file.stat().st_size / 16_000 == pytest.approx(talked.seconds - consent, abs=1.1)

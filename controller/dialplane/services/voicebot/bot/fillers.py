@@ -44,13 +44,12 @@ def trouble(language: str) -> Utterance:
 
 def own_utterances(spec: VoiceBotSpec) -> tuple[Utterance, ...]:
     """Return all that a bot may say by itself, without a dialogue: worth being synthesized before it is needed."""
-    texts = [spec.no_input.say, spec.no_match.say]
-    if spec.recording is not None:
-        texts.append(spec.recording.consent)
+    consent = [spec.recording.consent] if spec.recording is not None else []
+    texts = [*consent, spec.no_input.say, spec.no_match.say]
     return (
+        *(Utterance(text, spec.language, barge_in=False) for text in texts),
         one_moment(spec.language),
         trouble(spec.language),
-        *(Utterance(text, spec.language, barge_in=False) for text in texts),
     )
 
 

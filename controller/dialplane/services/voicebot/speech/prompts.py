@@ -4,18 +4,21 @@ from collections.abc import Iterator
 from typing import Final
 
 from dialplane.resources.voice_bot import VoiceBotSpec
+from dialplane.services.voicebot.bot.fillers import own_utterances
 
 _VARIABLE: Final = "{"
 
 
 def fixed_texts(spec: VoiceBotSpec) -> tuple[tuple[str, str], ...]:
-    """Return the texts without variables, each with its language, in the order in which callers hear them."""
+    """Return the texts without variables, each with its language, each once."""
     return tuple(dict.fromkeys((text, language) for text, language in _texts(spec) if _VARIABLE not in text))
 
 
 def _texts(spec: VoiceBotSpec) -> Iterator[tuple[str, str]]:
-    if spec.recording is not None:
-        yield spec.recording.consent, spec.language
+    if spec.dialog is None and spec.recording is None:  # a model's own voice is another one
+        return
+    for own in own_utterances(spec):
+        yield own.text, own.language
     if spec.dialog is None:
         return
     if spec.greeting is not None:
@@ -27,5 +30,3 @@ def _texts(spec: VoiceBotSpec) -> Iterator[tuple[str, str]]:
         prompt = prompts.get(state.say.prompt or "")
         if text := state.say.text or (prompt.text if prompt else None):
             yield text, state.say.language or (prompt.language if prompt else None) or spec.language
-    yield spec.no_input.say, spec.language
-    yield spec.no_match.say, spec.language
