@@ -15,6 +15,7 @@ from dialplane.asterisk.errors import ActionRefused, PermissionMissing
 from dialplane.asterisk.status import missing_modules
 from dialplane.cli.ari_check import AriAnswer, ask_ari
 from dialplane.cli.doctor_checks import Diagnosis, Level
+from dialplane.plan.dialplan.voice_bots import APPLICATIONS
 from dialplane.resources.snapshot import Snapshot
 from dialplane.resources.voice_bot import VoiceBotSpec
 from dialplane.services.voicebot.reported import APPLICATION_PREFIX
@@ -31,6 +32,7 @@ MODULES: Final = (
     "res_stasis.so",
 )
 """What calls of bots need of Asterisk beside the modules of every dialplan."""
+FAMILY, KEY = APPLICATIONS.split("/")
 SERVED: Final = b"WebSocket instance not found"
 """What chan_websocket answers of a channel that is not there; another 404 says that nobody serves `/media`."""
 REAL_TIME: Final = frozenset({os.SCHED_FIFO, os.SCHED_RR})
@@ -48,7 +50,7 @@ async def over_ami(ami: Ami, site: Snapshot | None) -> AsyncIterator[Diagnosis]:
         return
     try:
         missing = await missing_modules(ami, MODULES)
-        entries = {each.key: each.value for each in await database.entries(ami, "dpbot")}
+        entries = {each.key: each.value for each in await database.entries(ami, FAMILY)}
     except (PermissionMissing, ActionRefused):
         yield Diagnosis("bots", Level.SKIPPED, "the AMI user may not ask")
         return
@@ -57,12 +59,12 @@ async def over_ami(ami: Ami, site: Snapshot | None) -> AsyncIterator[Diagnosis]:
         yield Diagnosis("bot modules", Level.FAILED, f"not running: {', '.join(missing)}", cure)
     else:
         yield Diagnosis("bot modules", Level.OK, f"all {len(MODULES)} that are needed run")
-    if listed := entries.get("apps", ""):
-        message = f"{listed.count('&') + 1} of bots are in Asterisk's database (dpbot/apps)"
+    if listed := entries.get(KEY, ""):
+        message = f"{listed.count('&') + 1} of bots are in Asterisk's database ({APPLICATIONS})"
         yield Diagnosis("bot list", Level.OK, message)
     else:
         cure = "start `dialplane run`, or the operator and `dialplane bot`: the leader writes the list"
-        message = "the dialplan knows of no bot (dpbot/apps): callers get the fallback"
+        message = f"the dialplan knows of no bot ({APPLICATIONS}): callers get the fallback"
         yield Diagnosis("bot list", Level.WARNING, message, cure)
 
 

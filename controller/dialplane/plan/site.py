@@ -19,7 +19,6 @@ from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.secret_ref import UsernamePasswordRef
 from dialplane.resources.sip_trunk import SipTrunkSpec
 
-
 KEEPALIVE_SECONDS: Final = 2
 
 

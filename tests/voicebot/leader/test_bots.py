@@ -1,5 +1,6 @@
 """Which bots there are to be, and how they are served, by what replicas report."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from dialplane.resources.problem import Reason
 from dialplane.services.contract import ReplicaState
 from dialplane.services.site_secrets import SiteSecrets
 from dialplane.services.voicebot.desired import AriAddress, DesiredBots
+from dialplane.services.voicebot.leader.applications import listed
 from dialplane.services.voicebot.leader.bots import GRACE_SECONDS, BotReplicas, Served, desired_bots
 from dialplane.services.voicebot.reported import APPLICATION, ApplicationState, BotState, application_name
 from tests.databases import NOW
@@ -105,3 +107,13 @@ def test_calls_are_those_of_all_replicas() -> None:
     here, there = (BotState(digest, ready=True, calls=calls) for digest, calls in ((DIGEST, 2), ("before", 3)))
     assert replicas.look(states(here, there), DESK, 0)
     assert replicas.calls == {"desk": 5}
+
+
+def test_the_list_of_applications_is_one_that_the_dialplan_reads_whole() -> None:
+    names = [application_name(f"Pod_{number}.Example-{'x' * 80}") for number in range(60)]
+    value = listed(names)
+    assert 3700 < len(value) < 4096
+    assert set(value.split("&")) < set(names)
+    assert re.fullmatch(r"[a-z0-9&-]+", value)  # as FILTER() in the routine
+    assert listed(["b", "a"]) == "a&b"
+    assert listed([]) == ""

@@ -15,7 +15,7 @@ APPLICATION_PREFIX: Final = "dialplane-bot-"
 
 def application_name(replica: str) -> str:
     """Return the name of a replica's own application: nothing in it means anything to the dialplan."""
-    return APPLICATION_PREFIX + re.sub(r"[^A-Za-z0-9-]", "-", replica)
+    return APPLICATION_PREFIX + re.sub(r"[^a-z0-9-]", "-", replica.lower())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,17 @@ import structlog
 
 from dialplane.asterisk import database
 from dialplane.asterisk.ami import Ami
+from dialplane.plan.dialplan.voice_bots import APPLICATIONS
 from dialplane.services.contract import ReplicaState
 from dialplane.services.voicebot.leader import metrics
 from dialplane.services.voicebot.reported import APPLICATION, APPLICATION_PREFIX, ApplicationState
 
 log = structlog.get_logger(__name__)
 
-FAMILY: Final = "dpbot"
-KEY: Final = "apps"
+FAMILY, KEY = APPLICATIONS.split("/")
 BETWEEN: Final = "&"
+LONGEST: Final = 3900
+"""Characters of the list: a value of the dialplan has 4,095."""
 RESYNC_SECONDS: Final = 10.0
 """Between two looks at what Asterisk has, though nothing changed."""
 
@@ -29,6 +31,12 @@ def open_applications(states: Mapping[str, Sequence[ReplicaState]]) -> frozenset
     """Return the names of the applications that take calls, by what living replicas report. Pure."""
     found = (ApplicationState.from_json(each.state) for each in states.get(APPLICATION, ()))
     return frozenset(each.name for each in found if each.open and each.name.startswith(APPLICATION_PREFIX))
+
+
+def listed(names: Collection[str]) -> str:
+    """Return the list as the dialplan reads it; of too many names it has the first. Pure."""
+    value = BETWEEN.join(sorted(names))
+    return value if len(value) <= LONGEST else value[: value.rindex(BETWEEN, 0, LONGEST)]
 
 
 class ApplicationList:
@@ -45,7 +53,7 @@ class ApplicationList:
     def wake(self) -> None:
         """Look now, where other applications are open than the list has."""
         names = self._wanted()
-        if names is not None and BETWEEN.join(sorted(names)) != self.written:
+        if names is not None and listed(names) != self.written:
             self._news.set()
 
     async def serve(self, ami: Ami) -> None:
@@ -69,7 +77,7 @@ class ApplicationList:
         names = self._wanted()
         if names is None or not self._leads():
             return
-        value = BETWEEN.join(sorted(names))
+        value = listed(names)
         there = {each.key: each.value for each in await database.entries(ami, FAMILY)}.get(KEY, "")
         if there != value:
             if value:
