@@ -97,7 +97,7 @@ class BotSide:
         async for message in self._events:
             event = json.loads(message.data)
             match event:
-                case {"type": "StasisStart", "args": [bot, media], "channel": {"id": caller}}:
+                case {"type": "StasisStart", "args": [bot, *_, media], "channel": {"id": caller}}:
                     self.waiting.put_nowait(WaitingCall(caller, bot, media))
 
 

@@ -6,8 +6,9 @@ to the bot, the socket or the controller, the caller is in the dialplan, and goe
 
 What bots must know (measured on Asterisk 22.10.1):
 
-- The application gets the name of the bot and an id. The bot takes the call by making a media channel with that id,
-  opening its socket, and letting the caller continue; it refuses by letting the caller continue without one.
+- The application gets the name of the bot, the campaign that calls and whom (both empty where somebody calls), and an
+  id. The bot takes the call by making a media channel with that id, opening its socket, and letting the caller
+  continue; it refuses by letting the caller continue without one.
 - It sets no variable of the caller: ARI refuses that once the caller has left `Stasis()`, and before that Asterisk
   would refuse `DB()` and other functions for the rest of the call.
 - It ends a call by hanging up its media channel: with the cause `next_code(NAME)` for a transfer or `hangup`, with any
@@ -52,8 +53,10 @@ VOICE_BOT = routine(
     "voice_bot",
     ("name", "most", "seconds", "context", "extension"),
     r"""
-          GotoIf($["x${DIALPLANE_DESTINATION}" = "x"]?count)
-          Set(CALLERID(num)=${FILTER(0-9+,${DIALPLANE_DESTINATION})})
+          Set(LOCAL(campaign)=${FILTER(a-z0-9.\x2d,${DIALPLANE_CAMPAIGN})})
+          Set(LOCAL(destination)=${FILTER(0-9+,${DIALPLANE_DESTINATION})})
+          GotoIf($["x${destination}" = "x"]?count)
+          Set(CALLERID(num)=${destination})
     count: Set(DIALPLANE_BOTS=$[0${DIALPLANE_BOTS} + 1])
           GotoIf($[${DIALPLANE_BOTS} > MOST_BOTS]?fallback)
           Set(GROUP(dpbot)=<name>)
@@ -71,7 +74,7 @@ VOICE_BOT = routine(
           Set(LOCAL(media)=dpbot-${UNIQUEID}-${DIALPLANE_BOTS}-${tries})
           Set(LOCAL(stage)=admission)
           Set(TIMEOUT(absolute)=ADMISSION_SECONDS)
-          Stasis(${application},<name>,${media})
+          Stasis(${application},<name>,${campaign},${destination},${media})
           Set(TIMEOUT(absolute)=0)
           GotoIf($["${STASISSTATUS}" = "SUCCESS"]?:next)
           GotoIf(${CHANNEL_EXISTS(${media})}?:next)
