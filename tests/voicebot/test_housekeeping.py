@@ -108,6 +108,17 @@ async def test_what_a_caller_leaves_is_erased(store: Store, tmp_path: Path) -> N
     assert await kept.keeper.erase("+49305550111") == Erased(0, 0, 1)
 
 
+async def test_what_a_lost_call_recorded_is_found_and_goes_with_it(store: Store, tmp_path: Path) -> None:
+    recording = {"consent": "This call is recorded."}
+    kept = Kept(store, tmp_path, bot("reception", recording=recording), bot("night"))
+    write(store, call("dpbot-1.7-1-1"), call("dpbot-1.8-1-1", bot="night"))
+    await kept.keeper.close_lost(0)
+    assert await kept.keeper.close_lost(GRACE_SECONDS) == 2
+    named = {each.id: each.recording for each in calls.page(store, SITE, CallFilter(), limit=9).calls}
+    assert named == {"dpbot-1.7-1-1": f"{SITE}/bot-recordings/reception/dpbot-1-7-1-1.wav", "dpbot-1.8-1-1": None}
+    assert await kept.keeper.erase("+15550111") == Erased(2, 1, 0)
+
+
 async def test_a_replica_that_comes_back_in_time_loses_no_call(store: Store, tmp_path: Path) -> None:
     kept = Kept(store, tmp_path, bot("reception"))
     write(store, call("c-1"))

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dialplane.services.voicebot.bot.recording import CallRecording, Recordings, recording_name
+from dialplane.services.voicebot.bot.recording import CallRecording, Recordings
+from dialplane.services.voicebot.recording_names import recording_name
 from dialplane.storage.options import StorageOptions
 from tests.eventually import eventually
 from tests.voicebot import sounds

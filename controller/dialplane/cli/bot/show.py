@@ -30,8 +30,8 @@ def show(
     """Show a call of a bot and what was said in it, with how long the bot took to answer.
 
     Examples:
-        dialplane bot show 1764507600-1764507842.17
-        dialplane bot show 1764507600-1764507842.17 -o json | jq -r '.turns[] | .speaker + ": " + .text'
+        dialplane bot show dpbot-1764507842.17-1-1
+        dialplane bot show dpbot-1764507842.17-1-1 -o json | jq -r '.turns[] | .speaker + ": " + .text'
     """
     if not _ID.match(call):
         raise Unusable(f"{call!r} is no id of a call: `dialplane bot calls` shows them")

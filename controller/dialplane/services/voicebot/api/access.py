@@ -17,7 +17,7 @@ Right = Literal["read", "manage"]
 
 CALL_ID: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
-CallId = Annotated[str, Path(pattern=CALL_ID, description="Of a call.", examples=["1764507600-1764507842.17"])]
+CallId = Annotated[str, Path(pattern=CALL_ID, description="Of a call.", examples=["dpbot-1764507842.17-1-1"])]
 ByToken = Annotated[Holder, Depends(authenticated)]
 Served = Annotated[BotService, Depends(serving(SERVICE.name))]
 

@@ -8,7 +8,6 @@ process left behind is stored, too.
 import asyncio
 import fcntl
 import os
-import re
 import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ import structlog
 from numpy.typing import NDArray
 
 from dialplane.logs import log_unexpected
+from dialplane.services.voicebot.recording_names import SUFFIX, recording_name
 from dialplane.services.voicebot.speech.contract import RATE
 from dialplane.storage.errors import StorageError, StorageUnusable
 from dialplane.storage.object_storage import ObjectStorage
@@ -34,11 +34,9 @@ RECORDED_RATE: Final = 8000
 _AT_ONCE: Final = 50
 """Frames that are written at once."""
 _WRITTEN: Final = ".part"
-_WHOLE: Final = ".wav"
 _LOOK_SECONDS: Final = 30.0
 """How often to look for what other processes left behind."""
 _BACKOFF: Final = Backoff(1, 30)
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 _HEADER: Final = struct.Struct("<4sI4s4sIHHIIHHH4sII4sI")
 
 
@@ -54,11 +52,6 @@ def _mu_law_table() -> NDArray[np.uint8]:
 
 
 _MU_LAW: Final = _mu_law_table()
-
-
-def recording_name(site: str, bot: str, call_id: str) -> str:
-    """Return the name of a call's recording in the storage."""
-    return f"{site}/bot-recordings/{bot}/{_UNSAFE.sub('-', call_id)}{_WHOLE}"
 
 
 class CallRecording:
@@ -136,7 +129,7 @@ class _Writer:
         if last:
             finish(self._file)
             self._file.close()
-            self._path.rename(self._path.with_suffix(_WHOLE))
+            self._path.rename(self._path.with_suffix(SUFFIX))
 
 
 def _resampler() -> soxr.ResampleStream:
@@ -216,8 +209,8 @@ class Recordings:
     def _waiting(self) -> Iterator[Path]:
         for file in sorted(self._folder.glob(f"*/*{_WRITTEN}")):
             if _left_behind(file):
-                file.rename(file.with_suffix(_WHOLE))
-        yield from sorted(self._folder.glob(f"*/*{_WHOLE}"))
+                file.rename(file.with_suffix(SUFFIX))
+        yield from sorted(self._folder.glob(f"*/*{SUFFIX}"))
 
     async def _store(self, file: Path) -> None:
         if self._storage is None:

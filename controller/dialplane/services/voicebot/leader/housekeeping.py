@@ -13,6 +13,7 @@ from dialplane.resources.numbering import Numbering
 from dialplane.resources.voice_bot import KIND, VoiceBotSpec
 from dialplane.services.contract import Context, SiteView
 from dialplane.services.voicebot.call_recordings import CallRecordings
+from dialplane.services.voicebot.recording_names import recording_name
 from dialplane.services.voicebot.spellings import spellings
 from dialplane.services.voicebot.tables import call_changes, call_retention
 from dialplane.storage.errors import StorageError
@@ -62,6 +63,7 @@ class CallKeeper:
         self._leads: Callable[[], bool] = lambda: False
         self._limits: Mapping[str, CallLimit] = {}
         self._unreadable: frozenset[str] = frozenset()
+        self._recorded: frozenset[str] = frozenset()
         self._gone_since: dict[str, float] = {}
         self.recordings = CallRecordings(context.storage)
         """Of their calls."""
@@ -72,6 +74,9 @@ class CallKeeper:
         """Work on this view from now on; never waits."""
         self._leads = view.leads
         self._limits = {resource.key.name: _limit(spec) for resource, spec in view.snapshot.of(VoiceBotSpec)}
+        self._recorded = frozenset(
+            resource.key.name for resource, spec in view.snapshot.of(VoiceBotSpec) if spec.recording is not None
+        )
         bots = frozenset(key.name for key in view.snapshot.resources if key.kind == KIND.name)
         self._unreadable = bots - self._limits.keys()  # nobody knows how long they keep theirs
         self.numbering = next((spec.numbering for _, spec in view.snapshot.of(AsteriskSpec)), None)
@@ -111,10 +116,14 @@ class CallKeeper:
         over = [replica for replica, since in self._gone_since.items() if time - since >= GRACE_SECONDS]
         if not over:
             return 0
-        closed = await self._store.call(call_changes.close_lost, self._site, over)
+        closed = await self._store.call(call_changes.close_lost, self._site, over, self._recording)
         if closed:
             log.warning("calls of bots were lost with their process", calls=closed)
         return closed
+
+    def _recording(self, bot: str, call: str) -> str | None:
+        """Return the name of what a bot may have recorded: another replica stores what a lost one left behind."""
+        return recording_name(self._site, bot, call) if bot in self._recorded else None
 
     async def prune(self) -> int:
         """Delete what is older than its bot keeps it; return how many calls are gone.

@@ -3,7 +3,7 @@
 Written twice, it is the same as once: who does not know whether a transaction was written writes it again.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -88,8 +88,20 @@ def replicas_gone(store: Store, site: str) -> frozenset[str]:
         return open_at - live_replicas(connection, site) if open_at else frozenset()
 
 
-def close_lost(store: Store, site: str, replicas: Collection[str]) -> int:
-    """Close the calls of these replicas as lost, at the last moment that is known of each; return how many."""
+def close_lost(
+    store: Store, site: str, replicas: Collection[str], recording: Callable[[str, str], str | None] = lambda *_: None
+) -> int:
+    """Close the calls of these replicas as lost, at the last moment that is known of each.
+
+    Args:
+        store: the database.
+        site: the namespace.
+        replicas: those that live no more.
+        recording: returns the key of the recording that a call of a bot may have left, by the bot's name and the id.
+
+    Returns:
+        How many there were.
+    """
     calls, turns = BOT_CALLS.c, BOT_TURNS.c
     last = (
         sa.select(sa.func.max(turns.at, type_=turns.at.type))
@@ -97,11 +109,15 @@ def close_lost(store: Store, site: str, replicas: Collection[str]) -> int:
         .correlate(BOT_CALLS)
         .scalar_subquery()
     )
-    query = sa.select(calls.id, sa.func.coalesce(last, calls.began_at, type_=calls.began_at.type)).where(
+    ended_at = sa.func.coalesce(last, calls.began_at, type_=calls.began_at.type)
+    query = sa.select(calls.id, calls.bot, ended_at).where(
         calls.site == site, sa.text(GOES_ON), calls.replica.in_(sorted(replicas))
     )
     with store.write() as connection:
-        ended = [CallEnd(call, at, CallOutcome.LOST, LOST) for call, at in connection.execute(query)]
+        ended = [
+            CallEnd(call, at, CallOutcome.LOST, LOST, recording=recording(bot, call))
+            for call, bot, at in connection.execute(query)
+        ]
         return _end(connection, site, ended)
 
 

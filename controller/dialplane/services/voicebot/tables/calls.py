@@ -50,7 +50,7 @@ BOT_CALLS: Final = sa.Table(
     sa.Column("state", sa.String(63)),
     sa.Column("target", sa.String(63)),
     sa.Column("variables", Json, nullable=False),
-    sa.Column("recording", sa.String(200)),
+    sa.Column("recording", sa.String(255)),
     sa.Index(None, "site", "began_at", "id"),
     sa.Index(None, "site", "bot", "began_at", "id"),
     sa.Index(None, "site", "caller", "began_at"),
@@ -76,7 +76,7 @@ class BotCall:
     """One call of a bot."""
 
     id: str
-    """Asterisk's id of the caller's channel, with the site's start in front: unique over restarts."""
+    """Of its media channel, such as `dpbot-1764507842.17-1-1`: it has Asterisk's id of the caller's channel in it."""
     bot: str
     caller: str
     """The number; empty where it is hidden."""

@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=63), nullable=True),
         sa.Column("target", sa.String(length=63), nullable=True),
         sa.Column("variables", sa.Text(), nullable=False),
-        sa.Column("recording", sa.String(length=200), nullable=True),
+        sa.Column("recording", sa.String(length=255), nullable=True),
         sa.PrimaryKeyConstraint("site", "id", name=op.f("pk_bot_calls")),
     )
     for columns in (["site", "began_at", "id"], ["site", "bot", "began_at", "id"], ["site", "caller", "began_at"]):
