@@ -67,6 +67,11 @@ CASES = {
         Served(ready=False, reason=Reason.MEDIA_FAILED, message="something"),
     ),
     "another version": (states(BotState("other", ready=True)), Served(ready=None)),
+    "not tried yet": (states(BotState(DIGEST, ready=False, reason="Unknown", message="not yet")), Served(ready=None)),
+    "one failed, one has not tried": (
+        states(BotState(DIGEST, ready=False, reason="Unknown"), FAILED),
+        Served(ready=False, reason=Reason.SPEECH_UNAVAILABLE, message="the key is refused"),
+    ),
     "nothing yet": (states(applications=1), Served(ready=None)),
     "no replica": ({}, Served(ready=False, reason=Reason.NO_BOT)),
 }
@@ -82,6 +87,7 @@ def test_a_bot_is_served_where_a_living_replica_has_proven_this_version(
     assert (found.ready, found.reason) == (expected.ready, expected.reason)
     assert found.message.startswith(expected.message)
     assert found.ready or found.message
+    assert replicas.complete == (expected.ready is not None and bool(reported))
 
 
 def test_the_last_replica_may_be_started_again() -> None:

@@ -143,6 +143,7 @@ async def test_a_leader_that_starts_writes_and_tells_nothing_where_the_replicas_
     replicas.reported.clear()  # they start, too
     async with Term(store, replicas).serving(view(bot())) as second:
         replicas.open("b2")
+        replicas.say(replica="b2", ready=False, reason="Unknown", message="not tried yet")
         assert second.doubt() == "awaited"
         replicas.say(replica="b2")
         await second.is_doubted("")

@@ -27,7 +27,7 @@ class BotState:
     ready: bool
     """An utterance went through the media path and came back, and the speech providers answered."""
     reason: str = ""
-    """A `Reason`, where it is not ready."""
+    """A `Reason`, where it is not ready; `Unknown` until this version was tried."""
     message: str = ""
     calls: int = 0
     """Calls that go on."""

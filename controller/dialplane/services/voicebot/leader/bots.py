@@ -79,9 +79,7 @@ class BotReplicas:
             for name, bot in desired.bots.items()
         }
         self.calls = {name: sum(each.calls for each in found) for name, found in reported.items()}
-        self.complete = all(
-            any(each.digest == bot.digest for each in reported[name]) for name, bot in desired.bots.items()
-        )
+        self.complete = all(self.served[name].ready is not None and reported[name] for name in desired.bots)
         return before != (self.served, self.calls)
 
     def _served(self, name: str, digest: str, found: Sequence[BotState], *, present: bool, patient: bool) -> Served:
@@ -89,9 +87,10 @@ class BotReplicas:
         if any(each.ready for each in current):
             self._proven[name] = digest
             return Served(ready=True)
-        if current:
+        failed = [each for each in current if each.reason != Reason.UNKNOWN]
+        if failed:
             self._proven.pop(name, None)
-            return Served(ready=False, reason=_reason(current[0].reason), message=current[0].message)
+            return Served(ready=False, reason=_reason(failed[0].reason), message=failed[0].message)
         if present:
             return Served(ready=None, message="no replica of bots has proven this version yet")
         if patient and self._proven.get(name) == digest:
