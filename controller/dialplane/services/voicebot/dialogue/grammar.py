@@ -8,7 +8,7 @@ from dialplane.services.voicebot.dialogue.lexicon import Lexicon, lexicon, month
 from dialplane.services.voicebot.dialogue.spoken_dates import date_of
 from dialplane.services.voicebot.dialogue.spoken_numbers import digits_of
 from dialplane.services.voicebot.dialogue.steps import ExpectedKeys
-from dialplane.services.voicebot.dialogue.wording import best_value, places, words_of
+from dialplane.services.voicebot.dialogue.wording import best_value, places, words_of, words_of_phrase
 from dialplane.services.voicebot.speech.contract import Expected, Grammar
 
 YES: Final = "yes"
@@ -70,18 +70,19 @@ def pressed(collect: Collect, keys: str) -> str | None:
 
 def is_complete(collect: Collect, text: str, language: str, today: date) -> bool:
     """Return whether an answer is complete though the caller may not have ended: nothing sensible can follow it."""
-    value = understood(collect, text, language, today)
     match Grammar(collect.grammar):
         case Grammar.WORDS:
             return False
         case Grammar.DIGITS:
-            return value is not None and len(value) == collect.max_digits
+            return len(understood(collect, text, language, today) or "") == collect.max_digits
         case Grammar.DATE:
+            value = understood(collect, text, language, today)
             return value is not None and _ends_date(words_of(text), lexicon(language))
         case Grammar.YES_NO | Grammar.CHOICES:
-            phrases = expected(collect, language).phrases
+            phrases, said = expected(collect, language).phrases, words_of(text)
+            value = best_value(text, phrases, misheard=False)
             others = (some for other, some in phrases.items() if other != value)
-            longer = any(_begins(words_of(text), words_of(each)) for some in others for each in some)
+            longer = any(_begins(said, words_of_phrase(each)) for some in others for each in some)
             return value is not None and not longer
 
 

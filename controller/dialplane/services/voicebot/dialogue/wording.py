@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Final
 
 LONGEST: Final = 2000
@@ -26,6 +27,12 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=8192)
+def words_of_phrase(phrase: str) -> tuple[str, ...]:
+    """Return the words of a manifest's phrase, and remember them; what callers say is remembered nowhere."""
+    return words_of(phrase)
+
+
 def places(phrase: Sequence[str], words: Sequence[str]) -> Iterable[range]:
     """Yield where all words of a phrase follow each other."""
     length = len(phrase)
@@ -35,32 +42,33 @@ def places(phrase: Sequence[str], words: Sequence[str]) -> Iterable[range]:
                 yield range(start, start + length)
 
 
-def best_value(text: str, phrases: Mapping[str, Sequence[str]]) -> str | None:
+def best_value(text: str, phrases: Mapping[str, Sequence[str]], *, misheard: bool = True) -> str | None:
     """Return the value whose phrases fit an answer best; None where none does, or several do.
 
     The whole answer comes first, then phrases in it, of which a longer one hides those inside it, then a phrase that
-    was misheard in a letter or two.
+    was `misheard` in a letter or two.
     """
     words = words_of(text)
     if not words:
         return None
-    split = [(value, words_of(phrase)) for value, each in phrases.items() for phrase in each]
+    split = [(value, words_of_phrase(phrase)) for value, each in phrases.items() for phrase in each]
     whole = {value for value, phrase in split if phrase == words}
     if whole:
         return whole.pop() if len(whole) == 1 else None
-    within = [(value, set(place)) for value, phrase in split for place in places(phrase, words)]
+    within = [(value, set(place)) for value, phrase in split if phrase[0] in words for place in places(phrase, words)]
     longest = {value for value, place in within if not any(place < other for _, other in within)}
     if longest:
         return longest.pop() if len(longest) == 1 else None
-    return _misheard(" ".join(words), split)
+    return _misheard(" ".join(words), split) if misheard else None
 
 
 def _misheard(said: str, split: Iterable[tuple[str, tuple[str, ...]]]) -> str | None:
     if len(said) < _SHORTEST_MISHEARD:
         return None
     alike: dict[str, float] = {}
+    close = SequenceMatcher(None, "", said, autojunk=False)
     for value, phrase in split:
-        close = SequenceMatcher(None, said, " ".join(phrase), autojunk=False)
+        close.set_seq1(" ".join(phrase))
         if close.real_quick_ratio() >= _CLOSE and close.quick_ratio() >= _CLOSE:
             alike[value] = max(alike.get(value, 0.0), close.ratio())
     best = sorted(alike, key=lambda value: alike[value], reverse=True)[:1]
