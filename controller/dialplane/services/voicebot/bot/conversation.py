@@ -109,7 +109,7 @@ class _Call:
     async def _ask_consent(self) -> None:
         """Say that the call is recorded, and record it from then on."""
         context, spec = self._context, self._context.bot.spec
-        if spec.recording is None or context.recordings is None:
+        if spec.recording is None or context.recordings is None or context.recordings.refusal:
             return
         await self._voice.say(Utterance(spec.recording.consent, spec.language, barge_in=False))
         self._recording = context.recordings.begin(context.name, context.call_id)
