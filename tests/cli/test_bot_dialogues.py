@@ -9,6 +9,7 @@ import pytest
 
 from tests.forks import dialplane
 
+ROOT = Path(__file__).parents[2]
 BOT = """\
 apiVersion: dialplane.io/v1alpha1
 kind: VoiceBot
@@ -210,3 +211,9 @@ def test_pictures_are_drawn(site: Path) -> None:
 def test_a_command_line_that_cannot_be_is_one_sentence(site: Path, arguments: list[str], message: str) -> None:
     ended = dialplane("bot", *arguments, cwd=site, stdin="")
     assert (ended.returncode, ended.stderr) == (2, f"dialplane: {message}\n")
+
+
+def test_the_receptionist_of_the_examples_passes_its_tests() -> None:
+    ended = dialplane("bot", "test", "-f", "examples/voice-bot", cwd=ROOT)
+    assert ended.returncode == 0, ended.stdout
+    assert len(ended.stdout.splitlines()) >= 3

@@ -17,6 +17,7 @@ DEPARTMENTS = Collect.model_validate(
             {"value": "sales", "phrases": ("sales", "buy something")},
             {"value": "support", "phrases": ("support", "my phone is broken")},
             {"value": "technical", "phrases": ("technical support",)},
+            {"value": "ada", "phrases": ("one oh one", "ada", "five five five zero one")},
         ),
     }
 )
@@ -121,6 +122,11 @@ def test_yes_and_no(language: str, text: str, value: str | None) -> None:
         ("support, not technical support", None),
         ("sales or support", None),
         ("my phone is brocken", "support"),  # misheard in a letter
+        ("One-oh-one, please.", "ada"),
+        ("101", "ada"),
+        ("1 0 1", "ada"),
+        ("102", None),
+        ("five five five zero two", None),  # never misheard for another number
         ("salsa", None),
         ("salesman", None),
         ("...", None),

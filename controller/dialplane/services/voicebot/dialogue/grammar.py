@@ -8,7 +8,7 @@ from dialplane.services.voicebot.dialogue.lexicon import Lexicon, lexicon, month
 from dialplane.services.voicebot.dialogue.spoken_dates import date_of
 from dialplane.services.voicebot.dialogue.spoken_numbers import digits_of
 from dialplane.services.voicebot.dialogue.steps import ExpectedKeys
-from dialplane.services.voicebot.dialogue.wording import best_value, places, words_of, words_of_phrase
+from dialplane.services.voicebot.dialogue.wording import best_value, places, with_figures, words_of, words_of_phrase
 from dialplane.services.voicebot.speech.contract import Expected, Grammar
 
 YES: Final = "yes"
@@ -50,7 +50,7 @@ def understood(collect: Collect, text: str, language: str, today: date) -> str |
             day = date_of(text, words, today, month_first=month_first(language))
             return day.isoformat() if day else None
         case Grammar.YES_NO | Grammar.CHOICES:
-            return best_value(text, expected(collect, language).phrases)
+            return best_value(text, expected(collect, language).phrases, language)
 
 
 def pressed(collect: Collect, keys: str) -> str | None:
@@ -79,10 +79,10 @@ def is_complete(collect: Collect, text: str, language: str, today: date) -> bool
             value = understood(collect, text, language, today)
             return value is not None and _ends_date(words_of(text), lexicon(language))
         case Grammar.YES_NO | Grammar.CHOICES:
-            phrases, said = expected(collect, language).phrases, words_of(text)
-            value = best_value(text, phrases, misheard=False)
+            phrases, said = expected(collect, language).phrases, with_figures(words_of(text), language)
+            value = best_value(text, phrases, language, misheard=False)
             others = (some for other, some in phrases.items() if other != value)
-            longer = any(_begins(said, words_of_phrase(each)) for some in others for each in some)
+            longer = any(_begins(said, words_of_phrase(each, language)) for some in others for each in some)
             return value is not None and not longer
 
 

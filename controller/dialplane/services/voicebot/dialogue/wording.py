@@ -7,6 +7,8 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Final
 
+from dialplane.services.voicebot.dialogue.lexicon import lexicon
+
 LONGEST: Final = 2000
 """Characters of an answer that are looked at."""
 
@@ -28,9 +30,18 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8192)
-def words_of_phrase(phrase: str) -> tuple[str, ...]:
+def words_of_phrase(phrase: str, language: str) -> tuple[str, ...]:
     """Return the words of a manifest's phrase, and remember them; what callers say is remembered nowhere."""
-    return words_of(phrase)
+    return with_figures(words_of(phrase), language)
+
+
+def with_figures(words: Sequence[str], language: str) -> tuple[str, ...]:
+    """Return words with each digit as a figure: some recognisers write `101` for `one oh one`."""
+    digits = lexicon(language).digits
+    found: list[str] = []
+    for word in words:
+        found += word if word.isdecimal() else [str(digits[word]) if word in digits else word]
+    return tuple(found)
 
 
 def places(phrase: Sequence[str], words: Sequence[str]) -> Iterable[range]:
@@ -42,16 +53,16 @@ def places(phrase: Sequence[str], words: Sequence[str]) -> Iterable[range]:
                 yield range(start, start + length)
 
 
-def best_value(text: str, phrases: Mapping[str, Sequence[str]], *, misheard: bool = True) -> str | None:
+def best_value(text: str, phrases: Mapping[str, Sequence[str]], language: str, *, misheard: bool = True) -> str | None:
     """Return the value whose phrases fit an answer best; None where none does, or several do.
 
     The whole answer comes first, then phrases in it, of which a longer one hides those inside it, then a phrase that
     was `misheard` in a letter or two.
     """
-    words = words_of(text)
+    words = with_figures(words_of(text), language)
     if not words:
         return None
-    split = [(value, words_of_phrase(phrase)) for value, each in phrases.items() for phrase in each]
+    split = [(value, words_of_phrase(phrase, language)) for value, each in phrases.items() for phrase in each]
     whole = {value for value, phrase in split if phrase == words}
     if whole:
         return whole.pop() if len(whole) == 1 else None
@@ -63,8 +74,8 @@ def best_value(text: str, phrases: Mapping[str, Sequence[str]], *, misheard: boo
 
 
 def _misheard(said: str, split: Iterable[tuple[str, tuple[str, ...]]]) -> str | None:
-    if len(said) < _SHORTEST_MISHEARD:
-        return None
+    if len(said) < _SHORTEST_MISHEARD or any(sign.isdecimal() for sign in said):
+        return None  # another number is another number
     alike: dict[str, float] = {}
     close = SequenceMatcher(None, "", said, autojunk=False)
     for value, phrase in split:
