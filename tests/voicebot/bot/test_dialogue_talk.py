@@ -246,6 +246,12 @@ def test_a_caller_who_hangs_up_ends_the_talk() -> None:
     assert talked.log.turns[0].details == {"heard_seconds": pytest.approx(heard, abs=0.05), "interrupted": True}
 
 
+def test_a_call_that_asterisk_cuts_at_its_limit_went_to_the_fallback() -> None:
+    talked = talk(bot(*STATES, maxCallSeconds=10), {9.7: lambda line: line.hang_up_caller()}, Parts(recognizer()))
+    assert talked.ended.outcome is CallOutcome.FALLBACK
+    assert talked.ended.reason == "the call lasted for as long as maxCallSeconds says"
+
+
 def test_music_is_no_answer_without_end() -> None:
     talked = call({ASKED: lambda line: line.speak(sounds.voice(100))}, "", "", "")
     assert talked.ended.outcome is CallOutcome.FALLBACK

@@ -24,6 +24,9 @@ __all__ = ["CallContext", "Ended", "converse"]
 CONNECT_SECONDS: Final = 0.5
 """Until the bot speaks though no audio of the caller has come: what is said before both are bridged is lost."""
 BROKEN: Final = "the bot met an error that nobody foresaw"
+LIMIT_SLACK: Final = 1.0
+"""Seconds by which Asterisk's clock of a call may be ahead of ours."""
+TOO_LONG: Final = "the call lasted for as long as maxCallSeconds says"
 NOTHING_TO_DO: Final = "the bot has neither a dialogue nor a model"
 
 
@@ -78,6 +81,7 @@ class _Call:
 
     async def run(self) -> Ended:
         """Talk, listen and play side by side; the end of the media ends the talk."""
+        began = asyncio.get_running_loop().time()
         talking = asyncio.create_task(self._whole())
         listening = asyncio.create_task(self._ear.run())
         playing = asyncio.create_task(self._playout.run())
@@ -89,12 +93,19 @@ class _Call:
             for task in (listening, playing):
                 if task.done():
                     task.result()
-            variables = self._talk.variables if isinstance(self._talk, DialogueTalk) else {}
-            return Ended("", CallOutcome.HUNG_UP, "", self.transcript.state, variables)
+            return self._cut(asyncio.get_running_loop().time() - began)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+    def _cut(self, seconds: float) -> Ended:
+        """Return how a call ended that lasted so long, when its media went."""
+        variables = self._talk.variables if isinstance(self._talk, DialogueTalk) else {}
+        state = self.transcript.state
+        if seconds > self._context.bot.spec.max_call_seconds - LIMIT_SLACK:
+            return Ended("", CallOutcome.FALLBACK, TOO_LONG, state, variables)
+        return Ended("", CallOutcome.HUNG_UP, "", state, variables)
 
     async def _whole(self) -> Ended:
         if self._talk is None:
