@@ -29,6 +29,7 @@ class PhoneCommands:
             "subscribe": self.subscribe,
             "call": self.call,
             "hangup": self.hangup,
+            "press": self.press,
             "transfer": self.transfer,
             "answer": self.answer,
             "calls": self.calls,
@@ -79,6 +80,11 @@ class PhoneCommands:
             unheard=str(fields.get("unheard", "")),
             provisional=int(fields.get("provisional", 180)),
         )
+        return {}
+
+    async def press(self, **fields: Any) -> Answer:
+        """Press ``key`` in call ``call``, by default the last one."""
+        self._call(fields).rtp.press(str(fields["key"]))
         return {}
 
     async def calls(self, **fields: Any) -> Answer:  # noqa: ARG002 -- a command's signature

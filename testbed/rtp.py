@@ -12,6 +12,11 @@ _HEADER = struct.Struct("!BBHII")
 _VERSION_2 = 0x80
 _SECONDS_PER_PACKET = PACKET_SAMPLES / RATE
 _HEARD_PACKETS = RATE // PACKET_SAMPLES
+_EVENT = struct.Struct("!BBH")
+_KEYS = "0123456789*#ABCD"
+_KEY_PAYLOAD = 101
+_KEY_PACKETS = 5
+"""Of 20 ms, while a key is down; the last one comes three times."""
 
 
 class RtpPort(asyncio.DatagramProtocol):
@@ -27,6 +32,7 @@ class RtpPort(asyncio.DatagramProtocol):
         self.received = 0
         self.port = 0
         self._last: deque[bytes] = deque(maxlen=_HEARD_PACKETS)
+        self._keys: deque[bytes] = deque()
         self._transport: asyncio.DatagramTransport | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -47,6 +53,13 @@ class RtpPort(asyncio.DatagramProtocol):
         if self._task is not None:
             self._task.cancel()
         self._task = asyncio.create_task(self._send(target, hz))
+
+    def press(self, key: str) -> None:
+        """Press a key while a tone is sent, in whose place its event goes (RFC 4733)."""
+        code, volume, end = _KEYS.index(key), 10, 0x80
+        for packet in range(1, _KEY_PACKETS + 1):
+            self._keys.append(_EVENT.pack(code, volume, packet * PACKET_SAMPLES))
+        self._keys.extend([_EVENT.pack(code, end | volume, _KEY_PACKETS * PACKET_SAMPLES)] * 3)
 
     def heard_hz(self) -> int | None:
         """The pitch of the last second that arrived, in Hz; None for silence."""
@@ -71,12 +84,18 @@ class RtpPort(asyncio.DatagramProtocol):
     async def _send(self, target: tuple[str, int], hz: int) -> None:
         loop = asyncio.get_running_loop()
         samples, source = tone(hz), secrets.randbits(32)
-        sequence, due = secrets.randbits(15), loop.time()
+        sequence, due, began = secrets.randbits(15), loop.time(), 0
         while self._transport is not None and not self._transport.is_closing():
             position = self.sent * PACKET_SAMPLES
             start = position % RATE
-            head = _HEADER.pack(_VERSION_2, 0, sequence + self.sent & 0xFFFF, position & 0xFFFFFFFF, source)
-            self._transport.sendto(head + samples[start : start + PACKET_SAMPLES], target)
+            payload, stamp, data = 0, position, samples[start : start + PACKET_SAMPLES]
+            if self._keys:  # an event has the time at which it began
+                began, payload, data = began or position, _KEY_PAYLOAD, self._keys.popleft()
+                stamp = began
+            else:
+                began = 0
+            head = _HEADER.pack(_VERSION_2, payload, sequence + self.sent & 0xFFFF, stamp & 0xFFFFFFFF, source)
+            self._transport.sendto(head + data, target)
             self.sent += 1
             due += _SECONDS_PER_PACKET
             await asyncio.sleep(max(0.0, due - loop.time()))

@@ -6,8 +6,9 @@ whatever happened to its socket, to the network or to Asterisk.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 from socket import SHUT_RDWR
 from typing import Any, Final, NoReturn, Self
 
@@ -16,7 +17,7 @@ import structlog
 from pydantic import SecretStr
 
 from dialplane.asterisk.ari_http import AriHttp
-from dialplane.asterisk.ari_objects import AriApplication, AriChannel, AriEvent, event_of
+from dialplane.asterisk.ari_objects import AriApplication, AriChannel, AriEvent, StasisStart, event_of
 from dialplane.asterisk.errors import (
     ActionRefused,
     ActionTimeout,
@@ -42,6 +43,15 @@ LOOK_SECONDS: Final = 10.0
 _CLOSED: Final = (Unreachable, ActionTimeout, ActionRefused, RequestRefused)
 """What ends an application that is opened again."""
 
+
+@dataclass(slots=True)
+class Passage:
+    """A channel's way through the application."""
+
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 Handle = Callable[[AriEvent], Coroutine[Any, Any, None]]
 
 
@@ -55,6 +65,7 @@ class Ari:
         self._client: Any = None
         self._loading = asyncio.Lock()
         self._handle: Handle | None = None
+        self._passages: dict[str, Passage] = {}
         self._taken: asyncio.Future[NoReturn] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -105,6 +116,15 @@ class Ari:
 
         await keep_running(serve, errors=_CLOSED, backoff=BACKOFF, on_error=note, healthy_after=HEALTHY_AFTER)
 
+    @contextmanager
+    def watch(self, channel_id: str) -> Iterator[Passage]:
+        """See a channel come into the application that is kept open, and leave it; no event of it is handled."""
+        passage = self._passages[channel_id] = Passage()
+        try:
+            yield passage
+        finally:
+            del self._passages[channel_id]
+
     async def applications(self) -> tuple[AriApplication, ...]:
         """Return all applications that Asterisk knows, open or not."""
         return tuple(AriApplication.of(each) for each in await self._ask("applications", "list"))
@@ -130,6 +150,23 @@ class Ari:
         channel = AriChannel.of(made.json)
         return channel, str((channel.variables or {}).get("MEDIA_WEBSOCKET_CONNECTION_ID", ""))
 
+    async def waiting_media(self, channel_id: str, context: str) -> str:
+        """Make a media channel like `external_media`'s, which waits in the dialplan; return the key of its socket.
+
+        Once that is open the channel goes to `s` of the context. An application has no part in it: where a Bridge() of
+        the dialplan takes a channel out of one, Asterisk 22.10.1 leaves a ghost of it behind, once in a hundred times.
+        """
+        arguments = {"endpoint": "WebSocket/INCOMING/c(slin16)f(json)", "formats": "slin16", "channelId": channel_id}
+        await self._ask("channels", "originate", context=context, extension="s", priority="1", **arguments)
+        key = await self._ask(
+            "channels", "getChannelVar", channelId=channel_id, variable="MEDIA_WEBSOCKET_CONNECTION_ID"
+        )
+        return str(key["value"])
+
+    async def channel(self, channel_id: str) -> AriChannel:
+        """Return a channel as it is now."""
+        return AriChannel.of((await self._ask("channels", "get", channelId=channel_id)).json)
+
     async def set_variable(self, channel_id: str, name: str, value: str) -> None:
         """Set a variable of a channel, in an application or not."""
         await self._ask("channels", "setChannelVar", channelId=channel_id, variable=name, value=value)
@@ -138,10 +175,11 @@ class Ari:
         """Let a channel go on behind `Stasis()`."""
         await self._ask("channels", "continueInDialplan", channelId=channel_id)
 
-    async def hang_up(self, channel_id: str) -> None:
-        """Hang a channel up; one that is gone is no error."""
+    async def hang_up(self, channel_id: str, cause: int | None = None) -> None:
+        """Hang a channel up, with a cause for the dialplan; one that is gone is no error."""
+        arguments = {} if cause is None else {"reason_code": str(cause)}
         with suppress(NotThere):
-            await self._ask("channels", "hangup", channelId=channel_id)
+            await self._ask("channels", "hangup", channelId=channel_id, **arguments)
 
     async def bridges(self) -> tuple[str, ...]:
         """Return the ids of all bridges."""
@@ -212,6 +250,9 @@ class Ari:
             return
         event = event_of(shown)
         if event is None or self._handle is None:
+            return
+        if (passage := self._passages.get(event.channel.id)) is not None:
+            (passage.entered if isinstance(event, StasisStart) else passage.left).set()
             return
         task = asyncio.get_running_loop().create_task(self._handle(event))
         self._tasks.add(task)

@@ -62,6 +62,7 @@ def test_a_bot_changes_nobody_elses_dialplan() -> None:
     assert [c.name for c in before.objects.contexts if now[c.name] != c] == []
     assert now.keys() - {c.name for c in before.objects.contexts} == {
         "dp-voicebots",
+        "dp-voicebot-media",
         "dp-bot-desk",
         VOICE_BOT.context,
     }

@@ -8,7 +8,8 @@ What bots must know (measured on Asterisk 22.10.1):
 
 - The application gets the name of the bot, the campaign that calls and whom (both empty where somebody calls), and an
   id. The bot takes the call by making a media channel with that id, opening its socket, and letting the caller
-  continue; it refuses by letting the caller continue without one.
+  continue; it refuses by letting the caller continue without one. The media channel waits in `MEDIA`: of one that
+  `Bridge()` took out of an application a ghost stayed, once in a hundred times.
 - It sets no variable of the caller: ARI refuses that once the caller has left `Stasis()`, and before that Asterisk
   would refuse `DB()` and other functions for the rest of the call.
 - It ends a call by hanging up its media channel: with the cause `next_code(NAME)` for a transfer or `hangup`, with any
@@ -22,6 +23,8 @@ from typing import Final
 
 from dialplane.plan.dialplan.contexts import (
     ENDED,
+    MEDIA,
+    MEDIA_WAITS_IN,
     VOICE_BOT_GROUPS,
     VOICE_BOT_NUMBERS,
     VOICE_BOTS,
@@ -46,6 +49,8 @@ BOT_CONTEXT: Final = "dp-bot-"
 """Begins the context of each bot."""
 ADMISSION_SECONDS: Final = 2
 """How long a call waits for a bot, which takes it in some hundredths of a second."""
+MEDIA_SECONDS: Final = 10
+"""How long a media channel waits for its caller, who comes at once or has hung up."""
 MOST_BOTS: Final = 10
 """Bots that one call is sent to, so that two cannot send it to each other for ever."""
 
@@ -116,6 +121,7 @@ def voice_bots(site: Site, destinations: Destinations) -> Iterator[DialplanConte
     served = [bot for bot in site.voice_bots if bot.served]
     if served:
         yield from (each.rendered(owner) for each in ROUTINES)
+        yield context(MEDIA, owner, [entry("s", MEDIA_WAITS_IN, str(MEDIA_SECONDS), owner)])
     yield context(VOICE_BOTS, owner, [_entrance(bot, destinations) for bot in site.voice_bots])
     yield from (context(bot_context(bot.key), bot.key, _ways_on(bot, destinations)) for bot in served)
     groups = list(_groups(site, destinations))

@@ -1,0 +1,229 @@
+"""Calls of bots on a real Asterisk, through the dialplan that the planner renders."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pytest import TempPathFactory  # noqa: PT013 -- the type's only public place
+
+from testbed.bot_replica import HZ
+from testbed.peer import PeerProcess
+from tests.eventually import eventually
+from tests.system.pbx import Pbx
+from tests.voicebot.bot.bot_site import BOT_NUMBER, CALLER, FALLBACK, PHONE_HZ, SALES, BotSite, bot, kill, seen, state
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(tmp_path_factory: TempPathFactory) -> AsyncIterator[BotSite]:
+    directory: Path = tmp_path_factory.mktemp("bots")
+    async with Pbx(directory) as pbx:
+        made = BotSite(pbx, directory)
+        await made.apply([bot("tones", number=BOT_NUMBER)])
+        for number in (CALLER, FALLBACK, SALES):
+            await pbx.phone(number)
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bots(site: BotSite) -> AsyncIterator[BotSite]:
+    """The site, with no replica before and none after."""
+    yield site
+    await site.close()
+
+
+async def dial(site: BotSite, **fields: Any) -> int:
+    """Call the bot; the call is answered, by whomever."""
+    call = await (await site.pbx.phone(CALLER)).ask("call", number=BOT_NUMBER, **fields)
+    assert call["code"] == 200, call
+    return int(call["call"])
+
+
+async def calls(site: BotSite, number: str, status: str = "answered") -> list[dict[str, Any]]:
+    """The calls of a phone that are in this state."""
+    found = (await (await site.pbx.phone(number)).ask("calls"))["calls"]
+    return [each for each in found if each["state"] == status]
+
+
+async def hears(site: BotSite, call: int, hz: int) -> None:
+    """Return when the caller hears this tone."""
+    last: dict[str, Any] = {}
+
+    async def heard() -> bool:
+        found = (await (await site.pbx.phone(CALLER)).ask("calls"))["calls"]
+        last.update(next(each for each in found if each["call"] == call))
+        return last["heard_hz"] is not None and abs(last["heard_hz"] - hz) <= 8
+
+    await eventually(heard, why=lambda: last)
+
+
+async def press(site: BotSite, call: int, key: str) -> None:
+    await (await site.pbx.phone(CALLER)).ask("press", call=call, key=key)
+
+
+async def in_fallback(site: BotSite, count: int, within: float = 20) -> None:
+    """Return when so many callers are in the fallback."""
+
+    async def there() -> bool:
+        return len(await calls(site, FALLBACK)) == count
+
+    await eventually(there, within=within)
+
+
+async def one(replica: PeerProcess, event: str, **fields: Any) -> dict[str, Any]:
+    return (await eventually(seen(replica, event, **fields), why=lambda: replica.events[-5:]))[-1]
+
+
+async def hang_up(site: BotSite) -> None:
+    for each in await calls(site, CALLER):
+        await (await site.pbx.phone(CALLER)).ask("hangup", call=each["call"])
+
+
+async def test_caller_and_bot_hear_each_other_and_a_key_sends_the_call_on(bots: BotSite) -> None:
+    replica = await bots.replica("one")
+    await bots.open(replica)
+    call = await dial(bots)
+    began = await one(replica, "began", bot="tones", caller=CALLER)
+    await hears(bots, call, HZ)
+    await eventually(lambda: any(abs((each["hz"] or 0) - PHONE_HZ) <= 8 for each in seen(replica, "heard")()))
+    await press(bots, call, "1")
+    await one(replica, "key", call=began["call"], key="1")
+    await one(replica, "ended", call=began["call"], outcome="transferred")
+    await eventually(lambda: calls(bots, SALES))
+    await hang_up(bots)
+    await bots.pbx.quiet()
+
+
+@pytest.mark.parametrize(("key", "outcome"), [("2", "completed"), ("3", "fallback"), ("4", "lost")])
+async def test_a_call_ends_as_the_talk_says(bots: BotSite, key: str, outcome: str) -> None:
+    replica = await bots.replica(f"key-{key}")
+    await bots.open(replica)
+    call = await dial(bots)
+    await one(replica, "began")
+    await hears(bots, call, HZ)
+    await press(bots, call, key)
+    await one(replica, "ended", outcome=outcome)
+    if key == "2":
+        await eventually(lambda: _ended(bots, call))
+    else:
+        await in_fallback(bots, 1)
+        await hang_up(bots)
+    await bots.pbx.quiet()
+    assert not await bots.bridges()
+
+
+async def _ended(site: BotSite, call: int) -> bool:
+    found = await calls(site, CALLER, "ended")
+    return any(each["call"] == call and each["ended_by"] == "them" for each in found)
+
+
+async def test_a_caller_who_hangs_up_leaves_nothing(bots: BotSite) -> None:
+    replica = await bots.replica("hung-up")
+    await bots.open(replica)
+    call = await dial(bots)
+    await hears(bots, call, HZ)
+    await hang_up(bots)
+    await one(replica, "ended", outcome="hung_up")
+    await bots.pbx.quiet()
+    assert not await bots.bridges()
+
+
+async def test_callers_of_a_process_that_is_killed_are_in_the_fallback_within_two_seconds(bots: BotSite) -> None:
+    replica = await bots.replica("killed")
+    await bots.open(replica)
+    await asyncio.gather(*(dial(bots) for _ in range(20)))
+    await eventually(lambda: len(seen(replica, "began")()) == 20)
+
+    async def joined() -> bool:
+        return len(await bots.bridges()) == 20
+
+    await eventually(joined)
+    kill(replica)
+    began = time.monotonic()
+    await in_fallback(bots, 20)
+    assert time.monotonic() - began < 2
+    assert not [each for each in await bots.pbx.channels() if "dpbot" in each]
+    await hang_up(bots)
+    await bots.pbx.quiet()
+    assert not await bots.bridges()
+
+
+async def test_callers_who_come_all_at_once_are_all_taken(bots: BotSite) -> None:
+    replica = await bots.replica("at-once")
+    await bots.open(replica)
+    await asyncio.gather(*(dial(bots) for _ in range(36)))
+    await eventually(lambda: len(seen(replica, "began")()) == 36)
+    assert not await calls(bots, FALLBACK)
+    await hang_up(bots)
+    await bots.pbx.quiet()
+
+
+async def test_who_takes_an_application_over_gets_the_calls_and_the_first_one_ends(bots: BotSite) -> None:
+    first = await bots.replica("twin")
+    await bots.open(first)
+    call = await dial(bots)
+    await one(first, "began")
+    second = await bots.replica("twin")
+    await eventually(lambda: state(first, "application") == {"name": "dialplane-bot-twin", "open": False})
+    await hears(bots, call, HZ)
+    await dial(bots)
+    await one(second, "began")
+    assert len(seen(first, "began")()) == 1
+    assert not seen(first, "superseded")(), "a call goes on"
+    await press(bots, call, "3")
+    await one(first, "superseded", reason="ARI: another program has opened dialplane-bot-twin")
+    await in_fallback(bots, 1)
+    await hang_up(bots)
+
+
+async def test_what_a_busy_replica_does_not_take_another_one_does(bots: BotSite) -> None:
+    busy, idle = await bots.replica("busy"), await bots.replica("idle")
+    await bots.open(busy, idle)
+    await busy.ask("busy", is_busy=True)
+    for _ in range(4):
+        await dial(bots)
+    await eventually(lambda: len(seen(idle, "began")()) == 4)
+    await idle.ask("busy", is_busy=True)
+    await dial(bots)
+    await in_fallback(bots, 1)
+    assert not seen(busy, "began")()
+    await hang_up(bots)
+
+
+async def test_callers_of_a_process_that_is_frozen_are_in_the_fallback(bots: BotSite) -> None:
+    replica = await bots.replica("frozen")
+    await bots.open(replica)
+    call = await dial(bots)
+    await hears(bots, call, HZ)
+    freezing = asyncio.create_task(replica.ask("freeze", seconds=4))
+    await in_fallback(bots, 1, within=4)
+    assert not freezing.done()
+    await freezing
+    await one(replica, "ended")
+    await eventually(lambda: state(replica, "bot/tones").get("ready"))
+    await hang_up(bots)
+    await bots.pbx.quiet()
+    call = await dial(bots)
+    await hears(bots, call, HZ)
+    await hang_up(bots)
+
+
+async def test_calls_are_taken_again_after_asterisk_was_started_again(bots: BotSite) -> None:
+    replica = await bots.replica("again")
+    await bots.pbx.asterisk.restart(limit_seconds=0)
+    await eventually(lambda: not state(replica, "application")["open"] or len(seen(replica, "report")()) > 4)
+    await eventually(
+        lambda: state(replica, "application")["open"] and state(replica, "bot/tones")["ready"],
+        why=lambda: bots.said("again"),
+    )
+    for number in (CALLER, FALLBACK, SALES):
+        await (await bots.pbx.phone(number)).ask("register")
+    await bots.open(replica)
+    call = await dial(bots)
+    await hears(bots, call, HZ)
+    await hang_up(bots)
