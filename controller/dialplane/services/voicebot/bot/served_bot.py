@@ -123,6 +123,9 @@ class ServedBot:
         try:
             while True:
                 self._wake.clear()
+                if self._connector.line is None and not self._connector.reason:
+                    await self._wake.wait()  # the connection is being opened
+                    continue
                 failures = 0 if await self._prove() else failures + 1
                 await wait_at_most(self._wake, AGAIN.wait_after(failures) if failures else PROVEN_SECONDS)
         finally:
@@ -134,8 +137,6 @@ class ServedBot:
 
     async def _prove(self) -> bool:
         wanted, version = self._wanted, self._current
-        if self._connector.line is None and not self._connector.reason:
-            return False
         try:
             if version is None or version.bot.digest != wanted.digest:
                 version = await self._new_version(wanted)
