@@ -43,6 +43,11 @@ def is_rendered(kind: str) -> bool:
     return kind in KINDS and KINDS[kind].rendered
 
 
+def is_confirmed(kind: str) -> bool:
+    """Whether it takes the word of a service, too, for a resource of that kind to be Ready."""
+    return kind in KINDS and (KINDS[kind].confirmed or not KINDS[kind].rendered)
+
+
 def find_kind(word: str) -> Kind | None:
     """The kind that a person means by its name, plural, singular or short name, in any case."""
     wanted = word.lower().removesuffix(".dialplane.io")

@@ -301,6 +301,7 @@ KIND: Final = Kind(
     description="A program that speaks with callers: it asks, understands, transfers.",
     rendered=True,
     service="voicebot",
+    confirmed=True,
     kept=("activeCalls", "lastCallAt", "answeredToday"),
     watched=True,
     events=EVENTS,

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from dialplane.extras import install_hint
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
 from dialplane.resources.key import Key
-from dialplane.resources.kinds import is_rendered
+from dialplane.resources.kinds import is_confirmed
 from dialplane.resources.problem import Reason
 from dialplane.services.contract import (
     NO_SOCKETS,
@@ -130,7 +130,7 @@ class SiteServices:
             return {key: found for service in self._services.values() for key, found in service.reports().items()}
         if not self._trouble or self._view is None:
             return {}
-        own = ((key, ConditionType.READY) for key in self._view.accepted if not is_rendered(key.kind))
+        own = ((key, ConditionType.READY) for key in self._view.accepted if is_confirmed(key.kind))
         asked = (each for service in self._definitions for each in service.asked(self._view))
         return {key: ServiceReport((self._unknown(condition),)) for key, condition in (*own, *asked)}
 
