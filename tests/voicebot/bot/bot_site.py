@@ -14,9 +14,11 @@ from testbed.manifests import Manifest, manifest
 from testbed.peer import PeerProcess
 from tests.eventually import eventually
 from tests.system.pbx import Pbx, extension
+from tests.voicebot.bot.program import Program
 
 CALLER, FALLBACK, SALES = "101", "102", "103"
 BOT_NUMBER = "890"
+TONES = "tones"
 PHONE_HZ = 440
 
 
@@ -35,6 +37,7 @@ class BotSite:
 
     pbx: Pbx
     folder: Path
+    program: Program
     bots: dict[str, Manifest] = field(default_factory=dict)
     replicas: list[PeerProcess] = field(default_factory=list)
 
@@ -46,13 +49,14 @@ class BotSite:
         await self.pbx.apply([self.pbx.pbx(ari=ari), *phones, *self.bots.values()])
 
     def view(self, *names: str) -> Any:
-        """What the leader publishes of these bots, by default of all."""
-        specs = {name: parse(each).spec for name, each in self.bots.items() if not names or name in names}
+        """What the leader publishes of these bots."""
+        specs = {name: parse(each).spec for name, each in self.bots.items() if name in names}
         bots = {name: desired_bot(spec, "UTC") for name, spec in specs.items() if isinstance(spec, VoiceBotSpec)}
         return to_json(DesiredBots(AriAddress(self.pbx.asterisk.ari_url, "ari"), bots))
 
-    async def replica(self, name: str, *names: str, **secrets: str) -> PeerProcess:
-        """A replica that has proven these bots, by default all."""
+    async def replica(self, name: str, *names: str, ready: bool = True, **secrets: str) -> PeerProcess:
+        """A replica that has proven these bots, by default the one that speaks in tones."""
+        names = names or (TONES,)
         account = self.pbx.asterisk.settings.ari
         values = {"SECRET_ari_username": account.name, "SECRET_ari_password": account.secret, **secrets}
         replica = await PeerProcess.launch(
@@ -61,7 +65,7 @@ class BotSite:
         self.replicas.append(replica)
         view = self.view(*names)
         await replica.ask("observe", view=view)
-        for each in view["bots"]:
+        for each in view["bots"] if ready else ():
             await eventually(lambda each=each: state(replica, f"bot/{each}").get("ready"), why=lambda: self.said(name))
         return replica
 

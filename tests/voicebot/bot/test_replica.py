@@ -14,7 +14,22 @@ from testbed.bot_replica import HZ
 from testbed.peer import PeerProcess
 from tests.eventually import eventually
 from tests.system.pbx import Pbx
-from tests.voicebot.bot.bot_site import BOT_NUMBER, CALLER, FALLBACK, PHONE_HZ, SALES, BotSite, bot, kill, seen, state
+from tests.voicebot.bot.bot_site import (
+    BOT_NUMBER,
+    CALLER,
+    FALLBACK,
+    PHONE_HZ,
+    SALES,
+    TONES,
+    BotSite,
+    bot,
+    kill,
+    seen,
+    state,
+)
+from tests.voicebot.bot.program import TOKEN, program
+
+ELSEWHERE = "891"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,9 +37,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site(tmp_path_factory: TempPathFactory) -> AsyncIterator[BotSite]:
     directory: Path = tmp_path_factory.mktemp("bots")
-    async with Pbx(directory) as pbx:
-        made = BotSite(pbx, directory)
-        await made.apply([bot("tones", number=BOT_NUMBER)])
+    async with Pbx(directory) as pbx, program() as made_program:
+        made = BotSite(pbx, directory, program=made_program)
+        external = {"url": made_program.url, "secretRef": {"name": "program", "key": "token"}}
+        await made.apply(
+            [
+                bot(TONES, number=BOT_NUMBER),
+                bot("elsewhere", number=ELSEWHERE, engine={"external": external | {"allowPrivateAddress": True}}),
+                bot("forbidden", engine={"external": external}),
+            ]
+        )
         for number in (CALLER, FALLBACK, SALES):
             await pbx.phone(number)
         yield made
@@ -37,9 +59,9 @@ async def bots(site: BotSite) -> AsyncIterator[BotSite]:
     await site.close()
 
 
-async def dial(site: BotSite, **fields: Any) -> int:
+async def dial(site: BotSite, number: str = BOT_NUMBER) -> int:
     """Call the bot; the call is answered, by whomever."""
-    call = await (await site.pbx.phone(CALLER)).ask("call", number=BOT_NUMBER, **fields)
+    call = await (await site.pbx.phone(CALLER)).ask("call", number=number)
     assert call["code"] == 200, call
     return int(call["call"])
 
@@ -227,3 +249,54 @@ async def test_calls_are_taken_again_after_asterisk_was_started_again(bots: BotS
     call = await dial(bots)
     await hears(bots, call, HZ)
     await hang_up(bots)
+
+
+async def test_another_program_speaks_and_ends_the_call(bots: BotSite) -> None:
+    replica = await bots.replica("elsewhere", "elsewhere", SECRET_program_token=TOKEN)
+    await bots.open(replica)
+    call = await dial(bots, ELSEWHERE)
+    began = await one(replica, "began", bot="elsewhere")
+    await hears(bots, call, PHONE_HZ)  # it echoes
+    shown = bots.program.calls[-1]
+    assert (shown["Dialplane-Bot"], shown["Dialplane-Call"], shown["Dialplane-Caller"]) == (
+        "elsewhere",
+        began["call"],
+        CALLER,
+    )
+    await press(bots, call, "9")
+    await one(replica, "ended", outcome="completed")
+    await eventually(lambda: _ended(bots, call))
+    await bots.pbx.quiet()
+
+
+async def test_a_program_that_goes_without_a_word_leaves_the_caller_to_the_fallback(bots: BotSite) -> None:
+    replica = await bots.replica("gone", "elsewhere", SECRET_program_token=TOKEN)
+    await bots.open(replica)
+    call = await dial(bots, ELSEWHERE)
+    await hears(bots, call, PHONE_HZ)
+    await press(bots, call, "8")
+    ended = await one(replica, "ended", outcome="fallback")
+    assert ended["reason"] == "the program ended the connection without a HANGUP"
+    await in_fallback(bots, 1)
+    await hang_up(bots)
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "message"),
+    [
+        ("elsewhere", "wrong", "the program refuses the call: HTTP 401"),
+        ("forbidden", TOKEN, "127.0.0.1 is no public address: allowPrivateAddress permits it"),
+    ],
+)
+async def test_a_program_that_cannot_be_used_is_one_clear_error(
+    bots: BotSite, name: str, token: str, message: str
+) -> None:
+    replica = await bots.replica(f"bad-{name}", name, ready=False, SECRET_program_token=token)
+    await eventually(lambda: state(replica, f"bot/{name}").get("reason") == "SpeechUnavailable")
+    assert message in state(replica, f"bot/{name}")["message"]
+    assert token not in bots.said(f"bad-{name}")
+    await bots.open(replica)
+    if name == "elsewhere":
+        await dial(bots, ELSEWHERE)
+        await in_fallback(bots, 1)
+        await hang_up(bots)
