@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from dialplane.extras import install_hint
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
 from dialplane.resources.key import Key
-from dialplane.resources.kinds import is_confirmed
+from dialplane.resources.kinds import is_confirmed, is_rendered
 from dialplane.resources.problem import Reason
 from dialplane.services.contract import (
     NO_SOCKETS,
@@ -128,8 +128,11 @@ class SiteServices:
         """See `Service.reports`."""
         if self._services:
             return {key: found for service in self._services.values() for key, found in service.reports().items()}
-        if not self._trouble or self._view is None:
+        if self._view is None:
             return {}
+        if not self._trouble:  # they start: what was proven before this process may be proven again in a moment
+            rendered = (key for key in self._view.accepted if is_rendered(key.kind) and is_confirmed(key.kind))
+            return dict.fromkeys(rendered, ServiceReport(awaited=True))
         own = ((key, ConditionType.READY) for key in self._view.accepted if is_confirmed(key.kind))
         asked = (each for service in self._definitions for each in service.asked(self._view))
         return {key: ServiceReport((self._unknown(condition),)) for key, condition in (*own, *asked)}

@@ -54,7 +54,10 @@ class Term:
 
     def doubt(self) -> str:
         """The reason for which it is not Ready; empty where nothing speaks against it."""
-        return "awaited" if self.said().awaited else "".join(str(each.reason) for each in self.said().conditions)
+        if self.said().awaited:
+            assert all(each.status is Truth.UNKNOWN for each in self.said().conditions), "where it takes too long"
+            return "awaited"
+        return "".join(str(each.reason) for each in self.said().conditions)
 
     async def is_doubted(self, reason: str) -> None:
         await eventually(self.doubt, 10, holds=lambda seen: seen == reason, why=self.said)

@@ -99,7 +99,7 @@ class VoiceBotService:
         """See `Service.reports`."""
         self._look()
         if not self._settle():
-            return dict.fromkeys(self._reports, ServiceReport(fields=status.KEPT, awaited=True))
+            return {key: status.awaited(self._replicas.served.get(key.name)) for key in self._reports}
         return self._reports
 
     async def run(self, changed: Callable[[], None]) -> None:

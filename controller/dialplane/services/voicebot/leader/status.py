@@ -1,7 +1,7 @@
 """PURE: what is reported of one VoiceBot: doubts about Ready, and the numbers in its status."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Truth
@@ -28,6 +28,13 @@ def report(
     return ServiceReport(() if doubt is None else (doubt,), _fields(calls, activity) if counted else KEPT)
 
 
+def awaited(served: Served | None) -> ServiceReport:
+    """Return what is reported of a bot while its replicas may just be starting."""
+    doubt = _doubt(UNTRIED if served is not None and not served.ready else served, "")
+    return ServiceReport(() if doubt is None else (doubt,), KEPT, awaited=True)
+
+
+UNTRIED: Final = Served(ready=None, message="no replica of bots has proven it yet")
 KEPT: dict[str, Any] = dict.fromkeys(("activeCalls", "lastCallAt", "answeredToday"), Kept.KEPT)
 """The numbers as the status has them."""
 
