@@ -1,8 +1,8 @@
 """``python -m testbed.bot_replica``: a replica of bots as a process, whose bots speak in tones.
 
-It is the product's own replica, with its ARI, its media sockets and its proofs. Only the talk is ours: a bot plays a
-tone until the caller presses a key, which says how the call goes on (:data:`KEYS`), and notes the pitch that it hears.
-Events are what the replica reports and what it writes down of calls.
+It is the product's own replica, with its ARI, its media sockets and its proofs. Only the talk is ours, but with a
+store it is the product's, too: a bot plays a tone until the caller presses a key, which says how the call goes on
+(:data:`KEYS`), and notes the pitch that it hears. Events are what the replica reports and what it writes down of calls.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from dialplane.services.voicebot.bot.served_bot import Engine
 from dialplane.services.voicebot.desired import AriAddress, DesiredBot
 from dialplane.services.voicebot.tables.calls import BotCall, CallOutcome
 from dialplane.services.voicebot.tables.turns import Turn
+from dialplane.store import Store
 from testbed.audio import slin16, slin16_hz
 from testbed.control import Answer, emit, serve
 
@@ -180,6 +181,7 @@ class ReplicaCommands:
 async def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--id", required=True, help="of the replica")
+    parser.add_argument("--store", help="URL of a database: its bots then speak as their manifests say")
     given = parser.parse_args()
     configure_logs("INFO")
     secrets = Secrets()
@@ -189,8 +191,9 @@ async def _main() -> None:
     def report(subject: str, state: Any) -> None:
         emit({"event": "report", "subject": subject, "state": state})
 
-    context = ReplicaContext(nothing, "test", given.id, report, nothing, asyncio.Event(), secrets=secrets)
-    replica = VoiceBotReplica(context, parts)
+    store = Store.open(given.store) if given.store else nothing
+    context = ReplicaContext(store, "test", given.id, report, nothing, asyncio.Event(), secrets=secrets)
+    replica = VoiceBotReplica(context, None if given.store else parts)
     emit({"event": "ready", "port": 0})
     commands = ReplicaCommands(replica, parts)
     serving = asyncio.create_task(

@@ -12,6 +12,7 @@ from dialplane.resources.voice_bot import VoiceBotSpec
 from dialplane.services.voicebot.desired import AriAddress, DesiredBots, desired_bot, to_json
 from testbed.manifests import Manifest, manifest
 from testbed.peer import PeerProcess
+from testbed.voices import environment
 from tests.eventually import eventually
 from tests.system.pbx import Pbx, extension
 from tests.voicebot.bot.program import Program
@@ -26,7 +27,7 @@ def bot(name: str, **spec: Any) -> Manifest:
     """A bot whose callers go to one phone as its fallback, and to another one by its transfer `sales`."""
     speaks = {"provider": "openai", "secretRef": {"name": "openai", "key": "key"}, "instructions": "Help."}
     sales = {"name": "sales", "description": "sales", "to": {"extension": SALES}}
-    talk = {} if "engine" in spec else {"realtime": speaks | {"transfers": [sales]}}
+    talk = {} if {"engine", "dialog"} & spec.keys() else {"realtime": speaks | {"transfers": [sales]}}
     fallback = {"to": {"extension": FALLBACK}}
     return manifest("VoiceBot", name, **({"maxConcurrentCalls": 60, "fallback": fallback} | talk | spec))
 
@@ -54,13 +55,20 @@ class BotSite:
         bots = {name: desired_bot(spec, "UTC") for name, spec in specs.items() if isinstance(spec, VoiceBotSpec)}
         return to_json(DesiredBots(AriAddress(self.pbx.asterisk.ari_url, "ari"), bots))
 
-    async def replica(self, name: str, *names: str, ready: bool = True, **secrets: str) -> PeerProcess:
-        """A replica that has proven these bots, by default the one that speaks in tones."""
+    async def replica(self, name: str, *names: str, ready: bool = True, store: str = "", **secrets: str) -> PeerProcess:
+        """A replica that has proven these bots, by default the one that speaks in tones.
+
+        With a `store` they speak as their manifests say.
+        """
         names = names or (TONES,)
         account = self.pbx.asterisk.settings.ari
         values = {"SECRET_ari_username": account.name, "SECRET_ari_password": account.secret, **secrets}
         replica = await PeerProcess.launch(
-            "bot_replica", self.folder / f"{name}.log", {"id": name}, name=name, environment=values
+            "bot_replica",
+            self.folder / f"{name}.log",
+            {"id": name} | ({"store": store} if store else {}),
+            name=name,
+            environment=values | (environment() if store else {}),
         )
         self.replicas.append(replica)
         view = self.view(*names)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 import pytest_asyncio
 from pytest import TempPathFactory  # noqa: PT013 -- the type's only public place
 
+from dialplane.services.voicebot.tables.calls import BotCall, CallFilter, CallOutcome, page
+from dialplane.services.voicebot.tables.turns import Turn, of_call
+from dialplane.store import Store
 from testbed.bot_replica import HZ
 from testbed.peer import PeerProcess
 from tests.eventually import eventually
@@ -29,7 +33,23 @@ from tests.voicebot.bot.bot_site import (
 )
 from tests.voicebot.bot.program import TOKEN, program
 
-ELSEWHERE = "891"
+ELSEWHERE, SPEAKER = "891", "892"
+DIALOG = {
+    "start": "menu",
+    "states": [
+        {
+            "name": "menu",
+            "say": {"text": "Would you like sales?"},
+            "collect": {"grammar": "choices", "choices": [{"value": "sales", "phrases": ["sales"], "dtmf": "1"}]},
+            "transitions": [{"intent": "sales", "to": "sales"}],
+        },
+        {
+            "name": "sales",
+            "say": {"text": "One moment please."},
+            "action": {"transfer": {"to": {"extension": SALES}}},
+        },
+    ],
+}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,6 +64,7 @@ async def site(tmp_path_factory: TempPathFactory) -> AsyncIterator[BotSite]:
             [
                 bot(TONES, number=BOT_NUMBER),
                 bot("elsewhere", number=ELSEWHERE, engine={"external": external | {"allowPrivateAddress": True}}),
+                bot("speaker", number=SPEAKER, dialog=DIALOG, greeting="Good day, this is Example Limited."),
                 bot("forbidden", engine={"external": external}),
             ]
         )
@@ -300,3 +321,31 @@ async def test_a_program_that_cannot_be_used_is_one_clear_error(
         await dial(bots, ELSEWHERE)
         await in_fallback(bots, 1)
         await hang_up(bots)
+
+
+async def test_a_bot_speaks_as_its_manifest_says_and_its_call_is_written_down(bots: BotSite, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    replica = await bots.replica("speaker", "speaker", store=url)
+    await bots.open(replica)
+    call = await dial(bots, SPEAKER)
+    await eventually(lambda: state(replica, "bot/speaker")["calls"] == 1)
+    with closing(Store.open(url)) as store:
+
+        def turns() -> list[Turn]:
+            found = page(store, "test", CallFilter(), limit=10).calls
+            return [turn for each in found for turn in of_call(store, "test", each.id)]
+
+        await eventually(lambda: [each.speaker for each in turns()], holds=lambda found: "bot" in found)
+        await press(bots, call, "1")
+        await eventually(lambda: calls(bots, SALES))
+
+        def ended() -> list[BotCall]:
+            return [each for each in page(store, "test", CallFilter(), limit=10).calls if each.ended_at]
+
+        (written,) = await eventually(ended)
+        assert (written.bot, written.caller, written.outcome) == ("speaker", CALLER, CallOutcome.TRANSFERRED)
+        assert written.target == "sales"
+        said = " ".join(each.text for each in turns() if each.speaker == "bot")
+        assert said.startswith("Good day, this is Example Limited.")
+        assert said.endswith("One moment please.")
+    await hang_up(bots)

@@ -145,12 +145,11 @@ class Connector:
                     news.cancel()
                 if serving.done():
                     serving.result()
+                self._close("the account of ARI is another one now")
             finally:
                 serving.cancel()
                 await asyncio.gather(serving, return_exceptions=True)
-                self._ari = None
-                if self.line is not None:
-                    self._close("the account of ARI is another one now")
+                self._ari = self.line = None
 
     def _close(self, reason: str) -> None:
         news = self.line is not None or self.reason != reason
