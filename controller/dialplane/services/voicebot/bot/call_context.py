@@ -91,7 +91,8 @@ class Ended:
     """How a talk ended."""
 
     next: str
-    """For `DIALPLANE_NEXT`: the state or the name of a transfer, `hangup`, or empty for the fallback."""
+    """For the dialplan (`plan.voice_bots.next_code`): the state or the name of a transfer, `hangup`, or empty for the
+    fallback."""
     outcome: CallOutcome
     reason: str = ""
     """A sentence, where it goes to the fallback."""
