@@ -10,7 +10,7 @@ from dialplane.resources.problem import Reason
 from dialplane.services.contract import ReplicaState
 from dialplane.services.site_secrets import SiteSecrets
 from dialplane.services.voicebot.desired import AriAddress, DesiredBots
-from dialplane.services.voicebot.leader.applications import listed
+from dialplane.services.voicebot.leader.applications import listed, open_applications
 from dialplane.services.voicebot.leader.bots import GRACE_SECONDS, BotReplicas, Served, desired_bots
 from dialplane.services.voicebot.reported import APPLICATION, ApplicationState, BotState, application_name
 from tests.databases import NOW
@@ -123,3 +123,15 @@ def test_the_list_of_applications_is_one_that_the_dialplan_reads_whole() -> None
     assert re.fullmatch(r"[a-z0-9&-]+", value)  # as FILTER() in the routine
     assert listed(["b", "a"]) == "a&b"
     assert listed([]) == ""
+
+
+@pytest.mark.parametrize(
+    "state", [None, {}, [], "open", {"name": "dialplane-bot-x"}, {"digest": DIGEST, "ready": True}]
+)
+def test_what_a_replica_of_another_version_reports_counts_for_nothing(state: Any) -> None:
+    strange = ReplicaState("b9", state, NOW)
+    opened, proven = states(READY, applications=1)[APPLICATION], states(READY)["bot/desk"]
+    assert len(open_applications({APPLICATION: [strange, *opened]})) == 1
+    replicas = BotReplicas()
+    replicas.look({"bot/desk": [strange, *proven]}, DESK, 0)
+    assert replicas.served["desk"].ready

@@ -15,6 +15,7 @@ from dialplane.asterisk.ami import Ami
 from dialplane.plan.dialplan.voice_bots import APPLICATIONS
 from dialplane.services.contract import ReplicaState
 from dialplane.services.voicebot.leader import metrics
+from dialplane.services.voicebot.leader.bots import readable
 from dialplane.services.voicebot.reported import APPLICATION, APPLICATION_PREFIX, ApplicationState
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,7 @@ RESYNC_SECONDS: Final = 10.0
 
 def open_applications(states: Mapping[str, Sequence[ReplicaState]]) -> frozenset[str]:
     """Return the names of the applications that take calls, by what living replicas report. Pure."""
-    found = (ApplicationState.from_json(each.state) for each in states.get(APPLICATION, ()))
+    found = readable(ApplicationState.from_json, states.get(APPLICATION, ()))
     return frozenset(each.name for each in found if each.open and each.name.startswith(APPLICATION_PREFIX))
 
 

@@ -1,8 +1,9 @@
 """PURE: which bots there are to be, and how the living replicas serve each, by what they report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.key import Key
@@ -12,6 +13,8 @@ from dialplane.services.contract import ReplicaState, SecretSource, SiteView
 from dialplane.services.voicebot.desired import AriAddress, DesiredBot, DesiredBots, desired_bot
 from dialplane.services.voicebot.reported import APPLICATION, BOT_PREFIX, BotState
 from dialplane.services.voicebot.secret_digest import secrets_digest
+
+T = TypeVar("T")
 
 GRACE_SECONDS: Final = 15.0
 """How long the last replica may be away, to be started again, before no bot is Ready."""
@@ -67,8 +70,7 @@ class BotReplicas:
     def look(self, states: Mapping[str, Sequence[ReplicaState]], desired: DesiredBots, now: float) -> bool:
         """Take what they report now; return whether anything is another than before."""
         reported = {
-            name: [BotState.from_json(each.state) for each in states.get(BOT_PREFIX + name, ())]
-            for name in desired.bots
+            name: list(readable(BotState.from_json, states.get(BOT_PREFIX + name, ()))) for name in desired.bots
         }
         present = APPLICATION in states or any(reported.values())
         self._until = None if present else now + GRACE_SECONDS if self._until is None else self._until
@@ -100,6 +102,13 @@ class BotReplicas:
             " there fails"
         )
         return Served(ready=False, reason=Reason.NO_BOT, message=message)
+
+
+def readable(read: Callable[[Any], T], states: Iterable[ReplicaState]) -> Iterator[T]:
+    """Yield what replicas report; one of another version may do so in another shape, and counts for nothing."""
+    for each in states:
+        with suppress(LookupError, TypeError):
+            yield read(each.state)
 
 
 def bot_keys(view: SiteView) -> frozenset[Key]:
