@@ -50,10 +50,10 @@ async def open_applications(pbx: Pbx, *names: str) -> AsyncIterator[list[BotSide
 
 
 @asynccontextmanager
-async def calling(pbx: Pbx, number: str = NUMBER, who: str = "103", **fields: Any) -> AsyncIterator[None]:
+async def calling(pbx: Pbx, number: str = NUMBER, who: str = "103") -> AsyncIterator[None]:
     """Somebody calls meanwhile."""
     phone = await pbx.phone(who)
-    call = asyncio.create_task(phone.ask("call", number=number, **fields))
+    call = asyncio.create_task(phone.ask("call", number=number))
     yield
     await call
 
@@ -240,8 +240,9 @@ async def test_a_caller_who_hangs_up_leaves_nothing(pbx: Pbx) -> None:
 
 
 async def test_a_caller_who_hangs_up_before_the_bot_takes_the_call_leaves_nothing(pbx: Pbx) -> None:
-    async with open_applications(pbx, "bot") as (side,), calling(pbx, give_up_seconds=0.3):
+    async with open_applications(pbx, "bot") as (side,), calling(pbx):
         call = await side.call()
+        await pbx.asterisk.console("channel request hangup all")
         await nothing_left(pbx)
         assert (await side.ask("GET", f"channels/{call.caller}"))[0] == 404
 
