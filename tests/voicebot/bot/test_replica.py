@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 from pytest import TempPathFactory  # noqa: PT013 -- the type's only public place
 
+from dialplane.asterisk.ami import Ami, AmiAddress
+from dialplane.asterisk.outgoing_call import OutgoingCall, place
+from dialplane.plan.dialplan.contexts import INTERNAL, VOICE_BOTS
 from dialplane.services.voicebot.tables.calls import BotCall, CallFilter, CallOutcome, page
 from dialplane.services.voicebot.tables.turns import Turn, of_call
 from dialplane.store import Store
@@ -349,3 +353,23 @@ async def test_a_bot_speaks_as_its_manifest_says_and_its_call_is_written_down(bo
         assert said.startswith("Good day, this is Example Limited.")
         assert said.endswith("One moment please.")
     await hang_up(bots)
+
+
+async def test_whom_a_campaign_called_the_bot_knows_and_writes_down(bots: BotSite, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    await bots.open(await bots.replica("caller", "speaker", store=url))
+    settings = bots.pbx.asterisk.settings
+    account = AmiAddress(settings.host, settings.calls.name, SecretStr(settings.calls.secret), settings.ami_port)
+    variables = {"DIALPLANE_CAMPAIGN": "spring", "DIALPLANE_DESTINATION": CALLER}
+    async with Ami.connect(account, events="off", wait_for_boot=False) as ami:
+        await place(ami, OutgoingCall("call-1", CALLER, INTERNAL, (VOICE_BOTS, "speaker"), 10, variables))
+        with closing(Store.open(url)) as store:
+
+            def spoken() -> list[BotCall]:
+                found = page(store, "test", CallFilter(campaign="spring"), limit=10).calls
+                return [each for each in found if of_call(store, "test", each.id)]
+
+            (written,) = await eventually(spoken)
+            assert (written.bot, written.caller, written.destination) == ("speaker", CALLER, CALLER)
+            await hang_up(bots)
+            await eventually(spoken, holds=lambda found: found[0].outcome is CallOutcome.HUNG_UP)
