@@ -38,7 +38,8 @@ KEYS = {
     "2": Ended("hangup", CallOutcome.COMPLETED),
     "3": Ended("", CallOutcome.FALLBACK, "a key was pressed"),
 }
-"""How a call goes on by the key that is pressed; `4` is an error nobody foresaw, `5` flushes and is silent."""
+"""How a call goes on by the key that is pressed; `4` is an error nobody foresaw, `5` flushes and is silent, `6` speaks
+again."""
 
 
 class Events:
@@ -86,6 +87,8 @@ class TonesParts:
     log: Events = field(default_factory=Events)
     ari: AriAddress | None = None
     is_busy: bool = False
+    is_quiet: bool = False
+    """Not to say what it hears: that costs more than the call."""
 
     def engine(self, name: str, bot: DesiredBot) -> Engine:
         """See `ReplicaParts.engine`."""
@@ -96,7 +99,7 @@ class TonesParts:
         """See `ReplicaParts.busy`."""
         return self.is_busy
 
-    async def talk(
+    async def talk(  # noqa: C901 -- one key after the other
         self, name: str, bot: DesiredBot, engine: Engine, caller: str, media: MediaSocket, call_id: str
     ) -> Ended:
         """See `ReplicaParts.talk`."""
@@ -108,8 +111,9 @@ class TonesParts:
         try:
             async for event in media.events():
                 if isinstance(event, MediaFrame):
-                    heard += event.audio
-                    if len(heard) >= BYTES_PER_SECOND // 2:
+                    if not self.is_quiet:
+                        heard += event.audio
+                    if not self.is_quiet and len(heard) >= BYTES_PER_SECOND // 2:
                         emit({"event": "heard", "call": call_id, "hz": slin16_hz(bytes(heard))})
                         heard.clear()
                 elif isinstance(event, MediaKey):
@@ -120,6 +124,9 @@ class TonesParts:
                         playing.cancel()
                         await media.flush()
                         emit({"event": "flushed", "call": call_id, "at": time.monotonic()})
+                    if event.digit == "6":
+                        emit({"event": "plays", "call": call_id, "at": time.monotonic()})
+                        playing = asyncio.create_task(_play(media))
                     if event.digit in KEYS:
                         ended = KEYS[event.digit]
                         break
@@ -181,11 +188,12 @@ class ReplicaCommands:
 async def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--id", required=True, help="of the replica")
+    parser.add_argument("--quiet", help="anything: say nothing of what bots hear")
     parser.add_argument("--store", help="URL of a database: its bots then speak as their manifests say")
     given = parser.parse_args()
     configure_logs("INFO")
     secrets = Secrets()
-    parts = TonesParts(secrets)
+    parts = TonesParts(secrets, is_quiet=bool(given.quiet))
     nothing = cast("Any", None)  # of the store its own parts need nothing
 
     def report(subject: str, state: Any) -> None:

@@ -13,6 +13,8 @@ from testbed.control import Answer, Command, emit, serve
 from testbed.digest import Credentials
 from testbed.ports import LOOPBACK
 
+_GAP_SECONDS = 0.06
+
 
 class PhoneCommands:
     """What a test may ask of any agent; each method is one command."""
@@ -30,6 +32,8 @@ class PhoneCommands:
             "call": self.call,
             "hangup": self.hangup,
             "press": self.press,
+            "arrivals": self.arrivals,
+            "sound": self.sound,
             "transfer": self.transfer,
             "answer": self.answer,
             "calls": self.calls,
@@ -86,6 +90,20 @@ class PhoneCommands:
         """Press ``key`` in call ``call``, by default the last one."""
         self._call(fields).rtp.press(str(fields["key"]))
         return {}
+
+    async def arrivals(self) -> Answer:
+        """How packets of all calls that go on arrived since it was asked last -> ``p50``, ``p99``, ``gaps`` > 60 ms."""
+        calls = [call for call in self.agent.calls.values() if call.state == "answered"]
+        gaps = sorted(gap for call in calls for gap in call.rtp.gaps) or [0.0]
+        for call in calls:
+            call.rtp.gaps.clear()
+        middle, late = gaps[len(gaps) // 2], gaps[min(len(gaps) * 99 // 100, len(gaps) - 1)]
+        return {"p50": middle, "p99": late, "gaps": sum(1 for gap in gaps if gap > _GAP_SECONDS)}
+
+    async def sound(self, **fields: Any) -> Answer:
+        """When call ``call`` was loud last, and since when -> ``last_loud``, ``loud_since``, by the monotonic clock."""
+        rtp = self._call(fields).rtp
+        return {"last_loud": rtp.last_loud, "loud_since": rtp.loud_since}
 
     async def calls(self, **fields: Any) -> Answer:  # noqa: ARG002 -- a command's signature
         """All calls so far -> ``calls``, a list of reports."""

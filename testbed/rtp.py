@@ -12,6 +12,9 @@ _HEADER = struct.Struct("!BBHII")
 _VERSION_2 = 0x80
 _SECONDS_PER_PACKET = PACKET_SAMPLES / RATE
 _HEARD_PACKETS = RATE // PACKET_SAMPLES
+_LOUD = 0x60
+"""Of µ-law without its sign, what is below is louder than comfort noise."""
+_PAUSE_SECONDS = 0.1
 _EVENT = struct.Struct("!BBH")
 _KEYS = "0123456789*#ABCD"
 _KEY_PAYLOAD = 101
@@ -25,6 +28,9 @@ class RtpPort(asyncio.DatagramProtocol):
     Attributes:
         sent: RTP packets sent.
         received: RTP packets received, of whatever payload type.
+        gaps: seconds between the packets of audio that arrived, and the ones before.
+        last_loud: when the last packet that was not silent came, by the loop's clock.
+        loud_since: when the first of those came behind which there was none silent.
     """
 
     def __init__(self) -> None:
@@ -32,6 +38,8 @@ class RtpPort(asyncio.DatagramProtocol):
         self.received = 0
         self.port = 0
         self._last: deque[bytes] = deque(maxlen=_HEARD_PACKETS)
+        self.gaps: list[float] = []
+        self.last_loud = self.loud_since = self._arrived = 0.0
         self._keys: deque[bytes] = deque()
         self._transport: asyncio.DatagramTransport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -79,7 +87,18 @@ class RtpPort(asyncio.DatagramProtocol):
         if len(data) > _HEADER.size and data[0] & 0xC0 == _VERSION_2:
             self.received += 1
             if data[1] & 0x7F == 0:
-                self._last.append(data[_HEADER.size :])
+                self._hear(data[_HEADER.size :])
+
+    def _hear(self, audio: bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._arrived:
+            self.gaps.append(now - self._arrived)
+        self._arrived = now
+        self._last.append(audio)
+        if min(code & 0x7F for code in audio) < _LOUD:
+            if now - self.last_loud > _PAUSE_SECONDS:
+                self.loud_since = now
+            self.last_loud = now
 
     async def _send(self, target: tuple[str, int], hz: int) -> None:
         loop = asyncio.get_running_loop()
