@@ -131,8 +131,10 @@ def _speak(programs: SpeechPrograms, text: str, voice: str, output: Path) -> byt
 def _telephone_band(samples: np.ndarray) -> np.ndarray:
     spectrum = np.fft.rfft(samples)
     hertz = np.fft.rfftfreq(len(samples), 1 / _TELEPHONE_RATE)
-    spectrum[(hertz < 300) | (hertz > 3_400)] = 0  # noqa: PLR2004 -- the band of the telephone, ITU-T G.712
-    return np.fft.irfft(spectrum, len(samples))
+    # Steeper than what ITU-T G.712 asks of a line: 24 dB an octave below 300 Hz, 48 above 3,400 Hz.
+    low = 1 / np.sqrt(1 + (300 / np.maximum(hertz, 1)) ** 8)
+    high = 1 / np.sqrt(1 + (hertz / 3_400) ** 16)
+    return np.fft.irfft(spectrum * low * high, len(samples))
 
 
 def _through_ulaw(samples: np.ndarray) -> np.ndarray:

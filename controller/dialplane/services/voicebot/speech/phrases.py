@@ -20,6 +20,7 @@ from dialplane.services.voicebot.speech.word_graph import (
     perhaps,
     phrases,
     repeated,
+    seldom,
 )
 
 _HESITATION: Final = ("uh", "um", "well")
@@ -38,6 +39,9 @@ _YEARS: Final = (
     *(f"two thousand and twenty {unit}" for unit in ("four", "five", "six", "seven", "eight", "nine")),
     *("twenty thirty", "twenty thirty one"),
 )
+_UNUSUAL: Final = frozenset({"nought", "naught", "niner"})
+_LETTER: Final = "o"
+"""Said as its name, which is `oh`."""
 _ABBREVIATIONS: Final = frozenset({"jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"})
 
 
@@ -67,12 +71,16 @@ def spoken_words(text: str) -> str:
 
 
 def _choices(said: Mapping[str, Sequence[str]]) -> Pattern:
-    before = any_of(phrases(*_HESITATION, *_ARTICLES), in_turn(perhaps(phrases(*_HESITATION)), phrases(*_WISHES)))
-    return in_turn(perhaps(before), _any_phrase(said.values()), perhaps(phrases(*_THANKS)))
+    before = any_of(
+        phrases(*_HESITATION, *_ARTICLES), in_turn(perhaps(seldom(phrases(*_HESITATION))), phrases(*_WISHES))
+    )
+    return in_turn(perhaps(seldom(before)), _any_phrase(said.values()), perhaps(seldom(phrases(*_THANKS))))
 
 
 def _yes_or_no(said: Mapping[str, Sequence[str]]) -> Pattern:
-    return in_turn(perhaps(phrases(*_HESITATION)), _any_phrase(said.values()), perhaps(phrases(*_THANKS)))
+    return in_turn(
+        perhaps(seldom(phrases(*_HESITATION))), _any_phrase(said.values()), perhaps(seldom(phrases(*_THANKS)))
+    )
 
 
 def _any_phrase(said: Iterable[Sequence[str]]) -> Pattern:
@@ -81,16 +89,22 @@ def _any_phrase(said: Iterable[Sequence[str]]) -> Pattern:
 
 def _digits(least: int, most: int) -> Pattern:
     """Digits one by one, doubled, in pairs (`forty two`), and whole numbers below a thousand where they are short."""
-    digit = phrases(*_spoken(ENGLISH.digits))
+    common = (word for word in ENGLISH.digits if word not in _UNUSUAL and word != _LETTER)
+    digit = any_of(phrases(*common), seldom(phrases(*sorted(_UNUSUAL))))
     doubled = in_turn(phrases(*ENGLISH.repeats), digit)
-    group = any_of(digit, doubled, _below_hundred())
+    group = any_of(digit, seldom(doubled), seldom(_below_hundred()))
     # A group has up to three digits, so that the least number of groups is a third of that of digits.
     groups = repeated(group, max(1, (least + 2) // 3), most)
     units = tuple(word for word, value in ENGLISH.digits.items() if value)
     rest = perhaps(in_turn(perhaps(phrases(*sorted(ENGLISH.joining))), any_of(digit, _below_hundred())))
     hundreds = in_turn(phrases("a", *units), phrases(*sorted(ENGLISH.hundred)), rest)
-    before = perhaps(any_of(phrases(*_HESITATION), in_turn(perhaps(phrases(*_HESITATION)), phrases(*_BEFORE_DIGITS))))
-    return in_turn(before, any_of(groups, hundreds), perhaps(phrases(*_THANKS)))
+    before = perhaps(
+        any_of(
+            seldom(phrases(*_HESITATION)),
+            in_turn(perhaps(seldom(phrases(*_HESITATION))), seldom(phrases(*_BEFORE_DIGITS))),
+        )
+    )
+    return in_turn(before, any_of(groups, seldom(hundreds, 0.1)), perhaps(seldom(phrases(*_THANKS))))
 
 
 def _below_hundred() -> Pattern:
@@ -109,10 +123,5 @@ def _dates() -> Pattern:
     units = (word for word, value in ENGLISH.digits.items() if value)
     ahead = in_turn(phrases(*sorted(ENGLISH.ahead)), phrases("a", *units, "ten"), phrases(*ENGLISH.spans))
     days = in_turn(the, phrases(*ENGLISH.days))
-    before = perhaps(any_of(phrases(*_HESITATION), phrases(*_BEFORE_DATES)))
-    return in_turn(before, any_of(days, day, weekdays, ahead), perhaps(phrases(*_THANKS)))
-
-
-def _spoken(words: Iterable[str]) -> Iterable[str]:
-    """Return the words that are said as they are written; a single letter is said as its name, `o` as `oh`."""
-    return (word for word in words if len(word) > 1)
+    before = perhaps(any_of(phrases(*_HESITATION), seldom(phrases(*_BEFORE_DATES))))
+    return in_turn(before, any_of(days, day, weekdays, ahead), perhaps(seldom(phrases(*_THANKS))))

@@ -18,9 +18,9 @@ class TooManyAnswersError(ValueError):
 
 @dataclass
 class WordGraph:
-    """States, by number, and arcs between them: from, to, and a word (empty: none is said)."""
+    """States, by number, and arcs between them: from, to, a word (empty: none is said), and how likely it is."""
 
-    arcs: list[tuple[int, int, str]] = field(default_factory=list)
+    arcs: list[tuple[int, int, str, float]] = field(default_factory=list)
     states: int = 2
     start: int = 0
     end: int = 1
@@ -28,14 +28,14 @@ class WordGraph:
     @property
     def words(self) -> frozenset[str]:
         """All words in it."""
-        return frozenset(word for _, _, word in self.arcs if word)
+        return frozenset(word for _, _, word, _ in self.arcs if word)
 
     def state(self) -> int:
         """Return a new state."""
         self.states += 1
         return self.states - 1
 
-    def arc(self, begin: int, end: int, word: str = "") -> None:
+    def arc(self, begin: int, end: int, word: str = "", likely: float = 1.0) -> None:
         """Add an arc.
 
         Raises:
@@ -43,7 +43,7 @@ class WordGraph:
         """
         if len(self.arcs) >= MOST_ARCS:
             raise TooManyAnswersError
-        self.arcs.append((begin, end, word))
+        self.arcs.append((begin, end, word, likely))
 
 
 Pattern = Callable[[WordGraph, int, int], None]
@@ -112,6 +112,17 @@ def perhaps(pattern: Pattern) -> Pattern:
         pattern(graph, begin, middle)
         graph.arc(begin, end)
         graph.arc(middle, end)
+
+    return add
+
+
+def seldom(pattern: Pattern, likely: float = 0.3) -> Pattern:
+    """Take what few callers say: it must fit better than its alternatives."""
+
+    def add(graph: WordGraph, begin: int, end: int) -> None:
+        middle = graph.state()
+        graph.arc(begin, middle, likely=likely)
+        pattern(graph, middle, end)
 
     return add
 
