@@ -1,4 +1,4 @@
-"""The process of `dialplane gateway` and `dialplane bot`: it imports neither Kubernetes' client nor Asterisk's."""
+"""The process of `dialplane gateway` and `dialplane bot`: no Kubernetes client, no AMI; that of bots speaks ARI."""
 
 import asyncio
 import gc

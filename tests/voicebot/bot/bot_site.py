@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,11 @@ class BotSite:
 
     def view(self, *names: str) -> Any:
         """What the leader publishes of these bots."""
-        specs = {name: parse(each).spec for name, each in self.bots.items() if name in names}
+        return self.view_of({name: each for name, each in self.bots.items() if name in names})
+
+    def view_of(self, manifests: Mapping[str, Manifest]) -> Any:
+        """What the leader publishes of bots with these manifests."""
+        specs = {name: parse(each).spec for name, each in manifests.items()}
         bots = {name: desired_bot(spec, "UTC") for name, spec in specs.items() if isinstance(spec, VoiceBotSpec)}
         return to_json(DesiredBots(AriAddress(self.pbx.asterisk.ari_url, "ari"), bots))
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +304,22 @@ async def test_a_program_that_goes_without_a_word_leaves_the_caller_to_the_fallb
     ended = await one(replica, "ended", outcome="fallback")
     assert ended["reason"] == "the program ended the connection without a HANGUP"
     await in_fallback(bots, 1)
+    await hang_up(bots)
+
+
+async def test_a_newer_version_that_does_not_work_leaves_the_calls_to_the_one_that_does(bots: BotSite) -> None:
+    replica = await bots.replica("newer", "elsewhere", SECRET_program_token=TOKEN)
+    await bots.open(replica)
+    proven = state(replica, "bot/elsewhere")["digest"]
+    newer = deepcopy(bots.bots["elsewhere"])
+    newer["spec"]["engine"]["external"]["url"] += "-gone"
+    await replica.ask("observe", view=bots.view_of({"elsewhere": newer}))
+    await eventually(lambda: state(replica, "bot/elsewhere")["reason"] == "SpeechUnavailable")
+    assert state(replica, "bot/elsewhere")["digest"] != proven
+    assert "HTTP 404" in state(replica, "bot/elsewhere")["message"]
+    call = await dial(bots, ELSEWHERE)
+    await one(replica, "began", bot="elsewhere")
+    await hears(bots, call, PHONE_HZ)
     await hang_up(bots)
 
 
