@@ -109,7 +109,7 @@ def value_of(expected: Expected, text: str) -> str | None:
             day = date_of(text, ENGLISH, TODAY, month_first=True)
             return day.isoformat() if day else None
         case _:
-            return best_value(text, expected.phrases)
+            return best_value(text, expected.phrases, "en")
 
 
 def recognised(expected: Expected, audio: bytes) -> str:
