@@ -56,6 +56,11 @@ def slin16_hz(pcm: bytes) -> int | None:
     return pitch_hz(memoryview(pcm).cast("h")[::2].tolist())
 
 
+def ulaw_of(pcm: bytes) -> bytes:
+    """PCM of 16 bit, little-endian, in µ-law."""
+    return bytes(map(_encode, memoryview(pcm).cast("h").tolist()))
+
+
 def heard_hz(ulaw: bytes) -> int | None:
     """The pitch of a single tone in ``ulaw``, in Hz; None for silence or less than 0.2 s."""
     return pitch_hz([_DECODED[code] for code in ulaw])

@@ -6,14 +6,19 @@ Events are ``ready`` (with its port), ``call`` at every change of a call, ``prog
 
 import argparse
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from testbed.agent import Answering, Call, SipAgent
+from testbed.audio import ulaw_of
 from testbed.control import Answer, Command, emit, serve
 from testbed.digest import Credentials
 from testbed.ports import LOOPBACK
 
 _GAP_SECONDS = 0.06
+
+
+_LOOK_SECONDS = 0.02
 
 
 class PhoneCommands:
@@ -32,6 +37,7 @@ class PhoneCommands:
             "call": self.call,
             "hangup": self.hangup,
             "press": self.press,
+            "say": self.say,
             "arrivals": self.arrivals,
             "sound": self.sound,
             "transfer": self.transfer,
@@ -104,6 +110,14 @@ class PhoneCommands:
         """When call ``call`` was loud last, and since when -> ``last_loud``, ``loud_since``, by the monotonic clock."""
         rtp = self._call(fields).rtp
         return {"last_loud": rtp.last_loud, "loud_since": rtp.loud_since}
+
+    async def say(self, **fields: Any) -> Answer:
+        """Say the audio of a file (``path``: PCM of 16 bit, 8,000 samples a second), and wait for its end."""
+        rtp = self._call(fields).rtp
+        rtp.say(ulaw_of(await asyncio.to_thread(Path(str(fields["path"])).read_bytes)))
+        while rtp.speaks:  # noqa: ASYNC110 -- a packet leaves every 20 ms
+            await asyncio.sleep(_LOOK_SECONDS)
+        return {}
 
     async def calls(self, **fields: Any) -> Answer:  # noqa: ARG002 -- a command's signature
         """All calls so far -> ``calls``, a list of reports."""

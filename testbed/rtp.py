@@ -41,6 +41,7 @@ class RtpPort(asyncio.DatagramProtocol):
         self.gaps: list[float] = []
         self.last_loud = self.loud_since = self._arrived = 0.0
         self._keys: deque[bytes] = deque()
+        self._speech: deque[bytes] = deque()
         self._transport: asyncio.DatagramTransport | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -68,6 +69,16 @@ class RtpPort(asyncio.DatagramProtocol):
         for packet in range(1, _KEY_PACKETS + 1):
             self._keys.append(_EVENT.pack(code, volume, packet * PACKET_SAMPLES))
         self._keys.extend([_EVENT.pack(code, end | volume, _KEY_PACKETS * PACKET_SAMPLES)] * 3)
+
+    def say(self, ulaw: bytes) -> None:
+        """Say this in place of the tone, after what is being said."""
+        starts = range(0, len(ulaw), PACKET_SAMPLES)
+        self._speech.extend(ulaw[start : start + PACKET_SAMPLES].ljust(PACKET_SAMPLES, b"\xff") for start in starts)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether something is being said."""
+        return bool(self._speech)
 
     def heard_hz(self) -> int | None:
         """The pitch of the last second that arrived, in Hz; None for silence."""
@@ -111,6 +122,8 @@ class RtpPort(asyncio.DatagramProtocol):
             if self._keys:  # an event has the time at which it began
                 began, payload, data = began or position, _KEY_PAYLOAD, self._keys.popleft()
                 stamp = began
+            elif self._speech:
+                began, data = 0, self._speech.popleft()
             else:
                 began = 0
             head = _HEADER.pack(_VERSION_2, payload, sequence + self.sent & 0xFFFF, stamp & 0xFFFFFFFF, source)
