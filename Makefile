@@ -50,7 +50,7 @@ test: lint ## lint, then every test, with the real parts
 testbed: setup ## fetch or build the real parts that the tests need
 	@$(PY) -m testbed all
 
-bench: setup ## measure against yardsticks, 15 minutes (ONLY=cold,change,steady,storm,standalone,commands,messages,leases,calls,devices; KEEP=1; QUICK=1)
+bench: setup ## measure against yardsticks, 15 minutes (ONLY=cold,change,steady,storm,standalone,commands,messages,leases,calls,devices,voice; KEEP=1; QUICK=1)
 	@$(PY) -m bench run $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--merge) $(if $(QUICK),--quick)
 
 soak: setup ## nothing grows or is lost (ONLY=changes,messages,leases,devices; SOAK_CHANGES, SOAK_MESSAGES=1000, SOAK_LEASES=50000)

@@ -217,6 +217,31 @@ class DeviceLoad(Figures):
     commands: list[DeviceCommands]
 
 
+class VoiceCalls(Figures):
+    """Calls of bots, both sides speaking; what is of one call is an average."""
+
+    n: int
+    seconds: float
+    real_time: bool
+    """Whether all ran with SCHED_FIFO."""
+    bot_cpu: float
+    """Of one core."""
+    asterisk_cpu: float
+    rss: int
+    arrival_p50: float
+    arrival_p99: float
+    gaps: int
+    """Of more than 60 ms, in all calls."""
+    bare_cpu: float
+    bare_asterisk_cpu: float
+    bare_rss: int
+    bare_arrival_p99: float
+    first_audio: list[float]
+    """From the decision to speak to the first sound at the caller."""
+    silence: list[float]
+    """From a FLUSH to the last sound; 0 where it came before."""
+
+
 class Machine(Figures):
     """Where it was measured, and with which versions."""
 
@@ -242,6 +267,7 @@ class Results(Figures):
     leases: list[Leases] = []
     calls: list[Calls] = []
     devices: list[DeviceLoad] = []
+    voice: list[VoiceCalls] = []
     apart: dict[str, Machine] = {}
     """Topics that were measured in a run of their own, and where."""
 

@@ -18,6 +18,7 @@ from bench.results import (
     StandaloneSite,
     SteadyState,
     Storm,
+    VoiceCalls,
     percentile,
 )
 from bench.site import KINDS_OF_EDITS
@@ -59,6 +60,7 @@ def rows(results: Results) -> list[Row]:
         *_all(_leases(each) for each in results.leases),
         *_all(_calls(each) for each in results.calls),
         *_all(_devices(each) for each in results.devices),
+        *_all(_voice(each) for each in results.voice),
     ]
 
 
@@ -161,6 +163,33 @@ def _calls(calls: Calls) -> Iterator[Row]:
     added = percentile(calls.samples, 99) - statistics.median(calls.bare)
     yield Row(f"{what}, added to it, p99", n, _time(added), goal="≤ 100 ms")
     yield Row(f"{what}, CPU of one core", n, f"{100 * calls.cpu_seconds / calls.seconds:.0f} %")
+
+
+def _voice(voice: VoiceCalls) -> Iterator[Row]:
+    n, name = voice.n, "bare echo"
+    how = "with real-time scheduling" if voice.real_time else "without real-time scheduling"
+    for what, ours, its, goal in (
+        ("CPU of one core", voice.bot_cpu, voice.bare_cpu, "≤ 1 %"),
+        ("CPU of Asterisk, of one core", voice.asterisk_cpu, voice.bare_asterisk_cpu, ""),
+    ):
+        yield Row(f"call of a bot, {what}", n, f"{ours:.2%}", name, f"{its:.2%}", _ratio(ours, its), goal)
+    memory = f"{voice.rss / _KIB:.0f} KiB", name, f"{voice.bare_rss / _KIB:.0f} KiB", _ratio(voice.rss, voice.bare_rss)
+    yield Row("call of a bot, memory", n, *memory, "≤ 1 MiB")
+    late = voice.arrival_p99, voice.bare_arrival_p99
+    arrivals = _short(late[0]), name, _short(late[1]), _ratio(*late), "≤ 25 ms"
+    yield Row(f"calls of bots, {how}, packets arrive after, p99", n, *arrivals)
+    yield Row("calls of bots, gaps of more than 60 ms", n, f"{voice.gaps}", goal="0")
+    for what, samples, goals in (
+        ("decision to first sound", voice.first_audio, {50: "≤ 30 ms", 99: "≤ 60 ms"}),
+        ("FLUSH to silence", voice.silence, {99: "≤ 20 ms"}),
+    ):
+        for percent in (50, 99):
+            yield Row(
+                f"bot, {what}, p{percent}",
+                len(samples),
+                _short(percentile(samples, percent)),
+                goal=goals.get(percent, ""),
+            )
 
 
 def _devices(load: DeviceLoad) -> Iterator[Row]:

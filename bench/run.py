@@ -19,6 +19,7 @@ from bench import (
     standalone,
     steady_state,
     storm,
+    voice,
     world,
     yardsticks,
 )
@@ -40,6 +41,7 @@ class Topic(StrEnum):
     LEASES = "leases"
     CALLS = "calls"
     DEVICES = "devices"
+    VOICE = "voice"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Scale:
     call_seconds: float = calls.SECONDS
     call_databases: tuple[str, ...] = calls.DATABASES
     device_plan: devices.Plan = devices.FULL
+    voice_plan: voice.VoicePlan = voice.FULL
 
     @property
     def sizes(self) -> list[int]:
@@ -96,6 +99,7 @@ QUICK = Scale(
     call_seconds=0.5,
     call_databases=(calls.POSTGRESQL,),
     device_plan=devices.QUICK,
+    voice_plan=voice.QUICK,
 )
 """Proves that all of it works; its figures mean nothing."""
 
@@ -110,7 +114,7 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     results: Results = field(default_factory=lambda: Results(machine=machine.describe()))
 
-    async def all(self) -> Results:
+    async def all(self) -> Results:  # noqa: C901 -- one topic after the other
         """Measure everything that was chosen."""
         for size in self.scale.sizes:
             if wanted := self._at(size):
@@ -159,6 +163,10 @@ class Run:
             self._step(f"{self.scale.device_plan.count:,} devices")
             with _place() as place:
                 self.results.devices.append(await devices.measure(place, self.scale.device_plan, self._step))
+        if Topic.VOICE in self.topics:
+            self._step(f"{self.scale.voice_plan.calls} calls of bots")
+            with _place() as place:
+                self.results.voice.append(await voice.measure(place, self.scale.voice_plan))
         return self.results.model_copy(update={"seconds": time.monotonic() - self.started})
 
     def _at(self, size: int) -> frozenset[Topic]:

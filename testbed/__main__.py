@@ -71,6 +71,14 @@ def _objects() -> None:
     print(folder())
 
 
+def _voices() -> None:
+    from testbed.voices import locate_voices  # noqa: PLC0415 -- likewise
+
+    found = locate_voices()
+    print(found.flite)
+    print(found.espeak_ng)
+
+
 PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "asterisk": ("find or fetch Asterisk 22", _asterisk),
     "sip": ("find or fetch SIPp and baresip", _sip),
@@ -80,6 +88,7 @@ PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     "names": ("find or fetch Unbound, a DNS server", _names),
     "postgres": ("find or fetch PostgreSQL", _postgres),
     "objects": ("fetch OpenStack Swift, a server that speaks S3", _objects),
+    "voices": ("find or fetch flite and espeak-ng, which speak", _voices),
     "crd-server": ("find or build the server that enforces CEL rules in CRDs", _crd_server),
 }
 

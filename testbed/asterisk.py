@@ -156,6 +156,7 @@ class AsteriskInstance:
             instance's settings; by default Dialplane's own bootstrap.
         dialplane_files: relative path -> content for ``astetcdir/dialplane`` before the first start.
         rtp_ports: how many ports RTP may use; a call through Asterisk takes four.
+        ari: the account and the port of its REST interface, where a site says them; by default ones of its own.
 
     Attributes:
         settings: directories, ports and accounts, fixed for the life of the instance.
@@ -172,6 +173,7 @@ class AsteriskInstance:
         bootstrap_files: Mapping[str, str] | Bootstrap | None = None,
         dialplane_files: Mapping[str, str] | None = None,
         rtp_ports: int = _DEFAULT_RTP_PORTS,
+        ari: tuple[Account, int] | None = None,
     ) -> None:
         self.directory = directory
         self.installation = installation or locate()
@@ -181,11 +183,11 @@ class AsteriskInstance:
             directories=self._make_directories(),
             host=LOOPBACK,
             ami_port=self._lease.take(),
-            http_port=self._lease.take(),
+            http_port=ari[1] if ari else self._lease.take(),
             placeholder_port=self._lease.take(2),
             controller=Account("dialplane", secrets.token_hex(16)),
             calls=Account("calls", secrets.token_hex(16)),
-            ari=Account("ari", secrets.token_hex(16)),
+            ari=ari[0] if ari else Account("ari", secrets.token_hex(16)),
         )
         self.https_port = self._lease.take()
         self.rtp_start = self._lease.take(rtp_ports, even=True)

@@ -44,6 +44,23 @@ def tone(hz: int, amplitude: int = 8_000) -> bytes:
     return bytes(_encode(round(amplitude * math.sin(2 * math.pi * hz * n / RATE))) for n in range(RATE))
 
 
+@cache
+def slin16(hz: int, amplitude: int = 8_000) -> bytes:
+    """One second of the same sine as Asterisk's slin16: 16,000 samples of 16 bit, little-endian."""
+    samples = (round(amplitude * math.sin(2 * math.pi * hz * n / (2 * RATE))) for n in range(2 * RATE))
+    return b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples)
+
+
+def slin16_hz(pcm: bytes) -> int | None:
+    """The pitch of a single tone in slin16, in Hz; None for silence or less than 0.2 s."""
+    return pitch_hz(memoryview(pcm).cast("h")[::2].tolist())
+
+
+def ulaw_of(pcm: bytes) -> bytes:
+    """PCM of 16 bit, little-endian, in µ-law."""
+    return bytes(map(_encode, memoryview(pcm).cast("h").tolist()))
+
+
 def heard_hz(ulaw: bytes) -> int | None:
     """The pitch of a single tone in ``ulaw``, in Hz; None for silence or less than 0.2 s."""
     return pitch_hz([_DECODED[code] for code in ulaw])

@@ -83,6 +83,11 @@ class PeerProcess:
         peer.address = (host, int(ready["port"]))
         return peer
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     async def ask(self, command: str, *, limit_seconds: float = 45, **fields: Any) -> dict[str, Any]:
         """Send one command and return its answer.
 

@@ -6,12 +6,19 @@ Events are ``ready`` (with its port), ``call`` at every change of a call, ``prog
 
 import argparse
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from testbed.agent import Answering, Call, SipAgent
+from testbed.audio import ulaw_of
 from testbed.control import Answer, Command, emit, serve
 from testbed.digest import Credentials
 from testbed.ports import LOOPBACK
+
+_GAP_SECONDS = 0.06
+
+
+_LOOK_SECONDS = 0.02
 
 
 class PhoneCommands:
@@ -29,6 +36,10 @@ class PhoneCommands:
             "subscribe": self.subscribe,
             "call": self.call,
             "hangup": self.hangup,
+            "press": self.press,
+            "say": self.say,
+            "arrivals": self.arrivals,
+            "sound": self.sound,
             "transfer": self.transfer,
             "answer": self.answer,
             "calls": self.calls,
@@ -79,6 +90,33 @@ class PhoneCommands:
             unheard=str(fields.get("unheard", "")),
             provisional=int(fields.get("provisional", 180)),
         )
+        return {}
+
+    async def press(self, **fields: Any) -> Answer:
+        """Press ``key`` in call ``call``, by default the last one."""
+        self._call(fields).rtp.press(str(fields["key"]))
+        return {}
+
+    async def arrivals(self) -> Answer:
+        """How packets of all calls that go on arrived since it was asked last -> ``p50``, ``p99``, ``gaps`` > 60 ms."""
+        calls = [call for call in self.agent.calls.values() if call.state == "answered"]
+        gaps = sorted(gap for call in calls for gap in call.rtp.gaps) or [0.0]
+        for call in calls:
+            call.rtp.gaps.clear()
+        middle, late = gaps[len(gaps) // 2], gaps[min(len(gaps) * 99 // 100, len(gaps) - 1)]
+        return {"p50": middle, "p99": late, "gaps": sum(1 for gap in gaps if gap > _GAP_SECONDS)}
+
+    async def sound(self, **fields: Any) -> Answer:
+        """When call ``call`` was loud last, and since when -> ``last_loud``, ``loud_since``, by the monotonic clock."""
+        rtp = self._call(fields).rtp
+        return {"last_loud": rtp.last_loud, "loud_since": rtp.loud_since}
+
+    async def say(self, **fields: Any) -> Answer:
+        """Say the audio of a file (``path``: PCM of 16 bit, 8,000 samples a second), and wait for its end."""
+        rtp = self._call(fields).rtp
+        rtp.say(ulaw_of(await asyncio.to_thread(Path(str(fields["path"])).read_bytes)))
+        while rtp.speaks:  # noqa: ASYNC110 -- a packet leaves every 20 ms
+            await asyncio.sleep(_LOOK_SECONDS)
         return {}
 
     async def calls(self, **fields: Any) -> Answer:  # noqa: ARG002 -- a command's signature

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed import cache
+from testbed import cache, voices
 from testbed.asterisk import AsteriskInstance, locate
+from testbed.bot_site import numbers_of_bots, rest_interface
 from testbed.call_center import CallCenter, call_center
 from testbed.gateway import Gateway, gateway
 from testbed.lifts import Lifts, lifts
@@ -36,7 +37,7 @@ async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
     shutil.rmtree(work / "asterisk", ignore_errors=True)
     print(f"up: Asterisk {locate().version}, everything of this run is in {work}", file=sys.stderr)
     async with (
-        AsteriskInstance(work / "asterisk") as asterisk,
+        AsteriskInstance(work / "asterisk", ari=rest_interface(site)) as asterisk,
         gateway(site, asterisk, work) as modems,
         call_center(site, work, as_written=True, rules=CALLS) as calls,
         lifts(site, work) as cabins,
@@ -52,6 +53,9 @@ async def _up(site: Path, work: Path, arguments: Sequence[str]) -> int:
             **(modems.environment if modems else {}),
         }
         cli = Path(sys.executable).with_name("dialplane")
+        if bots := numbers_of_bots(site):
+            environment |= voices.environment()
+            print(f"up: register a softphone, and dial {' or '.join(bots)} to speak with a bot", file=sys.stderr)
         print("up: to look at it from another terminal:", file=sys.stderr)
         print(f"up:   export DIALPLANE_STATE_DIR={work / 'state'}; {cli} get", file=sys.stderr)
         command = (sys.executable, "-m", "dialplane.cli", "run", "--file", str(site))

@@ -23,6 +23,7 @@ PARTS = (
     "testbed.prometheus",
     "testbed.sip",
     "testbed.up",
+    "testbed.voices",
 )
 """The modules that start parts. What plays a peer in Python (an agent, a modem, a platform) is none."""
 FIXTURES = {"api_server", "asterisk", "crd_server", "installation", "output", "postgres", "postgres_url", "server"}

@@ -47,6 +47,8 @@ REFUSED = 'kind="SipTrunk",type="Registered",reason="RegistrationRejected"'
 SILENT = 'kind="SipTrunk",type="Reachable",reason="Unreachable"'
 RESTART = 'kind="Asterisk",type="Ready",reason="RestartRequired"'
 AWAY = 'kind="InfinityTenant",type="Reachable",reason="Unreachable"'
+NO_BOT = 'kind="VoiceBot",type="Ready",reason="NoBot"'
+FAULT = 'provider="elevenlabs",fault="quota"'
 NO_PHONE = 'kind="Extension",type="Registered",reason="NoContact"'
 GUESS = 'kind="ChallengeResponseFailed",service="PJSIP"'
 
@@ -81,6 +83,10 @@ CASES = [
     Case("DevicesOffline", {OFF: "20x60", ON: "80x60"}, {OFF: "5x20 20x3 5x36", ON: "95x20 80x3 95x36"}, {}),
     case("DeviceCallbacksFail", "device_callbacks_pending", "3x60", "0 3 " * 30),
     case("PicturesWait", "device_pictures_waiting", "3x60", "0x20 5x8 0x31"),
+    case("BotsUnavailable", "problems", "1x60", "0x60", NO_BOT, "reason"),
+    case("BotsHang", "bot_callers_released_total", "0+1x60", "4x60"),
+    case("BotsBusy", "bot_refused_total", "0+1x60", "4x60", 'reason="busy"'),
+    case("BotSpeechFails", "bot_speech_faults_total", "0+1x60", "4x60", FAULT, "provider fault"),
     case("MessageStoreAway", "conditions", "1x60", "0x60", 'kind="Notifier",type="Ready",status="Unknown"'),
 ]
 WELL = [  # what must keep each of them silent, beside a healthy site
@@ -94,6 +100,8 @@ WELL = [  # what must keep each of them silent, beside a healthy site
     case("TrunkUnreachable", "problems", "", "5x60", AWAY),
     case("PoolExhausted", "infinity_leases_denied_total", "", "0+9x60", 'tenant="acme",reason="Disabled"'),
     case("CallbacksMissing", "infinity_calls_total", "", "0+9x60", 'tenant="acme",outcome="Answered"'),
+    case("BotsUnavailable", "problems", "", "1x60", 'kind="VoiceBot",type="Ready",reason="Invalid"'),
+    case("BotsBusy", "bot_refused_total", "", "0+9x60", 'reason="unserved"'),
 ]
 
 

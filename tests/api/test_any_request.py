@@ -27,7 +27,7 @@ JSON = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
     max_leaves=6,
 )
-SERVED_ELSEWHERE = re.compile("/infinity/|/devices|/api/send")
+SERVED_ELSEWHERE = re.compile("/bots/|/infinity/|/devices|/api/send")
 """Paths of services that do not run here."""
 GOOD = {"dongle": "gsm1", "dongleGroup": "all", "to": "+15550100", "text": "x", "validityMinutes": 5}
 

@@ -17,6 +17,7 @@ from testbed.infinity.peer import InfinityPeer
 from testbed.manifests import Manifest
 from tests.api.infinity_site import SECRETS, of_tenant, site, word
 from tests.elevator.api.devices_site import connected, elevator_service
+from tests.voicebot.bots_site import KeepsCalls, add_calls, call_keeper
 
 EXAMPLES = 5
 """Of each operation, beside those that the document's bounds and examples give."""
@@ -43,7 +44,8 @@ async def test_schemathesis_finds_nothing(store: Store, tmp_path: Path, monkeypa
     monkeypatch.setattr(commands, "SENT_WITHIN", 0.1)
     monkeypatch.setattr(snapshots, "PICTURE_SECONDS", 0.1)
     connected(store, "town-hall-2")
-    also = {"elevator": elevator_service(store, tmp_path)}
+    await add_calls(store, tmp_path)
+    also = {"elevator": elevator_service(store, tmp_path), "voicebot": KeepsCalls(call_keeper(store, tmp_path))}
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     async with (
         await InfinityPeer.start(tmp_path, Account(token="access-token")) as peer,

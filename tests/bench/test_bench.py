@@ -112,6 +112,13 @@ def test_leases_are_timed_on_both_databases_beside_their_yardsticks(results: Res
         assert min(leases.per_second, leases.naive_per_second, leases.updates_per_second) > 0
 
 
+def test_calls_of_bots_are_measured_beside_a_bare_echo(results: Results) -> None:
+    (voice,) = results.voice
+    assert (voice.n, len(voice.first_audio), len(voice.silence)) == (2, 2, 2)
+    assert min(voice.arrival_p50, voice.arrival_p99, voice.bare_arrival_p99, *voice.first_audio) > 0
+    assert voice.asterisk_cpu > 0
+
+
 def test_devices_are_measured_beside_a_bare_server(results: Results) -> None:
     (load,) = results.devices
     assert (load.n, load.tls_n) == (500, 50)

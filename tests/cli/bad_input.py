@@ -248,7 +248,7 @@ TABLE = (
     Bad(
         "no kind",
         _one("apiVersion: dialplane.io/v1alpha1\n"),
-        "a.yaml:1: kind: is missing: a manifest needs it (one of Asterisk, Campaign, Dongle, ElevatorDevice, Extension, InfinityTenant, Notifier, Schedule, SipTrunk, SmsMessage)",
+        "a.yaml:1: kind: is missing: a manifest needs it (one of Asterisk, Campaign, Dongle, ElevatorDevice, Extension, InfinityTenant, Notifier, Schedule, SipTrunk, SmsMessage, VoiceBot)",
     ),
     Bad(
         "misspelt kind",
@@ -258,7 +258,7 @@ TABLE = (
     Bad(
         "kind of no resemblance",
         _phone("kind: Extension", "kind: Qqq"),
-        "a.yaml:2: Qqq/alice: kind: there is no kind Qqq: use one of Asterisk, Campaign, Dongle, ElevatorDevice, Extension, InfinityTenant, Notifier, Schedule, SipTrunk, SmsMessage",
+        "a.yaml:2: Qqq/alice: kind: there is no kind Qqq: use one of Asterisk, Campaign, Dongle, ElevatorDevice, Extension, InfinityTenant, Notifier, Schedule, SipTrunk, SmsMessage, VoiceBot",
     ),
     Bad(
         "misspelt apiVersion",

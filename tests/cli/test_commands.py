@@ -53,6 +53,17 @@ def test_render_writes_files_that_only_owner_and_group_read(tmp_path: Path) -> N
     assert "0 written" in again.stdout
 
 
+def test_the_base_files_have_the_accounts_that_the_environment_says(tmp_path: Path) -> None:
+    account = {"ASTERISK_ARI_USERNAME": "bots", "ASTERISK_ARI_PASSWORD": "of the bots & co"}
+    for name, env in (("own", os.environ | account), ("made", os.environ)):
+        ended = dialplane("bootstrap", "-o", str(tmp_path / name), env=env)
+        assert ended.returncode == 0, ended.stderr
+        assert "of the bots" not in ended.stdout + ended.stderr
+    own, made = ((tmp_path / name / "ari.conf").read_text() for name in ("own", "made"))
+    assert "[bots]\ntype = user\nread_only = no\npassword = of the bots & co\n" in own
+    assert re.search(r"^\[ari\]\n(.+\n)*password = [\w-]{32}$", made, re.MULTILINE)
+
+
 def test_render_leaves_a_folder_of_others_alone(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("")

@@ -68,8 +68,8 @@ def completed(words: str, shell: str = "bash") -> dict[str, str]:
         pytest.param(
             [], completed("dialplane val", "fish"), SERVICES | PLANNING | {"rich"}, 320, id="completion-in-fish"
         ),
-        pytest.param(["validate", "--help"], {}, SERVICES | {"rich"}, 500, id="help-of-validate"),
-        pytest.param(["validate", "-f", "examples/office"], {}, SERVICES | {"rich"}, 510, id="validate"),
+        pytest.param(["validate", "--help"], {}, SERVICES | {"rich"}, 515, id="help-of-validate"),
+        pytest.param(["validate", "-f", "examples/office"], {}, SERVICES | {"rich"}, 525, id="validate"),
     ],
 )
 def test_a_command_imports_what_it_uses(arguments: list[str], env: dict[str, str], absent: set[str], most: int) -> None:

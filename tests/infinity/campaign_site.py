@@ -70,6 +70,8 @@ def campaign(name: str = "dunning", *, agents: int = 4, people: int = 0, uid: st
         "attempts": {"max": 2, "spacingSeconds": 0},
         "pacing": {"callsPerMinute": 6000, "poolPercent": 100, "maxConcurrentCalls": 100},
     }
+    if "voiceBot" in spec:
+        del fields["agents"]
     return manifest("Campaign", name, uid, **fields | spec)
 
 

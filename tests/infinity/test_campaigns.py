@@ -76,6 +76,20 @@ async def test_everybody_is_called_until_they_answer_or_the_attempts_are_used_up
     assert site.ready() == ("True", "Served", "")
 
 
+async def test_a_bot_takes_several_calls_at_a_time_on_one_number(both: Served) -> None:
+    site, peer = both
+    await peer.behave(outcome="answered", talk_seconds=0.5)
+    before = len(peer.events)
+    bot = {"name": "reminders", "callbackNumber": "+15550100"}
+    pacing = {"callsPerMinute": 6000, "poolPercent": 100, "maxConcurrentCalls": 3}
+    await site.show(tenant(peer.url), campaign(people=6, voiceBot=bot, pacing=pacing))
+    found = await site.until(lambda p: p.phase == "Completed")
+    assert (found.dialed, found.answered) == (6, 6)
+    asked = {(r["fields"]["extnumber"] != "", r["fields"]["userid"]) for r in await peer.requests()}
+    assert asked == {(True, "reminders")}
+    assert 1 < most_live(peer, before) <= 3
+
+
 async def test_an_agent_has_one_call_at_a_time_and_they_take_turns(both: Served) -> None:
     site, peer = both
     await site.show(tenant(peer.url), campaign(people=30, agents=3))

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from dialplane.plan.advice import advice
+from dialplane.plan.bot_advice import DATE_LANGUAGES, YES_NO_LANGUAGES
+from dialplane.services.voicebot.dialogue.lexicon import LEXICONS
 from tests.plan.office import manifest, snapshot
 
 TENANT: dict[str, Any] = {
@@ -97,3 +99,47 @@ def test_a_trunk_that_takes_the_network_of_phones_is_said(networks: list[str], p
     trunk = manifest("SipTrunk", "a", {"host": "sip.example.com", "matchNetworks": networks})
     found = list(advice(snapshot([manifest("Extension", "e101", phone), trunk], {})))
     assert [field for _, field, _ in found] == fields
+
+
+_ASKS = {
+    "start": "one",
+    "states": [
+        {
+            "name": "one",
+            "collect": {"grammar": "date"},
+            "transitions": [{"answered": True, "to": "two"}],
+        },
+        {"name": "two", "collect": {"grammar": "yesNo"}, "transitions": [{"answered": True, "to": "three"}]},
+        {"name": "three", "action": {"hangup": True}},
+    ],
+}
+_KEY = {"secretRef": {"name": "speech", "key": "key"}}
+_SAYS = {"noInput": {"say": "?"}, "noMatch": {"say": "?"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "fields"),
+    [
+        ({"dialog": _ASKS}, []),
+        ({"dialog": _ASKS, "language": "de"}, ["spec.noInput.say", "spec.noMatch.say"]),
+        ({"dialog": _ASKS, "language": "de_AT", **_SAYS}, []),
+        ({"dialog": _ASKS, "language": "fr", **_SAYS}, ["spec.dialog.states[0].collect.grammar"]),
+        ({"dialog": _ASKS, "language": "pl", **_SAYS}, [f"spec.dialog.states[{at}].collect.grammar" for at in (0, 1)]),
+        (
+            {"realtime": {"provider": "openai", "instructions": "Be kind.", **_KEY}, "greeting": "Hello.", **_SAYS},
+            ["spec.noMatch"],
+        ),
+        (
+            {"engine": {"external": {"url": "https://bots.example.com"}}, "greeting": "Hello.", **_SAYS},
+            ["spec.noMatch", "spec.greeting", "spec.noInput"],
+        ),
+    ],
+)
+def test_what_says_nothing_to_callers_of_a_bot_is_said(spec: dict[str, Any], fields: list[str]) -> None:
+    bot = manifest("VoiceBot", "bot", {"fallback": {"to": {"hangup": True}}, **spec})
+    assert [field for _, field, _ in advice(snapshot([bot], {}))] == fields
+
+
+def test_the_languages_are_those_that_answers_are_understood_in() -> None:
+    assert {name for name, words in LEXICONS.items() if words.yes and words.digits} == YES_NO_LANGUAGES
+    assert {name for name, words in LEXICONS.items() if words.months} == DATE_LANGUAGES

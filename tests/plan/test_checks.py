@@ -354,7 +354,7 @@ SERVED = ["e101", "a"]
     Case("a mailbox that is off", _to({"voicemail": "101"}), _goes_nowhere("voicemail"), SERVED),
     Case("no such schedule", _to({"schedule": "day"}), _goes_nowhere("schedule"), SERVED),
     Case("a schedule", _to({"schedule": "day"}, hours("day", ADA)), served=[*SERVED, "day"]),
-    Case("a voice bot, not yet", _to({"voiceBot": "bot"}), _goes_nowhere("voiceBot"), SERVED),
+    Case("a missing voice bot", _to({"voiceBot": "bot"}), _goes_nowhere("voiceBot"), SERVED),
     Case("the end", _to({"hangup": True}), served=SERVED),
     Case("one member of a group", _to({"ringGroup": {"members": ["101", "102"]}}), _goes_nowhere("ringGroup.members[1]"), SERVED),
     Case("after a group", _to({"ringGroup": {"members": ["101"], "noAnswer": {"voicemail": "101"}}}), _goes_nowhere("ringGroup.noAnswer.voicemail"), SERVED),
@@ -439,6 +439,19 @@ def campaign(name: str, of: str) -> Manifest:
     return manifest("Campaign", name, spec, **at(1))
 
 
+def bot_campaign(name: str, bot: str, of: str | None = None, **voice_bot: Any) -> Manifest:
+    spec = {"voiceBot": {"name": bot, **voice_bot}, "destinations": {"inline": [{"number": "+15550111"}]}}
+    return manifest("Campaign", name, spec | ({"tenant": of} if of else {}), **at(1))
+
+
+def bot(name: str, **spec: Any) -> Manifest:
+    own = {
+        "realtime": {"provider": "openai", "secretRef": {"name": "openai", "key": "key"}, "instructions": "Ask."},
+        "fallback": {"to": {"hangup": True}},
+    }
+    return manifest("VoiceBot", name, own | spec, **at(1))
+
+
 def _numbers(index: int) -> str:
     return f"spec.extensionPool.numbers[{index}]"
 
@@ -471,6 +484,23 @@ SHORT = {"callback": {"secretRef": {"name": "infinity", "key": "short"}}}
     Case("a campaign of a tenant that is out", [pbx(), tenant("a", "8001"), tenant("b", "8001", created=2), campaign("c", "b")], [out("b", CONFLICT, _numbers(0)), out("c", GONE, "spec.tenant")], ["a"], INFINITY),
 )  # fmt: skip
 def test_tenants_and_campaigns(case: Case) -> None:
+    check(case)
+
+
+ARI = pbx(ari={"credentialsSecretRef": {"name": "ari"}}, numbering={"countryCode": "49"})
+SPEAKS = {**INFINITY, "ari": {"username": "bot", "password": "a-password"}, "openai": {"key": "a-key"}}
+LINE = trunk("t", host="192.0.2.1", inbound=[{"did": "+4930100", "to": {"voiceBot": "b"}}, {"did": "+4930101", "to": {"hangup": True}}], outbound=[{"pattern": "_0Z.", "permission": "national"}])  # fmt: skip
+
+
+@table(
+    Case("a bot over the site's trunks", [ARI, LINE, bot("b"), bot_campaign("c", "b")], served=["b", "c", "t"], secrets=SPEAKS),
+    Case("a bot that is not there", [ARI, LINE, bot("b"), bot_campaign("c", "d")], [out("c", GONE, "spec.voiceBot.name")], ["b", "t"], SPEAKS),
+    Case("a bot that is disabled", [ARI, LINE, bot("b", enabled=False), bot_campaign("c", "b")], [out("c", GONE, "spec.voiceBot.name")], ["t"], SPEAKS),
+    Case("no trunk for such calls", [ARI, LINE, bot("b"), bot_campaign("c", "b", permissions=["local"])], [out("c", GONE, "spec.voiceBot.permissions")], ["b", "t"], SPEAKS),
+    Case("a bot of a tenant, its number as people write it", [ARI, LINE, tenant("a"), bot("b"), bot_campaign("c", "b", "a", callbackNumber="030100")], served=["a", "b", "c", "t"], secrets=SPEAKS),
+    Case("a number that leads elsewhere", [ARI, LINE, tenant("a"), bot("b"), bot_campaign("c", "b", "a", callbackNumber="+4930101")], [out("c", GONE, "spec.voiceBot.callbackNumber")], ["a", "b", "t"], SPEAKS),
+)  # fmt: skip
+def test_campaigns_of_bots(case: Case) -> None:
     check(case)
 
 

@@ -42,8 +42,34 @@ LIFT = {
     "testCall": {"number": "770"},
     "tokenSecretRef": {"name": "lifts", "key": "lift-2"},
 }
-MANIFESTS = [*OFFICE, *MODEMS, manifest("ElevatorDevice", "lift-2", LIFT)]
-SECRETS = OFFICE_SECRETS | MODEM_SECRETS | {"lifts": {"lift-2": "a token of some length"}}
+ARI = {"ari": {"credentialsSecretRef": {"name": "ari"}}}
+BOT = {
+    "number": "890",
+    "dialog": {
+        "start": "ask",
+        "states": [
+            {
+                "name": "ask",
+                "say": {"text": "Sales?"},
+                "collect": {"grammar": "yesNo"},
+                "transitions": [{"intent": "yes", "to": "sales"}, {"answered": True, "to": "bye"}],
+            },
+            {"name": "sales", "action": {"transfer": {"to": {"ringGroup": {"members": ["101", "102"]}}}}},
+            {"name": "bye", "action": {"hangup": True}},
+        ],
+    },
+    "fallback": {"to": {"ringGroup": {"members": ["101"], "noAnswer": {"voicemail": "101"}}}},
+}
+MANIFESTS = [
+    *(one | {"spec": one["spec"] | ARI} if one["kind"] == "Asterisk" else one for one in OFFICE),
+    *MODEMS,
+    manifest("ElevatorDevice", "lift-2", LIFT),
+    manifest("VoiceBot", "desk", BOT),
+]
+SECRETS = OFFICE_SECRETS | MODEM_SECRETS | {
+    "lifts": {"lift-2": "a token of some length"},
+    "ari": {"username": "ari", "password": "of ari"},
+}  # fmt: skip
 USUAL = PLANNER.plan(snapshot(MANIFESTS, SECRETS)).files
 
 

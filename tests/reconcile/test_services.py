@@ -23,6 +23,7 @@ from dialplane.tasks import Backoff
 
 TEXT = Key("SmsMessage", "hello")
 PHONE = Key("Extension", "ann")
+BOT = Key("VoiceBot", "desk")
 
 
 def condition(status: Truth, reason: Reason) -> Condition:
@@ -90,6 +91,40 @@ def test_a_service_does_not_hide_that_a_part_is_left_out(*, partial: bool, reaso
     services.observe(Judged(Snapshot("office"), Plan(problems={TEXT: (problem,)}), Findings()))
     left_out = Report(TEXT, "uid-hello", 1, (condition(Truth.FALSE, Reason.REFERENCE_MISSING),), {})
     assert [each.reason for each in services.completed({TEXT: left_out})[TEXT].conditions] == [reason]
+
+
+class Bots(Messages):
+    """A service that says this of one bot."""
+
+    def __init__(self, said: ServiceReport | None) -> None:
+        super().__init__()
+        self._of_bot = {BOT: said} if said is not None else {}
+
+    def reports(self) -> Mapping[Key, ServiceReport]:
+        return self._of_bot
+
+
+@pytest.mark.parametrize(
+    ("said", "truth"),
+    [
+        (None, Truth.UNKNOWN),
+        (ServiceReport(awaited=True), Truth.UNKNOWN),
+        (ServiceReport(), Truth.TRUE),
+        (ServiceReport((condition(Truth.FALSE, Reason.NO_BOT),)), Truth.FALSE),
+    ],
+)
+def test_what_asterisk_has_of_a_bot_is_ready_once_its_service_agrees(said: ServiceReport | None, truth: Truth) -> None:
+    services = Services([Bots(said)], AmiDefaults(), lambda: None, None)
+    ready, left_out = condition(Truth.TRUE, Reason.VERIFIED), condition(Truth.TRUE, Reason.DISABLED)
+    found = services.completed(
+        {BOT: Report(BOT, "uid-desk", 1, (ready,)), PHONE: Report(PHONE, "uid-ann", 1, (ready,))}
+    )
+    assert [each.status for each in found[BOT].conditions] == [truth]
+    assert found[PHONE].conditions == (ready,)
+    assert services.completed({BOT: Report(BOT, "uid-desk", 1, (left_out,))})[BOT].conditions[0].reason in {
+        Reason.DISABLED,
+        Reason.NO_BOT,
+    }
 
 
 def test_a_view_is_shown_once_and_every_report_is_heard() -> None:

@@ -32,6 +32,10 @@ MINIMAL: dict[str, Spec] = {
         "destinations": {"inline": [{"number": "+15550111"}]},
     },
     "ElevatorDevice": {"location": "Town hall, lift 2"},
+    "VoiceBot": {
+        "dialog": {"start": "bye", "states": [{"name": "bye", "say": {"text": "Bye."}, "action": {"hangup": True}}]},
+        "fallback": {"to": {"extension": "101"}},
+    },
 }
 """The least that each kind needs."""
 
@@ -66,6 +70,23 @@ def _inbound(to: Spec) -> Spec:
     return {"matchNetworks": ["192.0.2.0/24"], "inbound": [{"did": "*", "to": to}]}
 
 
+def _state(**fields: Any) -> Spec:
+    return {"dialog": {"start": "one", "states": [{"name": "one", **fields}]}}
+
+
+def _collect(**fields: Any) -> Spec:
+    return _state(collect=fields, transitions=[{"answered": True, "to": "one"}])
+
+
+def _fallback(to: Spec) -> Spec:
+    return {"fallback": {"to": to}}
+
+
+_KEY = {"name": "speech", "key": "key"}
+_CHOICES = [{"value": "sales", "phrases": ["sales"]}]
+_YES_NO = {"grammar": "yesNo"}
+_REALTIME = {"provider": "openai", "secretRef": _KEY, "instructions": "Help."}
+_TRANSFERS = [{"name": "sales", "description": "They want to buy.", "to": {"extension": "101"}}]
 _TLS = {"name": "site-tls"}
 _CALLBACK = {"name": "infinity", "key": "callback"}
 _PIN = {"name": "pins", "key": "101"}
@@ -100,6 +121,22 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "spec.destinations",
             admitted={"destinations": {"upload": True}},
             refused={"destinations": {"upload": True, "configMapRef": {"name": "leads", "key": "list.csv"}}},
+        ),
+    ),
+    "campaign-who-speaks": (
+        example(
+            "Campaign",
+            "spec",
+            admitted={"agents": None, "voiceBot": {"name": "reminders", "callbackNumber": "+15550100"}},
+            refused={"voiceBot": {"name": "reminders", "callbackNumber": "+15550100"}},
+        ),
+    ),
+    "campaign-over-what": (
+        example(
+            "Campaign",
+            "spec.tenant",
+            admitted={"tenant": None, "agents": None, "voiceBot": {"name": "reminders"}},
+            refused={"tenant": None, "agents": None, "voiceBot": {"name": "reminders", "callbackNumber": "+15550100"}},
         ),
     ),
     "heartbeat-timeout": (
@@ -398,6 +435,135 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "spec.open[0].to",
             admitted={"open": [{"days": ["fri"], "from": "22:00", "to": "06:00"}]},
             refused={"open": [{"days": ["fri"], "from": "22:00", "to": "22:00"}]},
+        ),
+    ),
+    "speech-to-text-key": (
+        example(
+            "VoiceBot",
+            "spec.speechToText.secretRef",
+            admitted={"speechToText": {"provider": "elevenlabs", "secretRef": _KEY}},
+            refused={"speechToText": {"provider": "elevenlabs"}},
+        ),
+        example(
+            "VoiceBot",
+            "spec.speechToText.secretRef",
+            admitted={"speechToText": {"provider": "whisper"}},
+            refused={"speechToText": {"provider": "whisper", "secretRef": _KEY}},
+        ),
+    ),
+    "text-to-speech-key": (
+        example(
+            "VoiceBot",
+            "spec.textToSpeech.secretRef",
+            admitted={"textToSpeech": {"provider": "elevenlabs", "secretRef": _KEY}},
+            refused={"textToSpeech": {"provider": "elevenlabs"}},
+        ),
+        example(
+            "VoiceBot",
+            "spec.textToSpeech.secretRef",
+            admitted={"textToSpeech": {"voice": "slt"}},
+            refused={"textToSpeech": {"voice": "slt", "secretRef": _KEY}},
+        ),
+    ),
+    "fallback-one": (
+        example(
+            "VoiceBot",
+            "spec.fallback.to",
+            admitted=_fallback({"voicemail": "101"}),
+            refused=_fallback({"voicemail": "101", "hangup": True}),
+        ),
+        example("VoiceBot", "spec.fallback.to", admitted=_fallback({"hangup": True}), refused=_fallback({})),
+    ),
+    "fallback-no-bot": (
+        example(
+            "VoiceBot",
+            "spec.fallback.to.ringGroup",
+            admitted=_fallback({"ringGroup": {"members": ["101"], "noAnswer": {"voicemail": "101"}}}),
+            refused=_fallback({"ringGroup": {"members": ["101"], "noAnswer": {"voiceBot": "other"}}}),
+        ),
+    ),
+    "voice-bot-one": (
+        example("VoiceBot", "spec", admitted={}, refused={"realtime": _REALTIME}),
+        example(
+            "VoiceBot",
+            "spec",
+            admitted={"dialog": None, "engine": {"external": {"url": "https://bots.example.com/call"}}},
+            refused={"dialog": None},
+        ),
+    ),
+    "realtime-transfers": (
+        example(
+            "VoiceBot",
+            "spec.realtime.transfers",
+            admitted={"dialog": None, "realtime": {**_REALTIME, "provider": "openai", "transfers": _TRANSFERS}},
+            refused={"dialog": None, "realtime": {**_REALTIME, "provider": "doubao", "transfers": _TRANSFERS}},
+        ),
+    ),
+    "say-one": (
+        example(
+            "VoiceBot",
+            "spec.dialog.states[0].say",
+            admitted=_state(say={"prompt": "hello"}, next="one"),
+            refused=_state(say={"prompt": "hello", "text": "Hello."}, next="one"),
+        ),
+    ),
+    "collect-choices": (
+        example(
+            "VoiceBot",
+            "spec.dialog.states[0].collect.choices",
+            admitted=_collect(grammar="choices", choices=_CHOICES),
+            refused=_collect(grammar="choices"),
+        ),
+        example(
+            "VoiceBot",
+            "spec.dialog.states[0].collect.choices",
+            admitted=_collect(grammar="words"),
+            refused=_collect(grammar="words", choices=_CHOICES),
+        ),
+    ),
+    "collect-digits": (
+        example(
+            "VoiceBot",
+            "spec.dialog.states[0].collect.minDigits",
+            admitted=_collect(grammar="digits", minDigits=5, maxDigits=5),
+            refused=_collect(grammar="digits", minDigits=6, maxDigits=5),
+        ),
+    ),
+    "transition-one": (
+        example(
+            "VoiceBot",
+            "spec.dialog.states[0].transitions[0]",
+            admitted=_state(collect=_YES_NO, transitions=[{"intent": "yes", "to": "one"}]),
+            refused=_state(collect=_YES_NO, transitions=[{"intent": "yes", "dtmf": "1", "to": "one"}]),
+        ),
+    ),
+    "bot-action-one": (
+        example(
+            "VoiceBot",
+            "spec.dialog.states[0].action",
+            admitted=_state(action={"transfer": {"to": {"extension": "101"}}}),
+            refused=_state(action={"transfer": {"to": {"extension": "101"}}, "hangup": True}),
+        ),
+    ),
+    "state-one-end": (
+        example("VoiceBot", "spec.dialog.states[0]", admitted=_state(next="one"), refused=_state()),
+        example(
+            "VoiceBot",
+            "spec.dialog.states[0]",
+            admitted=_state(collect=_YES_NO, transitions=[{"answered": True, "to": "one"}]),
+            refused=_state(collect=_YES_NO, transitions=[{"answered": True, "to": "one"}], next="one"),
+        ),
+        example(
+            "VoiceBot",
+            "spec.dialog.states[0]",
+            admitted=_state(action={"setVariable": {"name": "asked", "value": "yes"}}, next="one"),
+            refused=_state(action={"setVariable": {"name": "asked", "value": "yes"}}),
+        ),
+        example(
+            "VoiceBot",
+            "spec.dialog.states[0]",
+            admitted=_state(action={"hangup": True}),
+            refused=_state(action={"hangup": True}, next="one"),
         ),
     ),
 }

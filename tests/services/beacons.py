@@ -1,7 +1,8 @@
 """A service of tests in two roles: the leader publishes which beacons there are, each gateway reports how they are.
 
 Run as a program it is `dialplane` with this service registered, which writes the names of what it imported into a file:
-`python -m tests.services.beacons MODULES LOG ARGUMENT…`. The beacon `crash` makes a gateway's half fail.
+`python -m tests.services.beacons MODULES LOG ARGUMENT…`. The beacon `crash` makes a gateway's half fail, `superseded`
+says that another process has taken its place.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from dialplane.services import registry, replica_runner
 from dialplane.services.contract import (
     Context,
     ReplicaContext,
+    ReplicaSuperseded,
     Role,
     Service,
     ServiceDefinition,
@@ -87,11 +89,13 @@ class BeaconsGateway:
         for beacon in beacons:
             self._context.report(beacon, {"by": os.getpid(), "number": self._number})
         self._beacons = beacons
-        if "crash" in beacons:
+        if beacons & {"crash", "superseded"}:
             self._crash.set()
 
     async def run(self) -> None:
         await self._crash.wait()
+        if "superseded" in self._beacons:
+            raise ReplicaSuperseded("another process has its beacons")
         raise ValueError("a beacon burnt through")
 
 

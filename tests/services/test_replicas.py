@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from dialplane.cli.app import main as dialplane
 from dialplane.cli.replica_process import STOP_WITHIN
-from dialplane.services import registry
+from dialplane.services import registry, runner
 from dialplane.services.contract import Role
 from dialplane.store import Store
 from testbed import fork
@@ -172,6 +172,41 @@ def test_one_process_runs_all_roles_and_a_half_that_fails_is_started_again(tmp_p
     asyncio.run(go())
 
 
+def test_a_half_whose_place_was_taken_is_started_again_under_another_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "SUPERSEDED_SECONDS", 0.05)
+
+    async def go() -> None:
+        leader = Leader(f"sqlite:///{tmp_path}/store.db", roles=(Role.GATEWAY,))
+        leader.want(["hall"])
+        running = asyncio.create_task(leader.services.run(lambda: None))
+        before = set((await eventually(leader.seen))["hall"])
+        leader.want(["superseded"])
+        await eventually(leader.seen, holds=lambda seen: not seen.keys() & {"hall"})
+        leader.want(["hall"])
+        after = await eventually(leader.seen, holds=lambda seen: set(seen.get("hall", before)).isdisjoint(before))
+        assert len(after["hall"]) == 1
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(go())
+
+
+def test_a_process_whose_place_was_taken_ends(tmp_path: Path) -> None:
+    async def go(url: str) -> None:
+        leader = Leader(url)
+        leader.want(["superseded"])
+        running = asyncio.create_task(leader.services.run(lambda: None))
+        with process(run_command, str(tmp_path / "log"), gateway_arguments(tmp_path, url)) as gateway:
+            await eventually(lambda: gateway.exitcode, within=20, holds=lambda code: code == 1)
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(go(f"sqlite:///{tmp_path}/store.db"))
+    assert "another process has its beacons" in (tmp_path / "log").read_text()
+
+
 def test_without_the_database_a_replica_goes_on_and_follows_when_it_is_back(tmp_path: Path) -> None:
     async def go(store: Store) -> None:
         leader = Leader(f"sqlite:///{tmp_path}/store.db", roles=(Role.GATEWAY,))
@@ -240,6 +275,10 @@ def test_a_leader_without_its_lease_publishes_nothing(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["bot", "-n", SITE], "no service runs in the role bot in this version: there is nothing to start"),
+        (
+            ["bot", "-n", "a", "-n", "b"],
+            "--namespace stands there 2 times, and counts only once: leave one (see --help)",
+        ),
         (["gateway"], "say which namespace is the site: --namespace, or DIALPLANE_NAMESPACE"),
         (["gateway", "-n", SITE], "say where the leader's database is: --store-url-file, or DIALPLANE_STORE_URL"),
         (["gateway", "-n", SITE, "--log-level", "LOUD"], "--log-level LOUD: it must be DEBUG, INFO, WARNING or ERROR"),

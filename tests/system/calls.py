@@ -37,7 +37,7 @@ def site(pbx: Pbx) -> list[Manifest]:
     e164 = {"format": "e164", "countryCode": "49"}
     group = {"members": ["101", "102", "108"], "ringSeconds": 5}
     return [
-        pbx.pbx(emergency=emergency),
+        pbx.pbx(emergency=emergency, ari={"url": pbx.asterisk.ari_url, "credentialsSecretRef": {"name": "ari"}}),
         extension("101", ALL, callerId="+49305550101", emergencyCallerId="+49305550199", maxContacts=3),
         extension("102", voicemail=BOX, ringSeconds=5, displayName=NAMES["102"]),
         extension("103", ("internal", "national"), displayName=NAMES["103"]),
@@ -66,6 +66,7 @@ def site(pbx: Pbx) -> list[Manifest]:
             operators=["101"],
             testCall={"number": "880"},
         ),
+        *bots(),
         manifest(
             "Schedule",
             "open",
@@ -101,6 +102,11 @@ def site(pbx: Pbx) -> list[Manifest]:
                 {"did": "+49301008", "to": {"hangup": True}},
                 {"did": "+49301009", "to": {"ringGroup": {"members": ["109"]}}},
                 {"did": "+49301010", "to": {"extension": "801"}},
+                {"did": "+49301011", "to": {"voiceBot": "asleep"}},
+                {
+                    "did": "+49301012",
+                    "to": {"ringGroup": {"members": ["104"], "noAnswer": {"voiceBot": "receptionist"}}},
+                },
             ],
             outbound=[
                 {"pattern": "_0X.", "strip": 1, "prepend": "+49", "permission": "national", "priority": 10},
@@ -140,6 +146,27 @@ def site(pbx: Pbx) -> list[Manifest]:
             ],
             outbound=[{"pattern": "_7X.", "permission": "local"}],
         ),
+    ]
+
+
+def bots() -> list[Manifest]:
+    """One that sends callers on, one that takes one call, one that takes none."""
+    speaks = {"provider": "openai", "secretRef": {"name": "openai", "key": "key"}, "instructions": "Help."}
+    ways = {
+        "sales": {"extension": "102"},
+        "desks": {"ringGroup": {"members": ["102"], "ringSeconds": 5}},
+        "partner": {"number": "0309999"},
+        "lift": {"extension": "801"},
+        "again": {"voiceBot": "receptionist"},
+    }
+    transfers = [{"name": name, "description": name, "to": to} for name, to in ways.items()]
+    to_ada = {"to": {"extension": "101"}}
+    to_group = {"to": {"ringGroup": {"members": ["102"], "ringSeconds": 5}}}
+    spoken = speaks | {"transfers": transfers}
+    return [
+        manifest("VoiceBot", "receptionist", number="890", realtime=spoken, fallback=to_ada),
+        manifest("VoiceBot", "alone", number="891", realtime=speaks, fallback=to_group, maxConcurrentCalls=1),
+        manifest("VoiceBot", "asleep", realtime=speaks, fallback=to_group, enabled=False),
     ]
 
 

@@ -18,9 +18,9 @@ async def scraped(world: World) -> str:
 
 
 def of_door(name: str, kind: str) -> bool:
-    """Whether the page promises it at this door, of a site without devices."""
+    """Whether the page promises it at this door, of a site without devices and bots."""
     row = next(line for line in OPERATIONS.splitlines() if line.startswith((f"| `{name}`", f"| `{name}{{")))
-    if "| gateway: " in row:
+    if "| gateway: " in row or "| bot: " in row:
         return False
     return "operator: " not in row if kind == "standalone" else "`dialplane run`: " not in row
 

@@ -88,6 +88,9 @@ class Pbx:
             secrets[f"phone-{number}"] = {"username": number, "password": f"secret-{number}"}
             secrets[f"trunk-{name}"] = {"username": name, "password": "secret"}
         secrets["pin"] = {"pin": "4711"}
+        secrets["ari"] = {"username": self.asterisk.settings.ari.name, "password": self.asterisk.settings.ari.secret}
+        secrets["openai"] = {"key": "nobody's"}
+        secrets["program"] = {"token": "nobody's"}
         wrapped = {name: {k: SecretStr(v) for k, v in values.items()} for name, values in secrets.items()}
         snapshot = Snapshot("test", {each.key: each for each in resources}, wrapped)
         plan = self.planner.plan(snapshot, retained=retained)

@@ -161,7 +161,7 @@ def meaning(snapshot: Snapshot) -> dict[str, Any]:
     return found | {"Secrets": secrets, "ConfigMaps": lists}
 
 
-@pytest.mark.parametrize("name", ["office", "elevators"])
+@pytest.mark.parametrize("name", ["office", "elevators", "voice-bot"])
 def test_the_example_is_the_same_site(api_server: Callable[[], ApiServer], planner: Planner, name: str) -> None:
     folder = ROOT / "examples" / name
     site, listed = from_folder(folder), from_cluster(api_server(), folder)

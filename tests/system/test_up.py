@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("door-standalone")
 
 MARK = "DIALPLANE_TEST_RUN"
 OFFICE, CALL_CENTER = ROOT / "examples/office", ROOT / "examples/call-center"
-ELEVATORS = ROOT / "examples/elevators"
+ELEVATORS, VOICE_BOT = ROOT / "examples/elevators", ROOT / "examples/voice-bot"
 
 
 @pytest.fixture(autouse=True)
@@ -79,8 +79,9 @@ def run(tmp_path: Path) -> Up:
     return Up(tmp_path)
 
 
-@pytest.mark.parametrize("site", [OFFICE, CALL_CENTER], ids=["office", "call-center"])
+@pytest.mark.parametrize("site", [OFFICE, CALL_CENTER, VOICE_BOT], ids=["office", "call-center", "voice-bot"])
 async def test_once_ends_well_when_all_is_ready(run: Up, site: Path) -> None:
+    """A bot is Ready once it has heard itself through Asterisk, by the account and the port that its site names."""
     process = await run.start(site, "--once")
     assert await asyncio.wait_for(process.wait(), 60) == 0, run.output
     assert "all resources are Ready" in run.output

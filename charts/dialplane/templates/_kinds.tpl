@@ -10,6 +10,7 @@
 - schedules
 - siptrunks
 - smsmessages
+- voicebots
 {{- end -}}
 
 {{- define "dialplane.kindStatuses" -}}
@@ -23,6 +24,7 @@
 - schedules/status
 - siptrunks/status
 - smsmessages/status
+- voicebots/status
 {{- end -}}
 
 {{- define "dialplane.expiringKinds" -}}

@@ -21,6 +21,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: gateway
 {{- end -}}
 
+{{- define "dialplane.bot" -}}
+app.kubernetes.io/name: dialplane
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: bot
+{{- end -}}
+
 {{- define "dialplane.storage" -}}
 {{- with .Values.storage.url }}
 - name: DIALPLANE_STORAGE_URL

@@ -4,13 +4,17 @@ AsteriskError
 ├── Unreachable              no usable connection
 │   ├── AuthenticationRefused
 │   ├── NotBooted
-│   └── ConnectionLost
-│       └── ShuttingDown
+│   ├── ConnectionLost
+│   │   └── ShuttingDown
+│   └── MediaUnavailable
 ├── ActionTimeout
 │   └── ReloadUnfinished
 ├── ActionRefused
 │   ├── PermissionMissing
 │   └── ActionUnknown
+├── RequestRefused           of ARI
+│   └── NotThere
+├── ApplicationTaken         of ARI
 └── LineRefused
 
 They are named by what happened, as httpx names its own. No message of any of these carries a secret: they may be
@@ -48,6 +52,10 @@ class ShuttingDown(ConnectionLost):
     """Asterisk says itself that it stops: it takes no call any more, though calls that are up may still go on."""
 
 
+class MediaUnavailable(Unreachable):
+    """The media socket of a channel cannot be opened: the caller goes on without this bot."""
+
+
 class ActionTimeout(AsteriskError):
     """Asterisk did not answer within the time limit: the action may still take effect; read back before deciding."""
 
@@ -73,6 +81,23 @@ class PermissionMissing(ActionRefused):
 
 class ActionUnknown(ActionRefused):
     """The module that brings this action is not running: what it would list does not exist in this Asterisk."""
+
+
+class RequestRefused(AsteriskError):
+    """ARI answered with an error: the caller decides by `status`; the text is Asterisk's own."""
+
+    def __init__(self, request: str, status: int, message: str) -> None:
+        super().__init__(f"{request}: {status} {message}")
+        self.status = status
+        """Of HTTP."""
+
+
+class NotThere(RequestRefused):
+    """ARI has no such channel, bridge or application any more: mostly somebody hung up."""
+
+
+class ApplicationTaken(AsteriskError):
+    """Another program has opened the same ARI application: Asterisk sends this one nothing any more."""
 
 
 class LineRefused(AsteriskError, ValueError):

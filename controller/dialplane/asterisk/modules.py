@@ -11,6 +11,7 @@ from dataclasses import replace
 from dialplane.asterisk.ami import Ami
 from dialplane.asterisk.mismatch import Mismatch
 from dialplane.asterisk.status import missing_modules
+from dialplane.plan.dialplan.voice_bots import BOT_CONTEXT
 from dialplane.plan.objects import DialplanContext, Dongle, Mailbox, Objects, PjsipObject, PjsipType, Readable, owners
 
 DIALPLAN = "pbx_config.so"
@@ -33,6 +34,17 @@ _PJSIP: Mapping[PjsipType, tuple[str, ...]] = {
         "res_pjsip_outbound_registration.so",
     ),
 }
+_BOT = (
+    "app_stasis.so",
+    "chan_websocket.so",
+    "res_ari.so",
+    "res_ari_applications.so",
+    "res_ari_channels.so",
+    "res_ari_events.so",
+    "res_http_websocket.so",
+    "res_stasis.so",
+)
+"""Asterisk's REST interface and the media of bots."""
 _OPTIONS: Mapping[tuple[str, str], str] = {
     ("media_encryption", "sdes"): "res_srtp.so",
     ("media_encryption", "dtls"): "res_srtp.so",
@@ -47,7 +59,7 @@ def needed_by(item: Readable) -> tuple[str, ...]:
     """The modules without which Asterisk has no such object; what dialplan lines call is checked with them. Pure."""
     match item:
         case DialplanContext():
-            return (DIALPLAN,)
+            return (DIALPLAN, *(_BOT if item.name.startswith(BOT_CONTEXT) else ()))
         case Mailbox():
             return ("app_voicemail.so",)
         case Dongle():

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.models import CommandInfo
 
 from dialplane.cli.errors import Unusable
@@ -23,13 +23,31 @@ class OnceCommand(TyperCommand):
         Raises:
             Unusable: an option that counts once stands there twice.
         """
-        if not ctx.resilient_parsing:
-            _, _, order = self.make_parser(ctx).parse_args(args=list(args))
-            for parameter, times in Counter(order).items():
-                if times > 1 and counts_once(parameter):
-                    name = max(parameter.opts, key=len)
-                    raise Unusable(f"{name} stands there {times} times, and counts only once: leave one (see --help)")
+        _refuse_repeated(self, ctx, args)
         return super().parse_args(ctx, args)
+
+
+class OnceGroup(TyperGroup):
+    """A group whose own options count once, too: it does something where no command of it is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words after the group's name.
+
+        Raises:
+            Unusable: an option that counts once stands there twice.
+        """
+        _refuse_repeated(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
+def _refuse_repeated(command: Any, ctx: Any, args: list[str]) -> None:
+    if ctx.resilient_parsing:
+        return
+    _, _, order = command.make_parser(ctx).parse_args(args=list(args))
+    for parameter, times in Counter(order).items():
+        if times > 1 and counts_once(parameter):
+            name = max(parameter.opts, key=len)
+            raise Unusable(f"{name} stands there {times} times, and counts only once: leave one (see --help)")
 
 
 def counts_once(parameter: Any) -> bool:

@@ -25,8 +25,8 @@ SUMMARIES: Final = {
     "bot": "Run one of several replicas for the media and the dialogue of calls.",
     "get": "Show resources and what the running Asterisk makes of them; written by `dialplane run`.",
     "bootstrap": "Write the base files that Asterisk 22 needs to boot and to read what Dialplane renders.",
-    "doctor": "Check the wiring: AMI, rights, version, modules, includes, recordings, ARI, clock, ports, folder, "
-    "certificates.",
+    "doctor": "Check the wiring: AMI, rights, version, modules, includes, recordings, ARI, bots, clock, ports, folder, "
+    "names.",
     "ami": "Run any AMI action and show its answer; passwords in it are hidden.",
     "crds": "Print the CustomResourceDefinitions, or write them.",
     "docs": "Write the reference into the page of every kind; what a person wrote above it stays.",

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from dialplane.cli.errors import Unusable
 from dialplane.cli.store_options import store_url
 from dialplane.services import registry
-from dialplane.services.contract import NO_SOCKETS, Role, ServiceDefinition, SocketOptions
+from dialplane.services.contract import NO_SECRETS, NO_SOCKETS, Role, SecretSource, ServiceDefinition, SocketOptions
 from dialplane.storage.options import NO_STORAGE, StorageOptions
 
 Namespace = Annotated[
@@ -49,6 +49,10 @@ class ReplicaOptions:
     """Where they keep what is too large for the database."""
     sockets: SocketOptions = NO_SOCKETS
     """Where devices connect."""
+    secrets: SecretSource = NO_SECRETS
+    """Where they take the values of Secrets."""
+    cache: Path | None = None
+    """Their folder for what can be made again."""
 
 
 def replica_options(
@@ -60,6 +64,8 @@ def replica_options(
     *,
     storage: StorageOptions = NO_STORAGE,
     sockets: SocketOptions = NO_SOCKETS,
+    secrets: SecretSource = NO_SECRETS,
+    cache: Path | None = None,
 ) -> ReplicaOptions:
     """Check the options.
 
@@ -74,4 +80,4 @@ def replica_options(
     if log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise Unusable(f"--log-level {log_level}: it must be DEBUG, INFO, WARNING or ERROR")
     url = store_url(store_url_file)
-    return ReplicaOptions(role, services, namespace, url, metrics_address, log_level, storage, sockets)
+    return ReplicaOptions(role, services, namespace, url, metrics_address, log_level, storage, sockets, secrets, cache)

@@ -1,4 +1,4 @@
-"""The process of `dialplane gateway` and `dialplane bot`: it imports neither Kubernetes' client nor Asterisk's."""
+"""The process of `dialplane gateway` and `dialplane bot`: no Kubernetes client, no AMI; that of bots speaks ARI."""
 
 import asyncio
 import gc
@@ -8,11 +8,13 @@ import threading
 from typing import Final
 
 import structlog
+import typer
 
 from dialplane.cli.errors import Unusable
 from dialplane.cli.extras import missing_extra
 from dialplane.cli.replica_options import ReplicaOptions
 from dialplane.logs import configure_logs
+from dialplane.services.contract import ReplicaSuperseded
 from dialplane.tasks import Backoff, retry, run_together, run_until
 
 try:
@@ -35,6 +37,7 @@ def run_replica_process(options: ReplicaOptions) -> None:
 
     Raises:
         Unusable: the database can never be used, or the address of the metrics is taken.
+        typer.Exit: with code 1, where another process has taken this one's place.
     """
     configure_logs(options.log_level)
     gc.freeze()  # what was imported stays
@@ -44,6 +47,9 @@ def run_replica_process(options: ReplicaOptions) -> None:
         raise Unusable(str(error)) from None
     except server.CannotListen as error:
         raise Unusable(f"{error}; set another one with --metrics-address") from None
+    except ReplicaSuperseded as error:
+        log.error("replica replaced", reason=str(error))  # noqa: TRY400 -- the message is all
+        raise typer.Exit(1) from None
     log.info("stopped", role=options.role)
 
 
@@ -89,6 +95,8 @@ async def _replicas(options: ReplicaOptions, ready: asyncio.Event) -> None:
             options.services,
             sockets=options.sockets,
             storage=options.storage,
+            secrets=options.secrets,
+            cache=options.cache,
             followed=ready.set,
         )
         await run_together(hints.run(), replicas)

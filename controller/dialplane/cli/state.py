@@ -43,6 +43,8 @@ DEVICE_URL: Final = "device-url"
 _LOCK: Final = "lock"
 STORE: Final = "store.db"
 """Its database of messages and notifications."""
+CACHE: Final = "cache"
+"""Its folder for what can be made again, such as prompts of bots."""
 
 
 def announce_api(state: Path, sock: socket) -> None:

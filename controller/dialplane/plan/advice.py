@@ -5,6 +5,7 @@ from ipaddress import ip_network
 from itertools import combinations
 from typing import Final
 
+from dialplane.plan.bot_advice import doubts
 from dialplane.plan.dialplan.outbound import outbound_routes
 from dialplane.plan.dialplan.patterns import matches, overlap, precedence, same_digits
 from dialplane.plan.identification import Network
@@ -15,6 +16,7 @@ from dialplane.resources.infinity_tenant import InfinityTenantSpec
 from dialplane.resources.key import Key
 from dialplane.resources.sip_trunk import OutboundRoute, SipTrunkSpec
 from dialplane.resources.snapshot import Snapshot
+from dialplane.resources.voice_bot import VoiceBotSpec
 
 Advice = tuple[Key, str, str]
 """The resource, the field, and what to think of."""
@@ -28,6 +30,7 @@ def advice(snapshot: Snapshot) -> Iterator[Advice]:
     """Yield a notice for each doubtful choice."""
     yield from _long_calls(snapshot)
     yield from _silent_telephones(snapshot)
+    yield from _bots(snapshot)
     trunks = [(resource.key, spec) for resource, spec in snapshot.of(SipTrunkSpec) if spec.enabled]
     yield from _priorities(trunks)
     for resource, spec in snapshot.of(AsteriskSpec):
@@ -54,6 +57,12 @@ def _silent_telephones(snapshot: Snapshot) -> Iterator[Advice]:
     for resource, spec in snapshot.of(ElevatorDeviceSpec):
         if spec.emergency_extension is not None and spec.test_call is None:
             yield resource.key, "spec.testCall", message
+
+
+def _bots(snapshot: Snapshot) -> Iterator[Advice]:
+    for resource, spec in snapshot.of(VoiceBotSpec):
+        for field, message in doubts(spec):
+            yield resource.key, field, message
 
 
 def _networks_of_phones(snapshot: Snapshot, trunks: list[tuple[Key, SipTrunkSpec]]) -> Iterator[Advice]:

@@ -74,7 +74,7 @@ class Builder:
     """Builds one site, again and again."""
 
     def __init__(self) -> None:
-        self._whole: tuple[Key, AsteriskSpec, bytes] | None = None
+        self._whole: tuple[Key, AsteriskSpec, bytes, int | None] | None = None
         self._trusted: Mapping[str, Authorities] = {}
         self._networks: Mapping[Key, tuple[str, ...]] = {}
         self._lately: dict[str, deque[PjsipObject]] = defaultdict(lambda: deque(maxlen=LATELY))
@@ -89,7 +89,7 @@ class Builder:
     def build(self, site: Site) -> list[Finding]:
         """Take in a site; returns the findings about what no file can express: whoever has one brings nothing."""
         findings: list[Finding] = []
-        whole = (site.asterisk_key, site.asterisk, site.pepper)
+        whole = (site.asterisk_key, site.asterisk, site.pepper, site.rtp_keepalive)
         same = whole == self._whole
         trusted, networks = authorities(site), site.identification.networks
         other = trusted != self._trusted

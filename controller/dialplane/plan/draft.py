@@ -38,6 +38,8 @@ class Draft:
     disabled: Mapping[Key, Resource] = field(default_factory=dict)
     """Those that say `enabled: false`: they are there, and not served."""
     problems: dict[Key, list[Problem]] = field(default_factory=dict)
+    out: dict[Key, Resource] = field(default_factory=dict)
+    """Those that are not served for a problem of theirs."""
     expecting: Key | None = None
     """One that stays in though its Secrets are missing or do not fit, because they may follow it."""
     _of: dict[type, list[tuple[Key, Any]]] = field(
@@ -66,6 +68,7 @@ class Draft:
             if problem not in known:
                 known.append(problem)
             if not problem.partial and not (key == self.expecting and problem.reason in _FOLLOWING):
-                self.resources.pop(key, None)
+                if (gone := self.resources.pop(key, None)) is not None:
+                    self.out[key] = gone
                 self._of.clear()
         return len(self.resources) < before

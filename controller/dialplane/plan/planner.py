@@ -17,6 +17,7 @@ from dialplane.plan.roll import Roll, Share
 from dialplane.plan.settings import certificates, settings
 from dialplane.plan.site import Site
 from dialplane.plan.templates import Templates
+from dialplane.plan.voice_bots import bots
 from dialplane.resources.dongle import DongleSpec
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
@@ -153,6 +154,7 @@ def _site(namespace: str, draft: Draft, shares: Mapping[Key, Share], config_dire
         secrets=draft.secrets,
         identification=identification(draft.asterisk, trunks),
         cabins=cabins(draft, shares),
+        voice_bots=bots(draft),
         pepper=pepper.encode("utf-8", "surrogateescape")[:PEPPER_BYTES],
     )
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import SecretStr
 
 from dialplane.plan.cabins import Cabin
 from dialplane.plan.identification import Identification
 from dialplane.plan.plan import Secrets
+from dialplane.plan.voice_bots import Bot
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.base import GeneratedAccount
 from dialplane.resources.dongle import DongleSpec
@@ -17,6 +18,8 @@ from dialplane.resources.key import Key
 from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.secret_ref import UsernamePasswordRef
 from dialplane.resources.sip_trunk import SipTrunkSpec
+
+KEEPALIVE_SECONDS: Final = 2
 
 
 class _NamesSecret(Protocol):
@@ -62,6 +65,19 @@ class Site:
     """How its trunks are known."""
     cabins: Mapping[str, Cabin] = field(default_factory=dict)
     """The telephones of lifts, by the number of their extension."""
+    voice_bots: tuple[Bot, ...] = ()
+    """By name; those that are not served too."""
+
+    @property
+    def rtp_keepalive(self) -> int | None:
+        """Seconds of silence after which Asterisk sends a packet of RTP; None where nobody is ever silent.
+
+        While a bot listens Asterisk sends its caller nothing, and NATs and carriers cut off a call that looks dead. So
+        each endpoint has it, at a site with bots alone: people and carriers always send, and comfort noise, which is
+        what such a packet is, is new to some of them. RTCP counts as sent, too, every five seconds on another port:
+        after five seconds of silence hardly any packet would go out (measured, 22.10.1).
+        """
+        return KEEPALIVE_SECONDS if self.voice_bots else None
 
     def secret(self, owner: Key, name: str, key: str) -> SecretStr:
         """One value that `owner` refers to; the checks made sure that it exists."""

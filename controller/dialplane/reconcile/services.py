@@ -11,7 +11,8 @@ from dialplane.reconcile.report import NOT_SERVED_YET, Judged
 from dialplane.reconcile.settings import AmiDefaults
 from dialplane.resources.conditions import ConditionType, Report, Truth
 from dialplane.resources.key import Key
-from dialplane.resources.kinds import is_rendered
+from dialplane.resources.kinds import is_confirmed, is_rendered
+from dialplane.resources.problem import Reason
 from dialplane.services.contract import Service, ServiceReport, SiteView
 from dialplane.tasks import Backoff, keep_running
 
@@ -77,13 +78,18 @@ class Services:
         One of a resource that was under way before this process is left out until a service says how it is: what its
         status says is better than "not yet".
         """
-        found, over = dict(reports), set[Key]()
+        found, over, told = dict(reports), set[Key](), set[Key]()
         for service in self._services:
             for key, said in _said(service).items():
                 if key in found:
                     found[key] = _with(found[key], said, partial=self._partial(key))
+                    if not said.awaited:
+                        told.add(key)
                     if said.over:
                         over.add(key)
+        for key, report in found.items():
+            if key not in told and is_confirmed(key.kind):
+                found[key] = _unconfirmed(report)
         for key in self._begun & found.keys():
             if NOT_SERVED_YET in found[key].conditions:
                 del found[key]
@@ -125,6 +131,15 @@ def _guarded(service: Service, call: Callable[..., Any], *args: Any) -> Any:
     except Exception as error:  # noqa: BLE001 -- whatever it is, the site goes on
         log_unexpected(f"{type(service).__name__} failed", error)
         return None
+
+
+def _unconfirmed(report: Report) -> Report:
+    """What Asterisk proved, without the word of the service that it takes, too."""
+    ready = report.condition(ConditionType.READY)
+    if ready is None or ready.reason is not Reason.VERIFIED:
+        return report
+    rest = tuple(condition for condition in report.conditions if condition is not ready)
+    return replace(report, conditions=(*rest, NOT_SERVED_YET))
 
 
 def _with(report: Report, said: ServiceReport, *, partial: bool) -> Report:

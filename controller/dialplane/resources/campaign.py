@@ -1,4 +1,4 @@
-"""Campaign: a list of people to call, one after the other, over a tenant's pool."""
+"""Campaign: a list of people to call, one after the other, over a tenant's pool or the site's own trunks."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -8,7 +8,15 @@ from pydantic import Field
 from dialplane.resources.base import Part, Spec
 from dialplane.resources.config_map_ref import ConfigMapKeyRef
 from dialplane.resources.do_not_call import DoNotCall
-from dialplane.resources.fields import DISTINCT, CallerNumber, HolidayDate, ObjectName, Timestamp, TimeZone
+from dialplane.resources.fields import (
+    DISTINCT,
+    CallerNumber,
+    HolidayDate,
+    ObjectName,
+    Permission,
+    Timestamp,
+    TimeZone,
+)
 from dialplane.resources.kind import AGE, READY, WHY, Column, Kind
 from dialplane.resources.rule import Rule, exactly_one
 from dialplane.resources.schedule import OpenHours
@@ -28,6 +36,12 @@ CaseId = Annotated[
 Phase = Literal["Waiting", "Running", "Paused", "Completed"]
 
 
+DIALS: Final[tuple[Permission, ...]] = ("local", "national")
+"""What a campaign may dial over the site's own trunks, by default."""
+RINGS: Final = 30
+"""Seconds that such a call rings, by default."""
+
+
 class CampaignAgent(Part):
     """Somebody who takes calls of the campaign, one at a time."""
 
@@ -35,6 +49,22 @@ class CampaignAgent(Part):
     """The agent's id."""
     callback_number: CallerNumber
     """The telephone that is rung first."""
+
+
+class CampaignBot(Part):
+    """A bot that speaks with those who are called."""
+
+    name: ObjectName
+    """The VoiceBot."""
+    callback_number: CallerNumber | None = None
+    """With a tenant: the number whose calls lead to the bot, which the platform rings first, such as `"+49301234567"`.
+    It is the `did` of an inbound route to the bot."""
+    permissions: Annotated[tuple[Permission, ...], Field(min_length=1, max_length=4), DISTINCT] | None = None
+    """Without a tenant: what it may dial, as an extension's `permissions`. By default `local` and `national`."""
+    caller_id: CallerNumber | None = None
+    """Without a tenant: the number that those who are called see. By default the trunk's."""
+    ring_seconds: Annotated[int, Field(ge=5, le=120)] | None = None
+    """Without a tenant: how long it rings. By default 30."""
 
 
 class Destination(Part):
@@ -73,7 +103,7 @@ class Pacing(Part):
     """How fast it calls."""
 
     max_concurrent_calls: Annotated[int, Field(ge=1, le=1000)] = 10
-    """Calls of this campaign at a time; never more than there are agents."""
+    """Calls of this campaign at a time; never more than there are agents, or than its bot takes."""
     calls_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
     """Calls begun in a minute at most."""
     pool_percent: Annotated[int, Field(ge=1, le=100)] = 80
@@ -83,15 +113,41 @@ class Pacing(Part):
     nobody answers."""
 
 
+def _fits(spec: "CampaignSpec") -> bool:
+    bot = spec.voice_bot
+    if bot is None:
+        return spec.tenant is not None
+    if spec.tenant is None:
+        return bot.callback_number is None
+    return bot.callback_number is not None and not (bot.permissions or bot.caller_id or bot.ring_seconds)
+
+
 class CampaignSpec(Spec):
     """A list of people to call."""
 
-    tenant: ObjectName
-    """The InfinityTenant whose pool it calls over."""
+    rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("campaign-who-speaks", "agents", "voiceBot"),
+        Rule(
+            id="campaign-over-what",
+            message="agents need a tenant; with one, voiceBot has name and callbackNumber alone, and else no "
+            "callbackNumber",
+            field="tenant",
+            cel="!has(self.voiceBot) ? has(self.tenant) : !has(self.tenant) ? !has(self.voiceBot.callbackNumber) : "
+            "has(self.voiceBot.callbackNumber) && !has(self.voiceBot.permissions) && !has(self.voiceBot.callerId) && "
+            "!has(self.voiceBot.ringSeconds)",
+            holds=_fits,
+        ),
+    )
+
+    tenant: ObjectName | None = None
+    """The InfinityTenant whose pool it calls over. Without one a bot calls over the site's own trunks, and numbers are
+    listed as a telephone of the site dials them."""
     paused: bool = False
     """Begin no call; those that are going on end in peace."""
-    agents: Annotated[tuple[CampaignAgent, ...], Field(min_length=1, max_length=256)]
-    """Who takes the calls."""
+    agents: Annotated[tuple[CampaignAgent, ...], Field(min_length=1, max_length=256)] | None = None
+    """Who takes the calls: these people."""
+    voice_bot: CampaignBot | None = None
+    """Who takes the calls: a bot, several at a time."""
     destinations: Destinations
     """Whom to call: exactly one of these."""
     time_zone: TimeZone | None = None
@@ -106,6 +162,18 @@ class CampaignSpec(Spec):
     """How fast it calls."""
     do_not_call: DoNotCall = DoNotCall()
     """Whom this campaign never calls. Whom nobody calls is in the InfinityTenant and in `dialplane do-not-call`."""
+
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """What it may dial over the site's own trunks."""
+        own = self.voice_bot.permissions if self.voice_bot else None
+        return own or DIALS
+
+    @property
+    def ring_seconds(self) -> int:
+        """How long a call over the site's own trunks rings."""
+        own = self.voice_bot.ring_seconds if self.voice_bot else None
+        return own or RINGS
 
 
 class CampaignStatus(Status):
@@ -149,6 +217,7 @@ KIND: Final = Kind(
     status=CampaignStatus,
     columns=(
         Column("Tenant", ".spec.tenant"),
+        Column("Bot", ".spec.voiceBot.name", wide=True),
         Column("Phase", ".status.phase"),
         Column("Dialed", ".status.dialed", "integer"),
         Column("Answered", ".status.answered", "integer"),
@@ -160,7 +229,8 @@ KIND: Final = Kind(
         Column("Next", ".status.nextCallAt", wide=True),
         *WHY,
     ),
-    description="A list of people to call over a tenant's pool, within calling windows, each a few times at most.",
+    description="A list of people to call over a tenant's pool or the site's own trunks, in calling windows, each a "
+    "few times at most.",
     service="infinity",
     watched=True,
     begun=_begun,

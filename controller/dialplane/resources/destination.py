@@ -13,7 +13,7 @@ class FinalDestination(Part):
     """Where a call ends up when nobody answered: exactly one of these."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        exactly_one("final-destination-one", "extension", "voicemail", "number", "hangup"),
+        exactly_one("final-destination-one", "extension", "voicemail", "number", "voiceBot", "hangup"),
     )
 
     extension: ExtensionNumber | None = None
@@ -22,6 +22,8 @@ class FinalDestination(Part):
     """Take a message for this extension; its voicemail must be enabled."""
     number: DialNumber | None = None
     """Dial this number through an outbound route, such as `"+49301234567"`."""
+    voice_bot: ObjectName | None = None
+    """Hand the call to the `VoiceBot` of this name."""
     hangup: Literal[True] | None = None
     """End the call."""
 

@@ -50,6 +50,8 @@ class Kind:
     service that looks after it says so, and nobody else can."""
     service: str = ""
     """The service that looks after it, by the name of its package; a site with such a resource runs the services."""
+    confirmed: bool = False
+    """Of a rendered kind: it is Ready only once its service agrees."""
     kept: tuple[str, ...] = ()
     """Status fields of a rendered kind that its service found out."""
     watched: bool = False

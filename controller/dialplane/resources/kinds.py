@@ -15,6 +15,7 @@ from dialplane.resources import (
     schedule,
     sip_trunk,
     sms_message,
+    voice_bot,
 )
 from dialplane.resources.event_type import EventType
 from dialplane.resources.kind import Kind
@@ -30,6 +31,7 @@ _ALL: Final[tuple[Kind, ...]] = (
     infinity_tenant.KIND,
     campaign.KIND,
     elevator_device.KIND,
+    voice_bot.KIND,
 )
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in _ALL})
@@ -39,6 +41,11 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in
 def is_rendered(kind: str) -> bool:
     """Whether Asterisk can be asked for resources of the kind of that name; False of one that is not in the table."""
     return kind in KINDS and KINDS[kind].rendered
+
+
+def is_confirmed(kind: str) -> bool:
+    """Whether it takes the word of a service, too, for a resource of that kind to be Ready."""
+    return kind in KINDS and (KINDS[kind].confirmed or not KINDS[kind].rendered)
 
 
 def find_kind(word: str) -> Kind | None:

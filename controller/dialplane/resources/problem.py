@@ -75,6 +75,11 @@ class Reason(StrEnum):
     TEST_CALL_OVERDUE = "TestCallOverdue"
     TWO_DEVICES = "TwoDevices"
 
+    # A bot that speaks with callers.
+    NO_BOT = "NoBot"
+    MEDIA_FAILED = "MediaFailed"
+    SPEECH_UNAVAILABLE = "SpeechUnavailable"
+
     # A text message, a notification.
     QUEUED = "Queued"
     FAILED = "Failed"

@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from pydantic import SecretStr
+
 from dialplane.api.scopes import ScopeRule
 from dialplane.resources.conditions import Condition, ConditionType, Report
 from dialplane.resources.key import Key
@@ -144,6 +146,51 @@ NO_SOCKETS: Final = SocketOptions()
 """No device can connect."""
 
 
+class ReplicaSuperseded(Exception):
+    """Raised by `Replica.run`: another process has taken what this one has by its id.
+
+    Its process ends, or, in `dialplane run`, the replica is started again under another id. Its text is for people.
+    """
+
+
+class SecretSource(Protocol):
+    """Where a replica takes the values of Secrets: they never stand in the store."""
+
+    def value(self, name: str, key: str) -> SecretStr | None:
+        """Return one value of a Secret of the site as it is now; None where there is none. Reads a small file."""
+
+
+class NoSecrets:
+    """Nothing."""
+
+    def value(self, name: str, key: str) -> SecretStr | None:  # noqa: ARG002 -- as the protocol says
+        """See `SecretSource.value`."""
+        return None
+
+
+NO_SECRETS: Final = NoSecrets()
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    """A text message that one service has another one send."""
+
+    source: str
+    """Such as `bot`."""
+    uid: str
+    """Unique of that source: the same one again is not sent twice."""
+    dongle: str
+    recipient: str
+    text: str
+
+
+QueueText = Callable[["Store", str, TextMessage, datetime], None]
+"""Queues a text message of a site in the store. Blocks: call it by `Store.call`.
+
+Raises `ValueError` where the text cannot be sent, and `StoreError`.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ReplicaContext:
     """What a Replica is started with."""
@@ -164,6 +211,12 @@ class ReplicaContext:
     """Where devices connect."""
     storage: StorageOptions = NO_STORAGE
     """Where what is too large for the store is kept."""
+    secrets: SecretSource = NO_SECRETS
+    """The Secrets that its view names."""
+    cache: Path | None = None
+    """A folder of its own for what can be made again, such as prompts that were spoken; None: nothing is kept."""
+    queue_text: QueueText | None = None
+    """Queues text messages; None: no service sends any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +339,8 @@ class ServiceDefinition:
     """What tokens may be good for."""
     tables: Sequence[str] = ()
     """The modules that define its tables."""
+    queue_text: QueueText | None = None
+    """Queues text messages of other services; one service does."""
     faults: Callable[[SiteView, datetime], Iterator[tuple[Key, Problem]]] = _no_faults
     """What keeps resources from being served though the plan accepts them; `validate` asks it, too."""
 

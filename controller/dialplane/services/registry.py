@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from dialplane.services import elevator, infinity, notify, recordings, sms, voicemail
+from dialplane.services import elevator, infinity, notify, recordings, sms, voicebot, voicemail
 from dialplane.services.contract import ServiceDefinition
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ SERVICES: Final[tuple[ServiceDefinition, ...]] = (
     voicemail.SERVICE,
     recordings.SERVICE,
     elevator.SERVICE,
+    voicebot.SERVICE,
 )
 
 

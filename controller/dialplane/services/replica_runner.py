@@ -11,13 +11,25 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import structlog
 
+from dialplane.extras import install_hint
 from dialplane.logs import log_unexpected
-from dialplane.services.contract import NO_SOCKETS, Replica, ReplicaContext, Role, ServiceDefinition, SocketOptions
+from dialplane.services.contract import (
+    NO_SECRETS,
+    NO_SOCKETS,
+    Replica,
+    ReplicaContext,
+    ReplicaSuperseded,
+    Role,
+    SecretSource,
+    ServiceDefinition,
+    SocketOptions,
+)
 from dialplane.storage.options import NO_STORAGE, StorageOptions
 from dialplane.store import Store, StoreError, site_views
 from dialplane.store.hints import Channel, Hints, replica_channel
@@ -65,6 +77,8 @@ async def run_replicas(
     *,
     sockets: SocketOptions = NO_SOCKETS,
     storage: StorageOptions = NO_STORAGE,
+    secrets: SecretSource = NO_SECRETS,
+    cache: Path | None = None,
     followed: Callable[[], None] = lambda: None,
 ) -> None:
     """Run the halves of these services in these roles until cancelled; then leave the site.
@@ -77,14 +91,21 @@ async def run_replicas(
         services: those that there are.
         sockets: where they take the WebSockets of devices.
         storage: where they keep what is too large for the store.
+        secrets: where they take the values of Secrets.
+        cache: their folder for what can be made again.
         followed: called after each look at the views that the database answered.
+
+    Raises:
+        ReplicaSuperseded: another process has taken what one of them has by the id of this one.
     """
     replica = replica_id()
     reports = _Reports(store, hints, site, replica, PACE)
     orders = hints.subscribe(replica_channel(replica))
+    queue_text = next((service.queue_text for service in services if service.queue_text is not None), None)
 
     def context(service: ServiceDefinition) -> ReplicaContext:
-        return ReplicaContext(store, site, replica, reports.of(service.name), hints, orders, sockets, storage)
+        report = reports.of(service.name)
+        return ReplicaContext(store, site, replica, report, hints, orders, sockets, storage, secrets, cache, queue_text)
 
     hosts = [
         _Host(role, service.name, make, context(service), reports)
@@ -116,6 +137,7 @@ class _Host:
         self.service = service
         self._reports = reports
         self.name = f"{service} ({role})"
+        self._extra = "bot" if role is Role.BOT else "services"
         self._make = make
         self._context = context
         self._replica: Replica | None = None
@@ -131,7 +153,13 @@ class _Host:
 
     async def run(self) -> None:
         def note(error: Exception, _: float) -> None:
-            log_unexpected(f"{self.name} failed", error)
+            if isinstance(error, ReplicaSuperseded):
+                raise error
+            hint = install_hint(error, self._extra) if isinstance(error, ImportError) else ""
+            if hint:
+                log.error("replica cannot run", replica=self.name, reason=hint)
+            else:
+                log_unexpected(f"{self.name} failed", error)
 
         await keep_running(self._serve, errors=Exception, backoff=BACKOFF, on_error=note, healthy_after=HEALTHY_AFTER)
 

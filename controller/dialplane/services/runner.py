@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from pydantic import SecretStr
@@ -18,13 +18,14 @@ from pydantic import SecretStr
 from dialplane.extras import install_hint
 from dialplane.resources.conditions import Condition, ConditionType, Report, Truth
 from dialplane.resources.key import Key
-from dialplane.resources.kinds import is_rendered
+from dialplane.resources.kinds import is_confirmed, is_rendered
 from dialplane.resources.problem import Reason
 from dialplane.services.contract import (
     NO_SOCKETS,
     Context,
     Notice,
     Outbox,
+    ReplicaSuperseded,
     Role,
     Service,
     ServiceDefinition,
@@ -33,6 +34,7 @@ from dialplane.services.contract import (
     SocketOptions,
 )
 from dialplane.services.registry import SERVICES, mounts, scopes
+from dialplane.services.site_secrets import SiteSecrets
 from dialplane.storage.options import NO_STORAGE, StorageOptions
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from dialplane.store.hints import Hints
 
 log = structlog.get_logger("dialplane.services")
+
+SUPERSEDED_SECONDS: Final = 2.0
+"""Before a replica of this process is started again under another id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ class ServiceOptions:
     """Where those replicas take the WebSockets of devices."""
     storage: StorageOptions = NO_STORAGE
     """Where what is too large for the store is kept."""
+    cache: Path | None = None
+    """The folder of those replicas for what can be made again."""
 
 
 def site_services(
@@ -96,7 +103,8 @@ class SiteServices:
         self._replicated = tuple(service for service in services if service.replicas)
         self._view: SiteView | None = None
         self._seen = asyncio.Event()
-        self._replicas_wanted = asyncio.Event()
+        self._wanted = {role: asyncio.Event() for role in options.roles}
+        """Set once the site has a use for that role."""
         self._services: Mapping[str, Service] = {}
         self._trouble = ""
 
@@ -105,8 +113,9 @@ class SiteServices:
         self._view = view
         if any(service.wanted(view) for service in self._definitions):
             self._seen.set()
-        if any(service.wanted(view) for service in self._replicated):
-            self._replicas_wanted.set()
+        for role, wanted in self._wanted.items():
+            if any(service.wanted(view) for service in self._replicated if role in service.replicas):
+                wanted.set()
         for service in self._services.values():
             service.observe(view)
 
@@ -119,9 +128,12 @@ class SiteServices:
         """See `Service.reports`."""
         if self._services:
             return {key: found for service in self._services.values() for key, found in service.reports().items()}
-        if not self._trouble or self._view is None:
+        if self._view is None:
             return {}
-        own = ((key, ConditionType.READY) for key in self._view.accepted if not is_rendered(key.kind))
+        if not self._trouble:  # they start: what was proven before this process may be proven again in a moment
+            rendered = (key for key in self._view.accepted if is_rendered(key.kind) and is_confirmed(key.kind))
+            return dict.fromkeys(rendered, ServiceReport(awaited=True))
+        own = ((key, ConditionType.READY) for key in self._view.accepted if is_confirmed(key.kind))
         asked = (each for service in self._definitions for each in service.asked(self._view))
         return {key: ServiceReport((self._unknown(condition),)) for key, condition in (*own, *asked)}
 
@@ -173,7 +185,8 @@ class SiteServices:
                     tasks.create_task(link.run(changed), name=f"replicas of {name}")
                 if hints is not None:
                     tasks.create_task(hints.run(), name="hints")
-                    tasks.create_task(self._run_replicas(context, hints), name="replicas")
+                    for role in self._options.roles:
+                        tasks.create_task(self._run_role(role, context, hints), name=f"replica: {role}")
                 if self._options.listen:
                     tasks.create_task(self._listen(context), name="API")
         finally:
@@ -195,20 +208,26 @@ class SiteServices:
     def _leads(self) -> bool:
         return self._view is not None and self._view.leads()
 
-    async def _run_replicas(self, context: Context, hints: "Hints") -> None:
-        if self._options.roles:
-            await self._replicas_wanted.wait()  # a replica renews its lease in the database for as long as it runs
-            from dialplane.services.replica_runner import run_replicas  # noqa: PLC0415 -- as above
+    async def _run_role(self, role: Role, context: Context, hints: "Hints") -> None:
+        await self._wanted[role].wait()  # a replica renews its lease in the database for as long as it runs
+        from dialplane.services.replica_runner import run_replicas  # noqa: PLC0415 -- as above
 
-            await run_replicas(
-                context.store,
-                hints,
-                context.site,
-                self._options.roles,
-                self._replicated,
-                sockets=self._options.sockets,
-                storage=self._options.storage,
-            )
+        while True:
+            try:
+                await run_replicas(
+                    context.store,
+                    hints,
+                    context.site,
+                    [role],
+                    self._replicated,
+                    sockets=self._options.sockets,
+                    storage=self._options.storage,
+                    secrets=SiteSecrets(lambda: self._view),
+                    cache=self._options.cache,
+                )
+            except ReplicaSuperseded as error:
+                log.error("replica replaced", role=role, reason=str(error), retry_seconds=SUPERSEDED_SECONDS)  # noqa: TRY400 -- the message is all
+                await asyncio.sleep(SUPERSEDED_SECONDS)
 
     async def _listen(self, context: Context) -> None:
         """Serve the API; an address that is taken is tried again, the services go on meanwhile."""

@@ -15,6 +15,8 @@ from typing import Final, Protocol
 
 FILES_LIMIT: Final = 50_000
 SUFFIXES: Final = (".yaml", ".yml")
+BOT_TEST_SUFFIXES: Final = tuple(f".bot-test{suffix}" for suffix in SUFFIXES)
+"""Files of `dialplane bot test`, which lie beside manifests and are none."""
 POINTER_LIMIT: Final = 255
 """Bytes of the text of a symbolic link."""
 
@@ -86,7 +88,8 @@ def is_left_alone(name: str) -> bool:
 
 def is_manifest_name(name: str) -> bool:
     """Whether a file of that name is read as manifests."""
-    return name.lower().endswith(SUFFIXES) and not is_left_alone(name)
+    low = name.lower()
+    return low.endswith(SUFFIXES) and not low.endswith(BOT_TEST_SUFFIXES) and not is_left_alone(name)
 
 
 def places(tree: Tree, shown: str, real: str) -> list[Place]:

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +37,8 @@ DELETE_WITHIN: Final = 40.0
 """Seconds to delete up to `BATCH` objects: servers take them one by one."""
 BATCH: Final = 100
 LONGEST_NAME: Final = 255
+PIECE: Final = 256 * 1024
+"""Bytes of a piece, at least, of an object that is read in pieces."""
 LARGEST: Final = 16 * 1024 * 1024
 """Bytes of an object that is read: nothing larger is stored."""
 
@@ -54,6 +57,16 @@ _REASONS: Final = tuple(
     )
 )
 """What of an error of obstore's is told: the rest repeats addresses, requests and answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object that is being read."""
+
+    size: int
+    """Bytes."""
+    pieces: AsyncIterator[bytes]
+    """Its bytes, in order; raises a StorageError where it breaks off."""
 
 
 class ObjectStorage:
@@ -129,6 +142,25 @@ class ObjectStorage:
             if answer.meta["size"] > LARGEST:
                 raise StorageRefused(f"{self}: an object has more than {LARGEST:,} bytes: it is none of ours")
             return bytes(await answer.bytes_async())
+
+    async def read(self, name: str) -> "StoredObject":
+        """Return an object of any size, to be read in pieces.
+
+        Raises:
+            ObjectMissing, StorageUnavailable, StorageRefused: it is not to be had.
+        """
+        async with self._asked("read an object", WITHIN):
+            answer = await obstore.get_async(self._objects, _checked(name))
+        return StoredObject(int(answer.meta["size"]), self._pieces(answer))
+
+    async def _pieces(self, answer: Any) -> AsyncIterator[bytes]:
+        pieces = aiter(answer.stream(PIECE))
+        while True:
+            async with self._asked("read an object", WITHIN):
+                piece = await anext(pieces, None)
+            if piece is None:
+                return
+            yield bytes(piece)
 
     async def delete(self, names: Sequence[str]) -> None:
         """Delete up to `BATCH` objects; those that are not there are none to it.

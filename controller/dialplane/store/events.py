@@ -72,6 +72,13 @@ def take(store: Store, site: str, limit: int = 100) -> tuple[Event, ...]:
         return tuple(_event(row) for row in connection.execute(query))
 
 
+def waiting(store: Store, site: str) -> bool:
+    """Return whether events have no deliveries yet: of what another process wrote nobody here was woken."""
+    query = sa.select(EVENTS.c.seq).where(EVENTS.c.site == site, EVENTS.c.fanned_out.is_(False)).limit(1)
+    with store.read() as connection:
+        return connection.execute(query).first() is not None
+
+
 def get(store: Store, seq: int) -> Event | None:
     """One event."""
     with store.read() as connection:

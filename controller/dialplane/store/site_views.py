@@ -223,6 +223,12 @@ def replicas(store: Store, site: str, known: Mapping[str, int], services: Sequen
     return Replicas(revisions, states)
 
 
+def live_replicas(connection: sa.Connection, site: str) -> frozenset[str]:
+    """Return the replicas that have not expired, in the transaction of the caller."""
+    query = sa.select(REPLICAS.c.replica).where(REPLICAS.c.site == site, REPLICAS.c.expires_at > _now(connection))
+    return frozenset(connection.execute(query).scalars())
+
+
 def _states(connection: sa.Connection, site: str, replica: str, services: Sequence[str]) -> tuple[State, ...]:
     columns = REPLICA_STATES.c
     query = sa.select(columns.service, columns.subject, columns.state, columns.at).where(

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from dialplane.plan.dialplan import dialplan
 from dialplane.plan.objects import DialplanContext
 from dialplane.plan.site import Site
+from dialplane.plan.voice_bots import Bot
 from dialplane.resources.asterisk import AsteriskSpec
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
@@ -16,6 +17,11 @@ from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
 
 BOX = {"pinSecretRef": {"name": "pins", "key": "pin"}}
+REALTIME = {
+    "provider": "openai",
+    "secretRef": {"name": "openai", "key": "key"},
+    "instructions": "Ask what the caller wants.",
+}
 EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -39,17 +45,23 @@ def schedule(name: str, **spec: Any) -> tuple[Key, ScheduleSpec]:
     return Key("Schedule", name), spec_of("Schedule", name, ways | spec)
 
 
+def bot(name: str, *, served: bool = True, **spec: Any) -> Bot:
+    said = {"realtime": REALTIME, "fallback": {"to": {"extension": "101"}}} | spec
+    return Bot(Key("VoiceBot", name), spec_of("VoiceBot", name, said), served)
+
+
 def site(
     extensions: Iterable[tuple[Key, ExtensionSpec]] = (),
     trunks: Iterable[tuple[Key, SipTrunkSpec]] = (),
     schedules: Iterable[tuple[Key, ScheduleSpec]] = (),
+    bots: Iterable[Bot] = (),
     **asterisk: Any,
 ) -> Site:
     key = Key("Asterisk", "pbx")
     spec: AsteriskSpec = spec_of("Asterisk", "pbx", asterisk)
     owners = [each for each, _ in extensions]
     secrets = {owner: {"pins": {"pin": SecretStr("4711")}} for owner in owners}
-    return Site("test", key, spec, tuple(extensions), tuple(trunks), tuple(schedules), secrets)
+    return Site("test", key, spec, tuple(extensions), tuple(trunks), tuple(schedules), secrets, voice_bots=tuple(bots))
 
 
 def contexts(of: Site) -> dict[str, DialplanContext]:

@@ -4,7 +4,16 @@ from pathlib import Path
 import pytest
 
 from dialplane.asterisk.applications import functions_in, module_of
-from dialplane.plan.dialplan import ROUTINES, applications_used, dialplan, modules_used, retained
+from dialplane.plan.dialplan import (
+    ROUTINES,
+    applications_used,
+    cabins,
+    dialplan,
+    modules_used,
+    recording,
+    retained,
+    voice_bots,
+)
 from dialplane.plan.dialplan.routine import Trusted, listed, routine
 from dialplane.plan.dialplan.used import MODULES
 from dialplane.plan.escape import Unrenderable
@@ -13,6 +22,8 @@ from tests.plan.dialplan.sites import extension, schedule, site, trunk
 
 KEY = Key("Asterisk", "pbx")
 MODULES_CONF = Path(__file__).parents[3] / "templates" / "bootstrap" / "modules.conf.j2"
+EVERY = (*ROUTINES, *recording.PROOF_ROUTINES, *cabins.ROUTINES, *voice_bots.ROUTINES)
+"""Those of sites with something special, too."""
 ONE = routine("one", ("number",), "again: Dial(PJSIP/<number>)\nGoto(again)")
 
 
@@ -39,6 +50,15 @@ def test_a_mistake_in_a_routine_is_found_at_import(text: str) -> None:
         routine("bad", (), text)
 
 
+def test_a_call_whose_time_is_over_goes_on_where_the_routine_says() -> None:
+    mindful = routine("one", (), "Wait(1)\nlate: Hangup(16)", overdue="late")
+    last = mindful.rendered(KEY).entries[-1]
+    assert (last.extension, last.priority, last.application, last.arguments) == ("T", 1, "Goto", "s,late")
+    assert mindful.context != routine("one", (), "Wait(1)\nlate: Hangup(16)").context
+    with pytest.raises(ValueError, match="no line has the label 'gone'"):
+        routine("one", (), "Wait(1)", overdue="gone")
+
+
 @pytest.mark.parametrize("value", ["1,s", "${EVIL}", "a b", "1)", "a&b", '"', "ü", "1;2", "$[1]", "1\n2"])
 def test_an_argument_cannot_be_read_as_anything_else(value: str) -> None:
     with pytest.raises(Unrenderable):
@@ -58,7 +78,7 @@ def test_a_routine_takes_its_arguments_and_no_others() -> None:
 
 
 def test_every_jump_in_every_routine_has_its_label() -> None:
-    for each in ROUTINES:
+    for each in EVERY:
         labels = {label for label, _, _ in each.steps}
         for _, application, arguments in each.steps:
             if application == "Goto" and "," not in arguments:
@@ -71,7 +91,7 @@ def test_every_jump_in_every_routine_has_its_label() -> None:
 def test_no_routine_needs_a_module_that_the_base_files_keep_out() -> None:
     """One that starts calls or programs of its own: it would be missing at every site, in silence."""
     kept_out = set(re.findall(r"^noload = (\S+)$", MODULES_CONF.read_text(), re.MULTILINE))
-    steps = [f"{app}({arguments})" for each in ROUTINES for _, app, arguments in each.steps]
+    steps = [f"{app}({arguments})" for each in EVERY for _, app, arguments in each.steps]
     names = {name for step in steps for name in re.findall(r"\b([A-Z]\w+)\(", step)}
     assert not kept_out & {f"{module_of(name)}.so" for name in names if module_of(name)}
     assert not kept_out & {f"{module}.so" for step in steps for module in functions_in(step)}

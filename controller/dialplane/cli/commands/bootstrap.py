@@ -43,20 +43,18 @@ def bootstrap(
     """Write the base files that Asterisk 22 needs to boot and to read what Dialplane renders.
 
     AMI and ARI listen on 127.0.0.1 only. The AMI account is ASTERISK_AMI_USERNAME and ASTERISK_AMI_PASSWORD; without
-    them it is `dialplane` with a new password, which stands in manager.conf. Start Asterisk anew afterwards.
+    them it is `dialplane` with a new password, which stands in manager.conf. That of ARI, which bots need, is
+    ASTERISK_ARI_USERNAME and ASTERISK_ARI_PASSWORD, else `ari` with a new password, in ari.conf; a Secret with both is
+    what `spec.ari` of the Asterisk names. Start Asterisk anew afterwards.
     Exit code 0: written. 1: there are files already, nothing written. 2: could not write.
 
     Examples:
         dialplane bootstrap -o /etc/asterisk --country de
     """
-    given = base.Account(
-        os.environ.get("ASTERISK_AMI_USERNAME") or "dialplane",
-        SecretStr(os.environ.get("ASTERISK_AMI_PASSWORD") or secrets.token_urlsafe(24)),
-    )
     settings = base.Settings(
-        controller=given,
+        controller=_account("ASTERISK_AMI_USERNAME", "ASTERISK_AMI_PASSWORD", "dialplane"),
         calls=base.Account("calls", SecretStr(secrets.token_urlsafe(24))),
-        ari=base.Account("ari", SecretStr(secrets.token_urlsafe(24))),
+        ari=_account("ASTERISK_ARI_USERNAME", "ASTERISK_ARI_PASSWORD", "ari"),
         directories=base.Directories(etc=str(out.absolute())),
         ami_port=ami_port,
         placeholder_port=placeholder_port,
@@ -66,7 +64,9 @@ def bootstrap(
     try:
         files = base.bootstrap(settings, load_templates(templates))
     except Unrenderable as error:
-        raise Unusable(f"ASTERISK_AMI_USERNAME, ASTERISK_AMI_PASSWORD or the folder's name {error}") from None
+        raise Unusable(
+            f"a name or a password of ASTERISK_AMI_… or ASTERISK_ARI_…, or the folder's name, {error}"
+        ) from None
     directory = ConfigDirectory(out)
     try:
         there = sorted(directory.read(files))
@@ -78,6 +78,12 @@ def bootstrap(
     except ConfigDirectoryError as error:
         raise Unusable(str(error)) from None
     say(f"wrote {len(files)} files to {out}: start Asterisk anew, then `dialplane doctor`", "green")
+
+
+def _account(username: str, password: str, default: str) -> base.Account:
+    """The account that these variables of the environment say, else `default` with a new password."""
+    secret = os.environ.get(password) or secrets.token_urlsafe(24)
+    return base.Account(os.environ.get(username) or default, SecretStr(secret))
 
 
 def _has_ipv6() -> bool:

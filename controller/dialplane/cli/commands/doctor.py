@@ -10,7 +10,7 @@ import typer
 
 from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.errors import AsteriskError, AuthenticationRefused, NotBooted
-from dialplane.cli import doctor_checks
+from dialplane.cli import doctor_checks, voice_bot_checks
 from dialplane.cli.ari_check import ari
 from dialplane.cli.certificate_check import certificates
 from dialplane.cli.connection import (
@@ -54,7 +54,7 @@ def doctor(
     timeout: Timeout = 30.0,
     output: Annotated[Format, typer.Option("--output", "-o", help="text, json or yaml.")] = Format.TEXT,
 ) -> None:
-    """Check the wiring: AMI, rights, version, modules, includes, recordings, ARI, clock, ports, folder, certificates.
+    """Check the wiring: AMI, rights, version, modules, includes, recordings, ARI, bots, clock, ports, folder, names.
 
     Changes nothing. Exit code 0: it would work. 1: something failed; its cure stands beside it. 2: could not look.
 
@@ -99,8 +99,13 @@ async def _examine(
     if spec is not None and address.host.startswith(_LOOPBACK):
         found.extend(await asyncio.to_thread(lambda: list(doctor_checks.ports(spec))))
     if spec is not None and spec.ari is not None and site is not None:
-        values = site.snapshot.secrets.get(spec.ari.credentials_secret_ref.name, {})
-        found.append(await asyncio.to_thread(ari, str(spec.ari.url), values, min(limit, 10.0)))
+        url, values = str(spec.ari.url), site.snapshot.secrets.get(spec.ari.credentials_secret_ref.name, {})
+        found.append(await asyncio.to_thread(ari, url, values, min(limit, 10.0)))
+        if voice_bot_checks.has_bots(site.snapshot):
+            checks = voice_bot_checks.over_http(url, values, min(limit, 10.0))
+            found.extend(await asyncio.to_thread(lambda: list(checks)))
+            if address.host.startswith(_LOOPBACK):
+                found.extend(await asyncio.to_thread(lambda: list(voice_bot_checks.scheduling())))
     if spec is not None and site is not None:
         found.extend(await names(spec, site.snapshot, min(limit, 5.0)))
         found.extend(await asyncio.to_thread(lambda: list(certificates(spec, site.snapshot, min(limit, 5.0)))))
@@ -121,6 +126,7 @@ async def _over_ami(
                 doctor_checks.clock(ami),
                 doctor_checks.includes(ami, directory),
                 doctor_checks.recordings(ami, calls_address(address, site), site.snapshot if site else None),
+                voice_bot_checks.over_ami(ami, site.snapshot if site else None),
             ):
                 async for diagnosis in check:
                     yield diagnosis

@@ -26,7 +26,16 @@ from dialplane.cli.output import console, say
 from dialplane.cli.proxy_options import TrustedProxies, proxies
 from dialplane.cli.site_options import ApiTokens, ami_defaults
 from dialplane.cli.softphone_hint import served
-from dialplane.cli.state import API_TOKENS, STORE, StateDir, announce_api, announce_devices, only_one, state_directory
+from dialplane.cli.state import (
+    API_TOKENS,
+    CACHE,
+    STORE,
+    StateDir,
+    announce_api,
+    announce_devices,
+    only_one,
+    state_directory,
+)
 from dialplane.cli.storage_options import PublicUrl, StorageUrl, storage_options
 from dialplane.cli.store_options import StoreUrlFile, store_url
 from dialplane.logs import configure_logs
@@ -342,7 +351,17 @@ def _services(
     url = store_url(url_file, state / STORE)
     roles = (Role.GATEWAY, Role.BOT)
     folder = tokens or state / API_TOKENS
-    return ServiceOptions(url, listen, folder, trusted, announce, roles=roles, sockets=sockets, storage=storage)
+    return ServiceOptions(
+        url,
+        listen,
+        folder,
+        trusted,
+        announce,
+        roles=roles,
+        sockets=sockets,
+        storage=storage,
+        cache=(state / CACHE).absolute(),
+    )
 
 
 def _serve_metrics(address: str) -> None:

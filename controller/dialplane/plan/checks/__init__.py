@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from dialplane.plan.checks.cabins import cabin_telephones, duplicate_cabins, numbers_of_test_calls, operators
 from dialplane.plan.checks.caller_ids import caller_ids
+from dialplane.plan.checks.campaigns import campaign_bots, campaign_tenants
 from dialplane.plan.checks.config_maps import config_maps
 from dialplane.plan.checks.conflicts import (
     duplicate_dids,
@@ -20,13 +21,15 @@ from dialplane.plan.checks.conflicts import (
     overlapping_binds,
     trusted_certificates,
 )
+from dialplane.plan.checks.dialogs import dialogs
 from dialplane.plan.checks.modems import duplicate_modems, forwarding, names, ways_out
 from dialplane.plan.checks.notifiers import filters, silent
 from dialplane.plan.checks.numbers import dialled_numbers, forwards
 from dialplane.plan.checks.outbound import overlapping_routes, routes_beyond_reach, shortened_emergency_numbers
 from dialplane.plan.checks.references import mail_servers, route_targets, schedule_loops, transports, trunks
 from dialplane.plan.checks.secrets import secrets
-from dialplane.plan.checks.tenants import campaign_tenants, duplicate_tenants, overlapping_pools, pools
+from dialplane.plan.checks.tenants import duplicate_tenants, overlapping_pools, pools
+from dialplane.plan.checks.voice_bots import interfaces, messengers, sizes, transfer_names
 from dialplane.plan.draft import Draft, Finding
 
 Check = Callable[[Draft], Iterable[Finding]]
@@ -37,6 +40,10 @@ OWN: tuple[Check, ...] = (
     transports,
     names,
     pools,
+    dialogs,
+    interfaces,
+    sizes,
+    transfer_names,
 )
 
 EXCLUDING: tuple[Check, ...] = (
@@ -53,6 +60,7 @@ EXCLUDING: tuple[Check, ...] = (
     duplicate_tenants,
     overlapping_pools,
     campaign_tenants,
+    campaign_bots,
     duplicate_cabins,
     cabin_telephones,
 )
@@ -72,4 +80,5 @@ PARTIAL: tuple[Check, ...] = (
     silent,
     numbers_of_test_calls,
     operators,
+    messengers,
 )

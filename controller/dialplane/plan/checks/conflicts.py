@@ -12,25 +12,28 @@ from dialplane.resources.key import Key
 from dialplane.resources.problem import Problem, Reason
 from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
+from dialplane.resources.voice_bot import VoiceBotSpec
 
 
 def duplicate_numbers(draft: Draft) -> Iterator[Finding]:
-    """A PJSIP id is one extension's number or one trunk's name; an emergency number is nobody's."""
+    """A PJSIP id is one extension's number or one trunk's name; an emergency number is nobody's, a bot's its own."""
     emergency = draft.asterisk.emergency.dialled if draft.asterisk and draft.asterisk.emergency else ()
     taken: dict[Hashable, str] = dict.fromkeys(emergency, f"{draft.asterisk_key} as an emergency number")
+    bots = [(key, spec.number, "spec.number") for key, spec in draft.of(VoiceBotSpec) if spec.number is not None]
     wanted = [s.number for _, s in draft.of(ExtensionSpec)] + [k.name for k, _ in draft.of(SipTrunkSpec)]
+    wanted += [number for _, number, _ in bots]
     if len({*taken, *wanted}) == len(taken) + len(wanted):
         return  # nearly always; what follows takes long on a big site
     claims: list[tuple[Key, str, str]] = [(k, s.number, "spec.number") for k, s in draft.of(ExtensionSpec)]
-    claims += [(k, k.name, "metadata.name") for k, _ in draft.of(SipTrunkSpec)]
+    claims += [(k, k.name, "metadata.name") for k, _ in draft.of(SipTrunkSpec)] + bots
     order = {key: index for index, key in enumerate(draft.resources)}
     claims.sort(key=lambda claim: order[claim[0]])
     yield from claimed(taken, claims, "{what!r} is taken by {who}; choose another")
 
 
 def duplicate_names(draft: Draft) -> Iterator[Finding]:
-    """Trunks and schedules are extensions of the dialplan, whose names Asterisk compares without their dashes."""
-    for kind in (SipTrunkSpec, ScheduleSpec):
+    """Trunks, schedules and bots are extensions of the dialplan, whose names Asterisk compares without dashes."""
+    for kind in (SipTrunkSpec, ScheduleSpec, VoiceBotSpec):
         taken: dict[Hashable, str] = {}
         claims = [(key, key.name.replace("-", ""), "metadata.name") for key, _ in draft.of(kind)]
         yield from claimed(taken, claims, "Asterisk, which ignores dashes, cannot tell it from {who}; rename one")

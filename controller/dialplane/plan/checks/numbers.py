@@ -12,6 +12,7 @@ from dialplane.plan.dialplan.features import CODES
 from dialplane.plan.dialplan.patterns import any_matches
 from dialplane.plan.dialplan.privacy import without_codes
 from dialplane.plan.draft import Draft, Finding
+from dialplane.plan.voice_bots import bots
 from dialplane.resources.destination import Destination, FinalDestination
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.fields import Permission
@@ -37,7 +38,8 @@ def dialled_numbers(draft: Draft) -> Iterator[Finding]:
 def forwards(draft: Draft) -> Iterator[Finding]:
     """Every forward leads somewhere that its extension may call."""
     emergency = _emergency(draft)
-    internal = {*CODES, *(spec.number for _, spec in draft.of(ExtensionSpec))}
+    internal: set[str | None] = {*CODES, *(spec.number for _, spec in draft.of(ExtensionSpec))}
+    internal |= {bot.spec.number for bot in bots(draft)}
     routes = [route for _, trunk in draft.of(SipTrunkSpec) for route in trunk.outbound]
 
     @cache  # a site of many phones has few permissions, and often one number that most forward to

@@ -11,6 +11,7 @@ from typing import Final
 from dialplane.plan.dialplan.outbound import MOST_WAYS, outbound_routes
 from dialplane.plan.dialplan.patterns import matches, precedence, same_digits
 from dialplane.plan.draft import Draft, Finding
+from dialplane.plan.voice_bots import bots
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
 from dialplane.resources.numbering import EMERGENCY_NUMBERS
@@ -46,7 +47,8 @@ def routes_beyond_reach(draft: Draft) -> Iterator[Finding]:
         for key, route in routes[MOST_WAYS:]:
             message = f"{MOST_WAYS} trunks come before it at this pattern, and a call is tried over no more"
             yield key, _problem(draft, key, route, message, "priority")
-    numbers = {spec.number: key for key, spec in draft.of(ExtensionSpec)}
+    numbers: dict[str | None, Key] = {bot.spec.number: bot.key for bot in bots(draft)}
+    numbers |= {spec.number: key for key, spec in draft.of(ExtensionSpec)}
     for key, spec in draft.of(SipTrunkSpec):
         for route in spec.outbound:
             if route.pattern in numbers:

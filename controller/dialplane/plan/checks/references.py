@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from dialplane.plan.checks.ways import ways
 from dialplane.plan.draft import Draft, Finding
+from dialplane.plan.voice_bots import bots
 from dialplane.resources.destination import Destination, FinalDestination
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
@@ -105,18 +106,19 @@ class _Targets:
         self._numbers = {spec.number for spec in extensions}
         self._mailboxes = {spec.number for spec in extensions if spec.has_mailbox}
         self._schedules = {key.name for key, _ in draft.of(ScheduleSpec)}
+        self._bots = {bot.key.name for bot in bots(draft)}
 
     def missing(self, to: Destination | FinalDestination, path: str) -> Iterator[Problem]:
         if to.extension is not None and to.extension not in self._numbers:
             yield _missing(f"no Extension with number {to.extension!r} is served", f"{path}.extension")
         if to.voicemail is not None and to.voicemail not in self._mailboxes:
             yield _missing(f"no Extension with number {to.voicemail!r} has voicemail enabled", f"{path}.voicemail")
+        if to.voice_bot is not None and to.voice_bot not in self._bots:
+            yield _missing(f"there is no VoiceBot {to.voice_bot!r}", f"{path}.voiceBot")
         if not isinstance(to, Destination):
             return
         if to.schedule is not None and to.schedule not in self._schedules:
             yield _missing(f"no Schedule {to.schedule!r} is served", f"{path}.schedule")
-        if to.voice_bot is not None:
-            yield _missing("this version serves no VoiceBot", f"{path}.voiceBot")
         if to.ring_group is not None:
             for index, member in enumerate(to.ring_group.members):
                 if member not in self._numbers:

@@ -1,4 +1,4 @@
-"""Tenants of the Infinity platform: an id and an extension belong to one of them. Campaigns have a tenant.
+"""Tenants of the Infinity platform: an id and an extension belong to one of them.
 
 A pool has up to 10,000 numbers and a site many pools: they are compared by their ranges, never number by number.
 """
@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 
 from dialplane.plan.checks.conflicts import claimed
 from dialplane.plan.draft import Draft, Finding
-from dialplane.resources.campaign import CampaignSpec
 from dialplane.resources.infinity_tenant import InfinityTenantSpec
 from dialplane.resources.key import Key
 from dialplane.resources.pool_numbers import POOL_MOST
@@ -92,15 +91,6 @@ def overlapping_pools(draft: Draft) -> Iterator[Finding]:
         if not clashes:
             for wanted in ranges:
                 taken.take(wanted, str(key))
-
-
-def campaign_tenants(draft: Draft) -> Iterator[Finding]:
-    """The tenant of a campaign is served."""
-    known = {key.name for key, _ in draft.of(InfinityTenantSpec)}
-    for key, spec in draft.of(CampaignSpec):
-        if spec.tenant not in known:
-            message = f"no InfinityTenant {spec.tenant!r} is served"
-            yield key, Problem(Reason.REFERENCE_MISSING, message, "spec.tenant")
 
 
 def _ranges(spec: InfinityTenantSpec) -> list[_Range]:

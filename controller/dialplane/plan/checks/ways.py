@@ -1,13 +1,15 @@
-"""Every way in: where calls from outside, and from schedules, are sent to."""
+"""Every way in: where calls from outside, from schedules and from bots are sent to."""
 
 from collections.abc import Iterator
 
 from dialplane.plan.draft import Draft
+from dialplane.plan.voice_bots import transfers
 from dialplane.resources.destination import Destination
 from dialplane.resources.dongle import DongleSpec
 from dialplane.resources.key import Key
 from dialplane.resources.schedule import ScheduleSpec
 from dialplane.resources.sip_trunk import SipTrunkSpec
+from dialplane.resources.voice_bot import VoiceBotSpec
 
 
 def ways(draft: Draft) -> Iterator[tuple[Key, str, Destination]]:
@@ -21,3 +23,6 @@ def ways(draft: Draft) -> Iterator[tuple[Key, str, Destination]]:
     for key, modem in draft.of(DongleSpec):
         if modem.inbound is not None:
             yield key, "spec.inbound.to", modem.inbound.to
+    for key, bot in draft.of(VoiceBotSpec):
+        yield key, "spec.fallback.to", bot.fallback.to.destination
+        yield from ((key, field, to) for _, field, to in transfers(bot))

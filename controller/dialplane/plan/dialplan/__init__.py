@@ -22,6 +22,7 @@ from dialplane.plan.dialplan import (
     recording,
     schedules,
     trunks,
+    voice_bots,
     voicemail,
 )
 from dialplane.plan.dialplan.classes import class_context, used_permissions
@@ -101,6 +102,7 @@ def _contexts(site: Site, lines: Lines) -> Iterator[DialplanContext]:
     yield from modems.modems(site, reachable)
     yield from cabins.cabin_contexts(site)
     yield from schedules.schedules(site, reachable)
+    yield from voice_bots.voice_bots(site, reachable)
     classes = used_permissions(site)
     yield from (class_context(site, permissions) for permissions in classes)
     outbounds = {outbound.outbound_context(p): p for p in (*classes, frozenset(outbound.ALL_OUTBOUND))}

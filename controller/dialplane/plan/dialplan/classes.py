@@ -6,7 +6,7 @@ of the context alone, never of a variable on the caller's channel.
 
 from collections.abc import Iterable
 
-from dialplane.plan.dialplan.contexts import EMERGENCY, FEATURES, INTERNAL, PRIVACY, context
+from dialplane.plan.dialplan.contexts import EMERGENCY, FEATURES, INTERNAL, PRIVACY, VOICE_BOT_NUMBERS, context
 from dialplane.plan.dialplan.endpoints import class_of_service
 from dialplane.plan.dialplan.outbound import outbound_context
 from dialplane.plan.objects import DialplanContext
@@ -23,6 +23,7 @@ def used_permissions(site: Site) -> list[frozenset[Permission]]:
 def class_context(site: Site, permissions: Iterable[Permission]) -> DialplanContext:
     """The context of one class. The first include that matches wins: emergency numbers can never be taken away."""
     permitted = frozenset(permissions)
-    own = (FEATURES, INTERNAL) if "internal" in permitted else ()
+    bots = (VOICE_BOT_NUMBERS,) if any(bot.spec.number for bot in site.voice_bots) else ()
+    own = (FEATURES, INTERNAL, *bots) if "internal" in permitted else ()
     includes = (EMERGENCY, PRIVACY, *own, outbound_context(permitted))
     return context(class_of_service(permitted), site.asterisk_key, includes=includes)

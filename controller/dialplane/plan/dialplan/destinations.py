@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dialplane.plan.dialplan.contexts import ENDED, INTERNAL, MEMBERS, SCHEDULES, VOICEMAIL, Address
+from dialplane.plan.dialplan.contexts import ENDED, INTERNAL, MEMBERS, SCHEDULES, VOICE_BOTS, VOICEMAIL, Address
 from dialplane.plan.dialplan.outbound import ALL_OUTBOUND, outbound_context
 from dialplane.plan.dialplan.patterns import any_matches
 from dialplane.plan.dialplan.privacy import without_codes
@@ -54,6 +54,8 @@ class Destinations:
     numbers: frozenset[str]
     mailboxes: frozenset[str]
     schedules: frozenset[str]
+    bots: frozenset[str]
+    """Those that are not served too: their callers go to their fallback."""
     patterns: frozenset[str]
     emergency: frozenset[str]
 
@@ -65,6 +67,7 @@ class Destinations:
             numbers=frozenset(spec.number for spec in specs),
             mailboxes=frozenset(spec.number for spec in specs if spec.has_mailbox),
             schedules=frozenset(key.name for key, _ in site.schedules),
+            bots=frozenset(bot.key.name for bot in site.voice_bots),
             patterns=frozenset(route.pattern for _, spec in site.trunks for route in spec.outbound),
             emergency=frozenset(site.asterisk.emergency.dialled if site.asterisk.emergency else ()),
         )
@@ -96,6 +99,8 @@ class Destinations:
             return Address(INTERNAL, str(to.extension))
         if to.voicemail in self.mailboxes:
             return Address(VOICEMAIL, str(to.voicemail))
+        if to.voice_bot in self.bots:
+            return Address(VOICE_BOTS, str(to.voice_bot))
         # Only numbers that stand in a manifest come here, never one that a caller chose: every route may be used.
         if to.number is not None and self.dials(to.number):
             return Address(outbound_context(ALL_OUTBOUND), to.number)

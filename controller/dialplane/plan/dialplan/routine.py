@@ -47,6 +47,8 @@ class Routine:
     """Label (or empty), application and its arguments."""
     context: str
     calls: tuple["Routine", ...] = field(repr=False)
+    overdue: str = ""
+    """The label at which a call goes on whose absolute time limit is over; empty: it ends then."""
 
     def gosub(self, *arguments: str) -> str:
         """The arguments of a `Gosub()` into this routine; what is not `Trusted` is checked.
@@ -66,13 +68,17 @@ class Routine:
         return entry(extension, "Gosub", self.gosub(*arguments), owner)
 
     def rendered(self, owner: Key) -> DialplanContext:
-        """The routine as a context: extension `s`, priorities 1 to n."""
+        """The routine as a context: extension `s`, priorities 1 to n; `T` where it minds the time limit."""
         steps = enumerate(self.steps, start=1)
         entries = [DialplanEntry("s", number, app, args, owner, label) for number, (label, app, args) in steps]
+        if self.overdue:
+            entries.append(DialplanEntry("T", 1, "Goto", f"s,{self.overdue}", owner))
         return DialplanContext(self.context, (), tuple(entries), owner)
 
 
-def routine(name: str, arguments: tuple[str, ...], text: str, calls: tuple[Routine, ...] = ()) -> Routine:
+def routine(
+    name: str, arguments: tuple[str, ...], text: str, calls: tuple[Routine, ...] = (), overdue: str = ""
+) -> Routine:
     """Read a routine as it is written in this package; a mistake in it is a ValueError at import."""
     names = {each: f"${{ARG{number}}}" for number, each in enumerate(arguments, start=1)}
     names |= {each.name: each.context for each in calls}
@@ -86,5 +92,8 @@ def routine(name: str, arguments: tuple[str, ...], text: str, calls: tuple[Routi
         except KeyError as error:
             raise ValueError(f"routine {name}: {error} is neither an argument nor a routine") from error
         steps.append((found["label"] or "", found["application"], resolved))
-    digest = sha256("\n".join(map(repr, steps)).encode()).hexdigest()[:8]
-    return Routine(name, arguments, tuple(steps), f"dp-{name.replace('_', '-')}_{digest}", calls)
+    if overdue and overdue not in {label for label, _, _ in steps}:
+        raise ValueError(f"routine {name}: no line has the label {overdue!r}")
+    marked = [*map(repr, steps), *([overdue] if overdue else ())]
+    digest = sha256("\n".join(marked).encode()).hexdigest()[:8]
+    return Routine(name, arguments, tuple(steps), f"dp-{name.replace('_', '-')}_{digest}", calls, overdue)

@@ -20,12 +20,13 @@ _OF_MODULE: Mapping[str, frozenset[str]] = {
     "app_playtones.so": frozenset({"PlayTones"}),
     "app_record.so": frozenset({"Record"}),
     "app_stack.so": frozenset({"Gosub", "GosubIf", "Return", "LOCAL"}),
+    "app_stasis.so": frozenset({"Stasis"}),
     "app_voicemail.so": frozenset({"VoiceMail", "VoiceMailMain", "VM_INFO"}),
     "chan_pjsip.so": frozenset({"PJSIPHangup", "PJSIP_DIAL_CONTACTS", "PJSIP_PARSE_URI_FROM"}),
     "func_base64.so": frozenset({"BASE64_ENCODE"}),
     "func_callerid.so": frozenset({"CALLERID", "CONNECTEDLINE"}),
     "func_cdr.so": frozenset({"CDR_PROP"}),
-    "func_channel.so": frozenset({"CHANNEL"}),
+    "func_channel.so": frozenset({"CHANNEL", "CHANNEL_EXISTS"}),
     "func_cut.so": frozenset({"CUT"}),
     "func_db.so": frozenset({"DB", "DB_EXISTS"}),
     "func_devstate.so": frozenset({"DEVICE_STATE"}),
@@ -34,7 +35,10 @@ _OF_MODULE: Mapping[str, frozenset[str]] = {
     "func_groupcount.so": frozenset({"GROUP", "GROUP_COUNT"}),
     "func_hangupcause.so": frozenset({"HANGUPCAUSE", "HANGUPCAUSE_KEYS", "HangupCauseClear"}),
     "func_logic.so": frozenset({"IF"}),
-    "func_strings.so": frozenset({"FIELDNUM", "FILTER", "LEN", "REGEX", "STRFTIME", "STRREPLACE", "TOLOWER"}),
+    "func_rand.so": frozenset({"RAND"}),
+    "func_strings.so": frozenset(
+        {"FIELDNUM", "FIELDQTY", "FILTER", "LEN", "REGEX", "STRFTIME", "STRREPLACE", "TOLOWER"}
+    ),
     "func_timeout.so": frozenset({"TIMEOUT"}),
     "res_pjsip_header_funcs.so": frozenset({"PJSIP_HEADER"}),
 }

@@ -65,6 +65,7 @@ def _endpoint(site: Site, spec: ExtensionSpec) -> Options:
             ("dtmf_mode", str(spec.dtmf_mode)),
             ("direct_media", False),
             ("rtp_symmetric", spec.nat),
+            ("rtp_keepalive", site.rtp_keepalive),
             ("force_rport", spec.nat),
             ("rewrite_contact", spec.nat),
             ("webrtc", spec.webrtc),

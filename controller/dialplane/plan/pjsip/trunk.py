@@ -73,6 +73,7 @@ def _endpoint(site: Site, key: Key, spec: SipTrunkSpec, auth: str | None) -> Opt
         ("dtmf_mode", str(spec.dtmf_mode)),
         ("direct_media", False),
         ("rtp_symmetric", True),
+        ("rtp_keepalive", site.rtp_keepalive),
         ("media_encryption", encryption(spec.media_encryption)),
         ("trust_id_inbound", spec.caller_id_policy.trust_inbound),
         ("send_pai", True),

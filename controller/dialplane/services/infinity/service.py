@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 
+from dialplane.resources.campaign import CampaignSpec
 from dialplane.resources.conditions import Condition, ConditionType, Kept, Report, Truth
 from dialplane.resources.key import Key
 from dialplane.resources.numbering import Numbering
@@ -28,6 +29,7 @@ from dialplane.services.infinity.tables import call_records
 from dialplane.services.infinity.tables.calls import Call
 from dialplane.services.infinity.tables.leases import Denied
 from dialplane.services.infinity.tenant import Tenant, site_numbering, tenants
+from dialplane.services.infinity.trunk_dialer import TrunkDialer
 from dialplane.store import Store, StoreError
 from dialplane.tasks import Backoff, retry
 
@@ -86,7 +88,8 @@ class InfinityService:
         self._provider = Provider()
         self._prober = Prober(self._provider.probe, tell=self._tell_of, changed=self._say)
         self.dialer = Dialer(self.desk, self._provider, known=self._known, answered=self._answered)
-        self.campaigns = Campaigns(store, site, self.dialer)
+        self._trunks = TrunkDialer(store, site, self.desk, leads=self._leads)
+        self.campaigns = Campaigns(store, site, self.dialer, trunks=self._trunks)
 
     # --- the site loop
 
@@ -104,6 +107,8 @@ class InfinityService:
         self.dialer.forget(there)
         self._prober.want([tenant for tenant in self._tenants.values() if tenant.serves])
         self.campaigns.observe(view, self._tenants)
+        over_trunks = any(spec.tenant is None for _, spec in view.snapshot.of(CampaignSpec))
+        self._trunks.want(view.calls if over_trunks else None)
         self._said = self._sayings()
 
     def on_reports(self, reports: Mapping[Key, Report]) -> None:
@@ -124,6 +129,7 @@ class InfinityService:
                     tasks.create_task(self._keep(self._prune), name="call records")
                     tasks.create_task(self._prober.run(), name="probes")
                     tasks.create_task(self.campaigns.run(changed), name="campaigns")
+                    tasks.create_task(self._trunks.run(), name="calls over trunks")
                     tasks.create_task(self._shortage.run(), name="shortage")
             finally:
                 await self.dialer.close()  # while the desk still writes down what becomes of calls

@@ -1,13 +1,15 @@
 """Text messages: modems, the inbox, the outbox."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dialplane.api.scopes import ScopeRule
-from dialplane.services.contract import Context, Service, ServiceDefinition
+from dialplane.services.contract import Context, Service, ServiceDefinition, TextMessage
 
 if TYPE_CHECKING:
     from dialplane.api.mount import Mount
+    from dialplane.store import Store
 
 
 def _start(context: Context) -> Service:
@@ -26,11 +28,18 @@ def _mounts() -> "Sequence[Mount]":
     return mounts()
 
 
+def _queue_text(store: "Store", site: str, message: TextMessage, now: datetime) -> None:
+    from dialplane.services.sms.outbox import queue_text  # noqa: PLC0415 -- as above
+
+    queue_text(store, site, message, now)
+
+
 SERVICE = ServiceDefinition(
     name="sms",
     start=_start,
     preload=_preload,
     mounts=_mounts,
     scopes=(ScopeRule("sms"),),
+    queue_text=_queue_text,
     tables=("dialplane.services.sms.tables.inbox", "dialplane.services.sms.tables.outgoing"),
 )

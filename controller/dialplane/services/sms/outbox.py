@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from dialplane.asterisk.sms_text import pieces
 from dialplane.resources.manifest import Resource
 from dialplane.resources.sms_message import SmsMessageSpec
+from dialplane.services.contract import TextMessage
 from dialplane.services.sms.tables import outgoing
 from dialplane.services.sms.tables.outgoing import Enqueued, NewOutgoing
 from dialplane.store import Store
@@ -18,6 +19,19 @@ def enqueue(store: Store, new: NewOutgoing, *, now: datetime) -> Enqueued:
         StoreUnavailable: it may or may not be kept; to try again is safe.
     """
     return outgoing.enqueue(store, new, pieces(new.text), now=now)
+
+
+def queue_text(store: Store, site: str, text: TextMessage, now: datetime) -> None:
+    """See `contract.QueueText`; the sender looks for new ones by itself."""
+    new = NewOutgoing(
+        site=site,
+        source="service",
+        source_uid=f"{text.source}/{text.uid}",
+        recipient=text.recipient,
+        text=text.text,
+        dongle=text.dongle,
+    )
+    enqueue(store, new, now=now)
 
 
 def of_resource(site: str, resource: Resource, spec: SmsMessageSpec) -> NewOutgoing:

@@ -1,11 +1,8 @@
 """One callback over HTTP: a body as old programs expect it, all of ours in headers; bounded in time and size."""
 
 import asyncio
-import hashlib
-import hmac
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -15,6 +12,7 @@ import httpx
 from pydantic import SecretStr
 
 from dialplane.services.elevator.tables.callbacks import WaitingCallback
+from dialplane.signature import signed
 
 for _library in ("httpx", "httpcore"):
     logging.getLogger(_library).setLevel(logging.WARNING)  # they tell URLs and headers
@@ -80,13 +78,3 @@ async def ask(
         return None, f"no answer within {ANSWER_SECONDS:g} s"
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return None, type(error).__name__  # its own words may repeat what was sent
-
-
-def signed(body: bytes, secret: SecretStr | None, now: datetime) -> Mapping[str, str]:
-    """Return the headers that prove a body: HMAC-SHA256 of seconds since 1970, a dot and the body; none without."""
-    if secret is None:
-        return {}
-    stamp = str(int(now.timestamp()))
-    key = secret.get_secret_value().encode("utf-8", "surrogateescape")
-    proof = hmac.new(key, stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    return {"X-Timestamp": stamp, "X-Signature": f"sha256={proof}"}

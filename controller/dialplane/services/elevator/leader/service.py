@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 
+from dialplane.asterisk.asterisk_side import AsteriskSide
 from dialplane.resources.conditions import Report
 from dialplane.resources.extension import ExtensionSpec
 from dialplane.resources.key import Key
@@ -15,8 +16,7 @@ from dialplane.services.contract import Context, ServiceReport, SiteView
 from dialplane.services.elevator.command_desk import CommandDesk
 from dialplane.services.elevator.desired import DesiredDevices, from_json, to_json
 from dialplane.services.elevator.leader import metrics
-from dialplane.services.elevator.leader.asterisk_side import AsteriskSide
-from dialplane.services.elevator.leader.cabins import Cabins
+from dialplane.services.elevator.leader.cabins import EVENTS, Cabins
 from dialplane.services.elevator.leader.callback_request import CallbackTarget
 from dialplane.services.elevator.leader.callback_sender import CallbackSender
 from dialplane.services.elevator.leader.gateways import FIRST_SECONDS, Gateways
@@ -96,7 +96,7 @@ class ElevatorService:
             self._store, self._site, destination=self._destination, leads=self._leads, now=now
         )
         self._sweep = Sweep(self._store, self._site, present=self._names, leads=self._leads, now=now)
-        self._asterisk = AsteriskSide(self._cabins.serve)
+        self._asterisk = AsteriskSide(self._cabins.serve, purpose="telephones of cabins", events=EVENTS)
 
     # --- the site loop
 

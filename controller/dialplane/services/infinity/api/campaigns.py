@@ -16,7 +16,8 @@ from dialplane.services.infinity.campaign.bad_list import BadListError
 from dialplane.services.infinity.campaign.campaigns import NoSuchCampaignError, NotUploadedError
 from dialplane.services.infinity.campaign.progress import Progress
 from dialplane.services.infinity.service import InfinityService
-from dialplane.services.infinity.tables.destinations import DestinationState
+from dialplane.services.infinity.tables.destinations import Destination, DestinationState
+from dialplane.services.infinity.tables.trunk_calls import NO_TENANT, BotAnswer
 
 router = APIRouter(prefix="/campaigns")
 
@@ -44,7 +45,7 @@ async def listed(infinity: Served, holder: Held, tenant: OfTenant) -> models.Cam
         items=[
             models.campaign(found)
             for found in await infinity.campaigns.all_progress()
-            if may(holder, "read", found.tenant) and tenant in {None, found.tenant}
+            if may(holder, "read", found.tenant or NO_TENANT) and tenant in {None, found.tenant}
         ]
     )
 
@@ -69,9 +70,9 @@ async def destinations(
     page = await infinity.campaigns.destinations(name, limit=limit, after=after, state=state)
     if page is None:
         raise _unknown(name)
-    return models.DestinationPage(
-        items=[models.Destination.model_validate(found) for found in page.destinations], next=cursor(page.next)
-    )
+    answers = await infinity.campaigns.bot_answers(name, [found.number for found in page.destinations])
+    items = [_shown(found, answers.get(found.number)) for found in page.destinations]
+    return models.DestinationPage(items=items, next=cursor(page.next))
 
 
 @router.put(
@@ -86,7 +87,7 @@ async def upload(request: Request, infinity: Served, holder: Held, name: Name) -
     409 where the manifest does not say `destinations.upload: true`.
     """
     found = await _known(infinity, holder, name)
-    permit(holder, "manage", found.tenant)
+    permit(holder, "manage", found.tenant or NO_TENANT)
     try:
         return models.Uploaded.model_validate(await infinity.campaigns.upload(name, await request.body()))
     except NoSuchCampaignError:
@@ -102,10 +103,17 @@ async def upload(request: Request, infinity: Served, holder: Held, name: Name) -
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "the list cannot be read", errors) from None
 
 
+def _shown(found: Destination, answer: BotAnswer | None) -> models.Destination:
+    shown = models.Destination.model_validate(found)
+    if answer is not None:
+        shown.bot_call, shown.bot_outcome, shown.collected = answer.call, answer.outcome, answer.variables
+    return shown
+
+
 async def _known(infinity: InfinityService, holder: Holder, name: str) -> Progress:
     """A campaign that the caller may know of; raises a Refusal (404)."""
     found = await infinity.campaigns.progress(name)
-    if found is None or not may(holder, "read", found.tenant):
+    if found is None or not may(holder, "read", found.tenant or NO_TENANT):
         raise _unknown(name)
     return found
 

@@ -305,8 +305,8 @@ class CampaignProgress(_Said):
 
     name: str
     """The resource's name."""
-    tenant: str
-    """The InfinityTenant whose pool it calls over."""
+    tenant: str | None
+    """The InfinityTenant whose pool it calls over; null: a bot calls over the site's own trunks."""
     phase: Phase
     """`Waiting` for a window, an attempt or its list, `Running`, `Paused` or `Completed`."""
     why: str
@@ -363,6 +363,12 @@ class Destination(_Said):
     """How that ended; or why it is skipped."""
     finished_at: datetime | None
     """When nothing was left to do."""
+    bot_call: str | None = None
+    """Where a bot called over the site's own trunks: the id of its last call with them, of `/bots/calls`."""
+    bot_outcome: str | None = None
+    """How that ended for the bot."""
+    collected: dict[str, str] = {}
+    """What the dialogue collected in it."""
 
 
 class DestinationPage(_Said):

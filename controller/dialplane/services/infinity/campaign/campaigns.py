@@ -1,7 +1,7 @@
 """The campaigns of one site: one task for all of them, in the process that leads."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,11 +15,17 @@ from dialplane.services.infinity.campaign import destination_list, pacing, statu
 from dialplane.services.infinity.campaign.bad_list import BadListError
 from dialplane.services.infinity.campaign.desired import DesiredCampaign, desired_campaigns
 from dialplane.services.infinity.campaign.progress import Progress, progress
-from dialplane.services.infinity.campaign.runner import FORGOTTEN, PlacesCalls, Runner, Site
+from dialplane.services.infinity.campaign.runner import FORGOTTEN, PlacesCalls, PlacesTrunkCalls, Runner, Site
 from dialplane.services.infinity.campaign.spreadsheet import decoded
 from dialplane.services.infinity.campaign.state import MINUTE, CampaignState
 from dialplane.services.infinity.do_not_call import Barred
-from dialplane.services.infinity.tables import campaign_calls, destination_lists, destinations, do_not_call
+from dialplane.services.infinity.tables import (
+    campaign_calls,
+    destination_lists,
+    destinations,
+    do_not_call,
+    trunk_calls,
+)
 from dialplane.services.infinity.tables.calls import Call
 from dialplane.services.infinity.tables.destinations import (
     Counts,
@@ -29,7 +35,8 @@ from dialplane.services.infinity.tables.destinations import (
     Synced,
     WantedList,
 )
-from dialplane.services.infinity.tables.do_not_call import Standing
+from dialplane.services.infinity.tables.do_not_call import WHOLE_SITE, Standing
+from dialplane.services.infinity.tables.trunk_calls import BotAnswer
 from dialplane.services.infinity.tenant import Tenant
 from dialplane.store import Store, StoreError
 from dialplane.tasks import Backoff, retry, wait_at_most
@@ -85,6 +92,7 @@ class Campaigns:
         site: str,
         calling: PlacesCalls,
         *,
+        trunks: PlacesTrunkCalls | None = None,
         timing: Timing = Timing(),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -94,6 +102,7 @@ class Campaigns:
             store: the store.
             site: the site's namespace.
             calling: places the calls.
+            trunks: places those of campaigns without a tenant.
             timing: how long things take.
             now: the time.
         """
@@ -102,7 +111,9 @@ class Campaigns:
         self._timing = timing
         self._now = now
         self._wake = asyncio.Event()
-        self._runner = Runner(store, site, calling, now=now, given_up=timing.given_up, changed=self._wake.set)
+        self._runner = Runner(
+            store, site, calling, trunks=trunks, now=now, given_up=timing.given_up, changed=self._wake.set
+        )
         self._keys: dict[Key, str] = {}
         self._of_site = Standing()
         self._led = False
@@ -167,7 +178,7 @@ class Campaigns:
             raise NotUploadedError(
                 f"the list of the Campaign {name} is in its manifest: change it there, or set destinations.upload: true"
             )
-        wanted = await asyncio.to_thread(_uploaded, duty, data, self._of_site.of(duty.spec.tenant))
+        wanted = await asyncio.to_thread(_uploaded, duty, data, self._of_site.of(duty.spec.tenant or WHOLE_SITE))
         synced = await self._store.call(destination_lists.sync, self._site, wanted, now=self._now())
         if synced is None:  # an upload is never passed over
             raise RuntimeError("an uploaded list was not taken")
@@ -198,6 +209,13 @@ class Campaigns:
         if duty is None:
             return None
         return await self._store.call(destinations.page, self._site, duty.uid, limit=limit, after=after, state=state)
+
+    async def bot_answers(self, name: str, numbers: Sequence[str]) -> Mapping[str, BotAnswer]:
+        """Return what the bot of a campaign noted of its calls to these numbers; nothing where people take them."""
+        duty = self._duty(name)
+        if duty is None or duty.own is None:
+            return {}
+        return await self._store.call(trunk_calls.bot_answers, self._site, name, numbers)
 
     # --- rounds
 
@@ -251,7 +269,7 @@ class Campaigns:
             course.forgotten = True
             return
         try:
-            of_site = self._of_site.of(duty.spec.tenant)
+            of_site = self._of_site.of(duty.spec.tenant or WHOLE_SITE)
             wanted = await asyncio.to_thread(duty.ingredients.wanted, duty.name, duty.uid, of_site=of_site)
         except BadListError as error:
             log.warning("campaign list cannot be read", campaign=duty.name, error=str(error))
@@ -373,7 +391,7 @@ class Campaigns:
         return status.of(known, accepted=duty.accepted, trouble=self._trouble, problem=self._problem(duty, course))
 
     def _problem(self, duty: DesiredCampaign, course: CampaignState | None) -> Problem | None:
-        tenant = self._runner.seen.tenants.get(duty.spec.tenant)
+        carrier = self._runner.seen.carrier(duty)
         if course is not None and course.forgotten:
             message = f"{FORGOTTEN}: create it again, or upload a list, to call everybody who is on it"
             return Problem(Reason.OUTCOME_UNKNOWN, message)
@@ -381,7 +399,9 @@ class Campaigns:
             return Problem(Reason.INVALID, str(course.bad_list), course.bad_list.field)
         if (problem := duty.never_opens(self._now())) is not None:
             return problem
-        if tenant is None or not tenant.serves:
+        if duty.own is not None and duty.own.why:
+            return Problem(Reason.REFERENCE_MISSING, duty.own.why, "spec.voiceBot.name")
+        if carrier is None or not carrier.serves:
             message = f"the InfinityTenant {duty.spec.tenant} takes no calls: see its own conditions"
             return Problem(Reason.REFERENCE_MISSING, message, "spec.tenant")
         return None

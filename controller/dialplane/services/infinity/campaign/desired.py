@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from dialplane.resources.asterisk import AsteriskSpec
-from dialplane.resources.campaign import CampaignSpec, Destination
+from dialplane.resources.campaign import CampaignAgent, CampaignSpec, Destination
 from dialplane.resources.config_map_ref import ConfigMapKeyRef
 from dialplane.resources.key import Key
 from dialplane.resources.numbering import Numbering, identity
@@ -16,6 +16,7 @@ from dialplane.resources.problem import Problem, Reason
 from dialplane.services.contract import SiteView
 from dialplane.services.infinity.campaign import destination_list
 from dialplane.services.infinity.campaign.bad_list import BadLine, BadListError
+from dialplane.services.infinity.campaign.own_trunks import Dialling, OwnTrunks, own_trunks
 from dialplane.services.infinity.campaign.window import LOOK_AHEAD, CallingWindow
 from dialplane.services.infinity.do_not_call import MIXED, NOBODY, Barred, mixed
 from dialplane.services.infinity.tables.destinations import ListSource, NewDestination, WantedList
@@ -39,6 +40,8 @@ class Ingredients:
     """Whom no call of the tenant goes to."""
     named: tuple[str, str] = ("", "")
     """What the two texts are called, for messages."""
+    ways: Dialling | None = None
+    """What may be dialled over the site's own trunks."""
 
     def wanted(
         self,
@@ -63,6 +66,8 @@ class Ingredients:
         entries = uploaded if self.source == "upload" else self._entries()
         if self.numbering is None:
             self._comparable(entries or (), own, blocked)
+        if self.ways is not None:
+            self._dialable(entries or (), self.ways)
         return WantedList(
             campaign=name,
             uid=uid,
@@ -73,6 +78,14 @@ class Ingredients:
             digest=self._digest(blocked),
             numbering=self.numbering,
         )
+
+    def _dialable(self, entries: tuple[NewDestination, ...], ways: Dialling) -> None:
+        """Who cannot be dialled is no destination."""
+        bad = [(place, why) for place, each in enumerate(entries) if (why := ways.hindrance(each.number))]
+        if bad:
+            lines = [BadLine(0, f"{place + 1}. destination", why) for place, why in bad[: destination_list.SHOWN]]
+            field = f"spec.destinations.{self.source}" if self.source != "upload" else "spec.destinations"
+            raise BadListError(lines, len(bad) - len(lines), field.replace("configMap", "configMapRef"))
 
     def _comparable(self, entries: tuple[NewDestination, ...], own: frozenset[str], blocked: frozenset[str]) -> None:
         """Without a country, numbers that are written in different ways are not to be told apart."""
@@ -129,6 +142,21 @@ class DesiredCampaign:
     """By its status it has called somebody."""
     window: CallingWindow
     ingredients: Ingredients
+    own: OwnTrunks | None = None
+    """How it calls without a tenant."""
+
+    @property
+    def carrier(self) -> str:
+        """What its calls go over: a tenant's name, or one that no tenant has."""
+        return self.spec.tenant or f"@{self.name}"
+
+    @property
+    def bot(self) -> CampaignAgent | None:
+        """The bot that takes its calls, as if it were an agent; None where people do."""
+        if self.spec.voice_bot is None:
+            return None
+        number = self.spec.voice_bot.callback_number or ""
+        return CampaignAgent.model_construct(id=self.spec.voice_bot.name, callback_number=number)
 
     @property
     def name(self) -> str:
@@ -172,7 +200,8 @@ def _duties(view: SiteView, known: Mapping[str, Tenant]) -> Iterator[DesiredCamp
     for resource, spec in view.snapshot.of(CampaignSpec):
         wanted, unwanted = spec.destinations, spec.do_not_call
         source: ListSource = "upload" if wanted.upload else "configMap" if wanted.config_map_ref else "inline"
-        tenant = known.get(spec.tenant)
+        tenant = known.get(spec.tenant) if spec.tenant is not None else None
+        own = own_trunks(view, resource.key.name, spec, asterisk)
         yield DesiredCampaign(
             key=resource.key,
             uid=resource.uid,
@@ -190,7 +219,9 @@ def _duties(view: SiteView, known: Mapping[str, Tenant]) -> Iterator[DesiredCamp
                 numbering=tenant.numbering if tenant else site_numbering(view.snapshot),
                 of_tenant=tenant.barred if tenant else NOBODY,
                 named=(_named(wanted.config_map_ref), _named(unwanted.config_map_ref)),
+                ways=own.dialling if own else None,
             ),
+            own=own,
         )
 
 

@@ -15,7 +15,8 @@ class Progress:
     """How far one campaign is; `total` is `answered`, `failed`, `skipped` and `remaining` together."""
 
     name: str
-    tenant: str
+    tenant: str | None
+    """None: it calls over the site's own trunks."""
     phase: Phase
     why: str
     """What it waits for, in a sentence; empty where it does not wait."""

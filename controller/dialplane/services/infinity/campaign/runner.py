@@ -17,15 +17,19 @@ import structlog
 
 from dialplane.logs import log_unexpected
 from dialplane.resources.campaign import CampaignAgent
+from dialplane.resources.numbering import Numbering
 from dialplane.services.infinity.campaign import pacing
 from dialplane.services.infinity.campaign.backoff import TenantBackoff
 from dialplane.services.infinity.campaign.desired import DesiredCampaign
+from dialplane.services.infinity.campaign.own_trunks import OwnTrunks
 from dialplane.services.infinity.campaign.pacing import PoolRoom
 from dialplane.services.infinity.campaign.state import MINUTE, Busy, CampaignState, in_turn
 from dialplane.services.infinity.dialer import Asked, Placed
+from dialplane.services.infinity.provider import Answer
 from dialplane.services.infinity.tables import campaign_calls, destination_claims, pools
 from dialplane.services.infinity.tables.campaign_calls import RANG
 from dialplane.services.infinity.tables.destinations import Claimed, Ending, Settled, UnderWay
+from dialplane.services.infinity.tables.trunk_calls import NO_TENANT
 from dialplane.services.infinity.tenant import Tenant
 from dialplane.store import Store, StoreError
 
@@ -44,6 +48,13 @@ class PlacesCalls(Protocol):
         """Lease an extension and have the platform place the call."""
 
 
+class PlacesTrunkCalls(Protocol):
+    """What a campaign without a tenant needs of `trunk_dialer.TrunkDialer`."""
+
+    async def place(self, own: OwnTrunks, asked: Asked, numbering: Numbering | None) -> Placed:
+        """Have Asterisk place the call."""
+
+
 @dataclass(frozen=True)
 class Site:
     """What a round goes by: the site as of now."""
@@ -52,6 +63,10 @@ class Site:
     """By uid."""
     tenants: Mapping[str, Tenant]
     leads: Callable[[], bool]
+
+    def carrier(self, duty: DesiredCampaign) -> Tenant | OwnTrunks | None:
+        """Return what a campaign calls over; None where that is not there."""
+        return duty.own if duty.spec.tenant is None else self.tenants.get(duty.spec.tenant)
 
 
 @dataclass
@@ -71,6 +86,7 @@ class Runner:
         site: str,
         calling: PlacesCalls,
         *,
+        trunks: PlacesTrunkCalls | None = None,
         now: Callable[[], datetime],
         given_up: timedelta,
         changed: Callable[[], None],
@@ -81,6 +97,7 @@ class Runner:
             store: the store.
             site: the site's namespace.
             calling: places the calls.
+            trunks: places those of campaigns without a tenant.
             now: the time.
             given_up: how long a claim of another process may be without a call, before it is given back.
             changed: called when another round may find something to do.
@@ -88,13 +105,14 @@ class Runner:
         self._store = store
         self._site = site
         self._calling = calling
+        self._trunks = trunks
         self._now = now
         self._given_up = given_up
         self._changed = changed
         self.seen = Site({}, {}, lambda: False)
         """The site as of now; a call that is about to be placed looks at it once more."""
         self.courses: dict[str, CampaignState] = {}
-        self._asking: dict[tuple[str, str], tuple[Tenant, CampaignAgent]] = {}
+        self._asking: dict[tuple[str, str], tuple[str, CampaignAgent]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._holds: dict[str, TenantBackoff] = {}
         self._pending: Counter[str] = Counter()
@@ -138,7 +156,7 @@ class Runner:
         self.stale = self.stale or bool(over)
         left = Counter(each.campaign_uid for each, settled in ended if settled is None)
         self._pending = Counter(
-            duty.spec.tenant
+            duty.carrier
             for each, settled in ended
             if settled is None and each.call is None and (duty := self.seen.desired_campaigns.get(each.campaign_uid))
         )
@@ -191,19 +209,27 @@ class Runner:
 
     def obstacle(self, duty: DesiredCampaign, now: datetime) -> str:
         """What keeps a campaign from beginning any call at all; empty where nothing does."""
-        course, tenant = self.courses[duty.uid], self.seen.tenants.get(duty.spec.tenant)
+        course = self.courses[duty.uid]
         if course.forgotten:
             return FORGOTTEN
         if course.bad_list is not None or course.ingredients != duty.ingredients:
             return "its list is not read yet"
         if duty.spec.paused:
             return "paused"
-        if tenant is None or not tenant.serves or not duty.accepted:
-            return f"the InfinityTenant {duty.spec.tenant} takes no calls"
+        if closed := self._closed(duty):
+            return closed
         if not duty.window.open_at(now):
             return "outside of its calling windows"
-        hold = self._holds.get(duty.spec.tenant)
+        hold = self._holds.get(duty.carrier)
         return hold.why if hold is not None and now < hold.until else ""
+
+    def _closed(self, duty: DesiredCampaign) -> str:
+        """Why what it calls over takes no calls; empty where it does."""
+        carrier = self.seen.carrier(duty)
+        if isinstance(carrier, OwnTrunks):
+            return carrier.why or ("" if duty.accepted else "the plan does not accept it")
+        takes = carrier is not None and carrier.serves and duty.accepted
+        return "" if takes else f"the InfinityTenant {duty.spec.tenant} takes no calls"
 
     async def _look(self) -> _Round:
         live = await self._store.call(campaign_calls.live, self._site)
@@ -211,8 +237,8 @@ class Runner:
         busy = Busy()
         for call in live:
             busy.add(call.tenant, call.agent, call.callback_number, f"call {call.id} of {call.tenant}")
-        for tenant, agent in self._asking.values():
-            busy.add(tenant.name, agent.id, agent.callback_number)
+        for carrier, agent in self._asking.values():
+            busy.add(carrier, agent.id, agent.callback_number)
         rooms = {}
         for name, tenant in self.seen.tenants.items():
             standing = standings.get(name, pools.PoolStanding())
@@ -223,24 +249,29 @@ class Runner:
                 active_calls=standing.active_calls + pending,
                 max_calls=tenant.spec.max_concurrent_calls,
             )
+        with_bots = Counter(call.agent for call in live if call.tenant == NO_TENANT)
+        for duty in self.seen.desired_campaigns.values():
+            if duty.own is not None:
+                does = with_bots[duty.own.bot] + self._pending[duty.carrier]
+                rooms[duty.carrier] = PoolRoom(max(0, duty.own.most - does), does, does, duty.own.most)
         return _Round(busy, rooms)
 
     async def _begin(self, duty: DesiredCampaign, looked: _Round) -> None:
-        course, tenant, now = self.courses[duty.uid], self.seen.tenants.get(duty.spec.tenant), self._now()
-        if tenant is None or tenant.name not in looked.rooms:
+        course, carrier, now = self.courses[duty.uid], duty.carrier, self._now()
+        if self.seen.carrier(duty) is None or carrier not in looked.rooms:
             return
-        room = looked.rooms[tenant.name]
-        agents = looked.busy.free(tenant.name, in_turn(duty.spec.agents, course.turn))
+        room = looked.rooms[carrier]
+        agents = self._free(duty, looked.busy)
         does = pacing.Load(len(agents), course.active, course.begun_lately(now), tuple(course.answered))
         allowed = pacing.allowed(duty.spec.pacing, does, room)
         course.why = allowed.why
-        if not agents:
+        if not agents and duty.spec.agents:
             first = duty.spec.agents[0]
-            course.why += f": {first.id} is in {looked.busy.call_of(tenant.name, first)}"
+            course.why += f": {first.id} is in {looked.busy.call_of(carrier, first)}"
         if allowed.calls == 0 or not self.seen.leads():
             return
         # After calls that could not be placed, one tries.
-        limit = 1 if tenant.name in self._holds else allowed.calls
+        limit = 1 if carrier in self._holds else allowed.calls
         most = duty.spec.attempts.max
         course.due = None  # claims that are given back meanwhile say when they are due
         try:
@@ -265,15 +296,22 @@ class Runner:
             number += 1
             course.active += 1
             course.begun.append(now)
-            course.turn = duty.spec.agents.index(agent) + 1
-            looked.busy.add(tenant.name, agent.id, agent.callback_number)
-            self._start(duty, tenant, claimed, agent)
-        looked.rooms[tenant.name] = replace(
+            if duty.spec.agents:
+                course.turn = duty.spec.agents.index(agent) + 1
+                looked.busy.add(carrier, agent.id, agent.callback_number)
+            self._start(duty, claimed, agent)
+        looked.rooms[carrier] = replace(
             room,
             available=room.available - number,
             in_use=room.in_use + number,
             active_calls=room.active_calls + number,
         )
+
+    def _free(self, duty: DesiredCampaign, busy: Busy) -> Sequence[CampaignAgent]:
+        """Return who may take a call each: people, or a bot several times over."""
+        if duty.bot is not None:
+            return (duty.bot,) * duty.spec.pacing.max_concurrent_calls
+        return busy.free(duty.carrier, in_turn(duty.spec.agents or (), self.courses[duty.uid].turn))
 
     async def _reached(self, taken: Sequence[Claimed]) -> frozenset[int]:
         """Those whose last call a late record says to have been answered."""
@@ -283,9 +321,9 @@ class Runner:
         outcomes = await self._store.call(campaign_calls.outcomes, self._site, frozenset(doubtful))
         return frozenset(doubtful[call] for call, outcome in outcomes.items() if outcome == "Answered")
 
-    def _start(self, duty: DesiredCampaign, tenant: Tenant, claimed: Claimed, agent: CampaignAgent) -> None:
+    def _start(self, duty: DesiredCampaign, claimed: Claimed, agent: CampaignAgent) -> None:
         key = (duty.uid, claimed.request_key)
-        self._asking[key] = (tenant, agent)
+        self._asking[key] = (duty.carrier, agent)
         task = asyncio.create_task(self._call(duty, claimed, agent), name=f"campaign {duty.name}")
         self._tasks.add(task)
         task.add_done_callback(partial(self._asked, key))
@@ -304,9 +342,9 @@ class Runner:
     async def _call(self, duty: DesiredCampaign, claimed: Claimed, agent: CampaignAgent) -> None:
         """Have one claim's call placed, if all that allowed the claim is still so."""
         current, course = self.seen.desired_campaigns.get(duty.uid), self.courses.get(duty.uid)
-        tenant = self.seen.tenants.get(current.spec.tenant) if current else None
+        carrier = self.seen.carrier(current) if current else None
         allowed = course is not None and current is not None and not self.obstacle(current, self._now())
-        if course is None or tenant is None or not allowed or not self.seen.leads():
+        if course is None or carrier is None or not allowed or not self.seen.leads():
             await self._end(duty, claimed, "given_back")
             return
         if course.barred.verdict(claimed.number):
@@ -323,23 +361,32 @@ class Runner:
             request_key=claimed.request_key,
             campaign=duty.name,
         )
-        placed = await self._calling.make_call(tenant, asked)
+        placed = await self._place(carrier, asked, duty)
         if placed.denied is not None and not placed.denied.passes:
             await self._end(duty, claimed, "blocked")
         elif placed.call is None:
             why = _DENIED.get(placed.denied.reason, "") if placed.denied else ""
-            self._hold(tenant.name, why or _NO_ANSWER)
+            self._hold(duty, why or _NO_ANSWER)
             await self._end(duty, claimed, "given_back")
         elif placed.call.outcome == "NotSent":
-            self._hold(tenant.name, _NO_ANSWER)
+            self._hold(duty, _NO_ANSWER)
         elif placed.call.outcome == "Refused":
             # One number, or all of them (a token that is no longer good): then the list is not to be used up on it.
-            self._hold(tenant.name, _REFUSES)
+            self._hold(duty, _REFUSES)
         else:
-            self._holds.pop(tenant.name, None)
+            self._holds.pop(duty.carrier, None)
 
-    def _hold(self, tenant: str, why: str) -> None:
-        self._holds[tenant] = TenantBackoff.after(self._holds.get(tenant), why, self._now())
+    async def _place(self, carrier: Tenant | OwnTrunks, asked: Asked, duty: DesiredCampaign) -> Placed:
+        if isinstance(carrier, Tenant):
+            return await self._calling.make_call(carrier, asked)
+        if self._trunks is None:
+            return Placed(None, None, Answer("not_sent", _NO_TRUNKS, 0.0), fresh=False)
+        return await self._trunks.place(carrier, asked, duty.ingredients.numbering)
+
+    def _hold(self, duty: DesiredCampaign, why: str) -> None:
+        if duty.own is not None:
+            why = _OF_TRUNKS.get(why, why)
+        self._holds[duty.carrier] = TenantBackoff.after(self._holds.get(duty.carrier), why, self._now())
 
     async def _end(self, duty: DesiredCampaign, claimed: Claimed, ending: Ending) -> None:
         """End a claim that no call was asked for."""
@@ -381,6 +428,11 @@ class Runner:
 
 _NO_ANSWER: Final = "the tenant's platform does not answer"
 _REFUSES: Final = "the tenant's platform refuses calls: see lastError of the InfinityTenant"
+_NO_TRUNKS: Final = "calls over trunks are not placed here"
+_OF_TRUNKS: Final = {
+    _NO_ANSWER: "Asterisk does not answer, or places no calls for the account of call control",
+    _REFUSES: "a number could not be dialled: see `dialplane campaign destinations`",
+}
 _DENIED: Final = {
     "Exhausted": "no extension of the pool is free",
     "AtMaximum": "the tenant has as many calls as it may have",

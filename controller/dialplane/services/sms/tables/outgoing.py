@@ -15,7 +15,7 @@ from dialplane.store.engine import Store
 PREFIX: Final = "out-"
 """What an id of an outgoing message begins with."""
 
-Source = Literal["resource", "api"]
+Source = Literal["resource", "api", "service"]
 PartState = Literal["waiting", "sending", "accepted", "sent", "delivered", "failed", "expired", "unknown"]
 
 OUTGOING: Final = sa.Table(
@@ -88,7 +88,8 @@ class NewOutgoing:
     site: str
     source: Source
     source_uid: str
-    """Once for each source: a SmsMessage's uid, or what the caller of the API gave as `Idempotency-Key`."""
+    """Once for each source: a SmsMessage's uid, what the caller of the API gave as `Idempotency-Key`, or of a service
+    its name and id of it."""
     recipient: str
     text: str
     dongle: str | None = None

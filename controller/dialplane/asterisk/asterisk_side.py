@@ -9,7 +9,6 @@ import structlog
 from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.connection import AsteriskLink, Up
 from dialplane.asterisk.errors import AsteriskError
-from dialplane.services.elevator.leader.cabins import EVENTS
 
 log = structlog.get_logger(__name__)
 
@@ -19,9 +18,17 @@ AGAIN_SECONDS: Final = 2.0
 class AsteriskSide:
     """One connection, to the Asterisk that is wanted."""
 
-    def __init__(self, serve: Callable[[Ami], Awaitable[None]]) -> None:
-        """Call `serve` for each connection; it returns when that has ended."""
+    def __init__(self, serve: Callable[[Ami], Awaitable[None]], *, purpose: str, events: str) -> None:
+        """Name what is to be done.
+
+        Args:
+            serve: called for each connection; it returns when that has ended.
+            purpose: what it does, for the log.
+            events: the classes of events of AMI that it needs.
+        """
         self._serve = serve
+        self._purpose = purpose
+        self._events = events
         self._address: AmiAddress | None = None
         self._new = asyncio.Event()
 
@@ -43,12 +50,12 @@ class AsteriskSide:
                     await asyncio.wait([serving])
 
     async def _serve_at(self, address: AmiAddress) -> None:
-        async with AsteriskLink(address, events=EVENTS) as link:
+        async with AsteriskLink(address, events=self._events) as link:
             while True:
                 ami = await link.up()
                 try:
                     await self._serve(ami)
                 except AsteriskError as error:
-                    log.info("stopped looking after the telephones of cabins", error=str(error))
+                    log.info("stopped at Asterisk for now", purpose=self._purpose, error=str(error))
                 if isinstance(link.state, Up) and link.state.ami is ami:
                     await asyncio.sleep(AGAIN_SECONDS)

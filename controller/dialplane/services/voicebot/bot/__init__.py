@@ -1,0 +1,1 @@
+"""The replicas: calls of bots, their media, and how a call goes."""

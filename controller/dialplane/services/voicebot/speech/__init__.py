@@ -1,0 +1,1 @@
+"""Speech: what understands and what speaks, each provider behind the interfaces of `contract`."""

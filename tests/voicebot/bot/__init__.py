@@ -1,0 +1,1 @@
+"""Replicas of bots: their calls on a real Asterisk, and what needs none."""
