@@ -3,7 +3,7 @@
 import aiohttp
 import pytest
 
-from dialplane.services.voicebot.public_addresses import PrivateAddressRefused, connector, is_public
+from dialplane.services.voicebot.public_addresses import PrivateAddressRefused, connector, is_permitted, is_public
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,9 @@ from dialplane.services.voicebot.public_addresses import PrivateAddressRefused, 
         ("2002:a00:1::", False),
         ("64:ff9b::a00:1", False),
         ("64:ff9b::808:808", True),
+        ("64:ff9b:1::a00:1", False),
+        ("::127.0.0.1", False),
+        ("168.63.129.16", False),
     ],
 )
 def test_an_address_is_public_only_where_what_is_inside_it_is(address: str, public: bool) -> None:
@@ -35,6 +38,34 @@ async def test_an_address_that_is_not_public_needs_permission(url: str) -> None:
     with pytest.raises(PrivateAddressRefused, match="allowPrivateAddress permits it"):
         connector(url, allow_private=False)
     await connector(url, allow_private=True).close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::",
+        "fe80::1%eth0",
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "168.63.129.16",
+        "0.0.0.0",  # noqa: S104 -- nothing binds it
+        "ff02::1",
+    ],
+)
+async def test_no_permission_leads_to_a_clouds_metadata(address: str) -> None:
+    assert not is_permitted(address, allow_private=True)
+    bare = address.partition("%")[0]
+    url = f"http://[{bare}]/" if ":" in bare else f"http://{bare}/"
+    with pytest.raises(PrivateAddressRefused, match="nobody may ask it"):
+        connector(url, allow_private=True)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.1.2.3", "192.168.1.1", "fd00::1", "8.8.8.8"])
+def test_permission_leads_to_the_sites_own_networks(address: str) -> None:
+    assert is_permitted(address, allow_private=True)
 
 
 async def test_a_name_that_leads_to_such_an_address_does_too() -> None:

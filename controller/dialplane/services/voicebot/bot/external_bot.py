@@ -40,7 +40,8 @@ class ExternalBot:
 
     async def talk(self, media: MediaSocket, call_id: str, caller: str) -> Ended:
         """Let the program speak with a caller until the end."""
-        headers = {CALL_HEADERS["bot"]: self._name, CALL_HEADERS["call"]: call_id, CALL_HEADERS["caller"]: caller}
+        number = "".join(each for each in caller if each.isprintable())  # a network may say anything
+        headers = {CALL_HEADERS["bot"]: self._name, CALL_HEADERS["call"]: call_id, CALL_HEADERS["caller"]: number}
         return await self._call(headers).run(media)
 
     def _call(self, headers: dict[str, str]) -> ExternalCall:

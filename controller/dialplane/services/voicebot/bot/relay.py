@@ -18,7 +18,8 @@ from dialplane.services.voicebot.public_addresses import PrivateAddressRefused, 
 from dialplane.services.voicebot.tables.calls import CallOutcome
 
 CONNECT_SECONDS: Final = 3.0
-HEARTBEAT: Final = 10.0
+HEARTBEAT: Final = 3.0
+"""Seconds between two pings: a program that hangs is noticed after half as long again; its caller hears nothing."""
 LONGEST: Final = 1 << 20
 """Bytes of one message of the program."""
 COMMANDS: Final = frozenset(
@@ -82,7 +83,9 @@ class ExternalCall:
             usable = connector(self._engine.url, allow_private=self._engine.allow_private_address)
         except PrivateAddressRefused as error:
             raise ExternalEngineError(f"spec.engine.external.url: {error}") from None
-        return aiohttp.ClientSession(connector=usable, cookie_jar=aiohttp.DummyCookieJar())
+        trace = aiohttp.TraceConfig()
+        trace.on_request_redirect.append(_refuse_redirect)
+        return aiohttp.ClientSession(connector=usable, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[trace])
 
     async def _connect(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
         try:
@@ -118,6 +121,11 @@ class ExternalCall:
             up.cancel()
             down.cancel()
             await asyncio.gather(up, down, return_exceptions=True)
+
+
+async def _refuse_redirect(_: aiohttp.ClientSession, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
+    """Follow none: its address was not checked, and the caller's number would go along."""
+    raise ExternalEngineError(f"the program refuses the call: HTTP {redirect.response.status}")
 
 
 async def _bring(media: MediaSocket, socket: aiohttp.ClientWebSocketResponse) -> None:
