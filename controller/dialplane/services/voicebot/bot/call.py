@@ -66,7 +66,14 @@ async def opened_media(ari: Ari, url: str, arrival: "Arrival") -> AsyncIterator[
 
 
 async def serve(
-    ari: Callable[[], Ari], media: MediaSocket, call: BotCall, media_id: str, talk: Talk, to: CallLog
+    ari: Callable[[], Ari],
+    media: MediaSocket,
+    call: BotCall,
+    media_id: str,
+    talk: Talk,
+    to: CallLog,
+    *,
+    recording: str | None = None,
 ) -> None:
     """Speak with a caller, and take the call to where it goes on.
 
@@ -77,10 +84,11 @@ async def serve(
         media_id: the id of the media channel.
         talk: speaks.
         to: where it is written.
+        recording: what its recording is called, should there be one though the talk does not come to its end.
     """
     to.begin(call)
     metrics.count_begin()
-    ended = Ended("", CallOutcome.LOST, LOST)
+    ended = Ended("", CallOutcome.LOST, LOST, recording=recording)
     try:
         ended = await talk(media, call.id)
         ended = await _go_on(ari, media, media_id, ended)

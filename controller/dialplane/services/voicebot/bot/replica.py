@@ -21,6 +21,7 @@ from dialplane.services.voicebot.bot.parts import BotParts, ReplicaParts
 from dialplane.services.voicebot.bot.served_bot import BotVersion, ServedBot
 from dialplane.services.voicebot.bot.watchdog import Watchdog
 from dialplane.services.voicebot.desired import DesiredBots
+from dialplane.services.voicebot.recording_names import recording_name
 from dialplane.services.voicebot.reported import APPLICATION, BOT_PREFIX, ApplicationState, application_name
 from dialplane.tasks import run_together
 
@@ -149,7 +150,12 @@ class VoiceBotReplica:
             stack.callback(self._media.discard, media)
             made = arrival.call(self._context.replica)
             talk = partial(self._parts.talk, arrival.bot, version.bot, version.engine, made.caller)
-            await call.serve(self._connector.ari, media, made, arrival.media_id, talk, self._parts.log)
+            recording = None
+            if version.bot.spec.recording is not None:
+                recording = recording_name(self._context.site, arrival.bot, made.id)
+            await call.serve(
+                self._connector.ari, media, made, arrival.media_id, talk, self._parts.log, recording=recording
+            )
 
     async def _refuse(self, line: Line, arrival: Arrival, why: Refused, reason: str) -> None:
         metrics.REFUSED.labels(why).inc()
