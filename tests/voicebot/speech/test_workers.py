@@ -1,5 +1,6 @@
 """Worker processes: they are bounded, and one that dies or hangs takes nothing else with it."""
 
+import asyncio
 import os
 import signal
 
@@ -12,6 +13,7 @@ from dialplane.services.voicebot.speech.offline_recognizer import OfflineRecogni
 from dialplane.services.voicebot.speech.offline_synthesizer import OfflineSynthesizer
 from dialplane.services.voicebot.speech.workers import SpeechWorkers
 from testbed.voices import RATE, environment
+from tests.eventually import eventually
 
 YES_NO = Expected(Grammar.YES_NO, {"yes": ("yes",), "no": ("no",)})
 SILENCE = bytes(RATE)
@@ -86,6 +88,21 @@ async def test_a_worker_that_hangs_is_ended_in_time(monkeypatch: pytest.MonkeyPa
             await late.finish()
         assert raised.value.fault is SpeechFault.TIMEOUT
         await recognizer.check()
+
+
+async def test_a_worker_that_hangs_is_ended_though_nobody_waits_for_it_any_longer() -> None:
+    async with SpeechWorkers(1) as workers:
+        recognizer = OfflineRecognizer(workers, "en")
+        await recognizer.check()
+        (process,) = workers.processes
+        os.kill(process, signal.SIGSTOP)
+        opening = asyncio.create_task(workers.open("recognise", {}, limit=0.1))
+        await eventually(lambda: workers.jobs == 1)
+        opening.cancel()  # its caller has gone on
+        await asyncio.wait([opening])
+        await asyncio.sleep(0.15)
+        await recognizer.check()
+        assert workers.processes != (process,)
 
 
 async def test_more_than_a_pool_can_do_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

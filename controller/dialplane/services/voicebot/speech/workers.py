@@ -8,6 +8,7 @@ had, is started again for the next one, and nothing else notices. What callers s
 import asyncio
 import itertools
 import json
+import math
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -133,6 +134,8 @@ class _Worker:
         self._process = process
         self.jobs: dict[int, WorkerJob] = {}
         self.is_alive = True
+        self.answers_until = math.inf
+        """When an answer is overdue, by the loop's clock: whoever waits for it may have gone."""
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
@@ -178,6 +181,7 @@ class _Worker:
             while True:
                 length, number, kind = HEADER.unpack(await output.readexactly(HEADER.size))
                 payload = await output.readexactly(length)
+                self.answers_until = math.inf
                 if (job := self.jobs.get(number)) is not None:
                     job.take(WorkerFrame(kind), payload)
         except asyncio.IncompleteReadError:
@@ -241,6 +245,7 @@ class SpeechWorkers:
             raise SpeechError(SpeechFault.BUSY, _TOO_MUCH)
         job = WorkerJob(worker, next(self._numbers), on_partial=on_partial)
         worker.jobs[job.number] = job
+        worker.answers_until = min(worker.answers_until, asyncio.get_running_loop().time() + limit)
         worker.send(packed_json(job.number, WorkerFrame.OPEN, {"work": work, **request}))
         try:
             await job.receive(limit=limit)
@@ -256,6 +261,9 @@ class SpeechWorkers:
 
     async def _least_busy(self) -> _Worker:
         async with self._starting:
+            for worker in self._workers:
+                if worker.answers_until < asyncio.get_running_loop().time():
+                    worker.kill()
             self._workers = [worker for worker in self._workers if worker.is_alive]
             least = min(self._workers, key=lambda worker: len(worker.jobs), default=None)
             if least is None or (least.jobs and len(self._workers) < self._size):
