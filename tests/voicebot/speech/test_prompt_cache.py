@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dialplane.services.voicebot.speech import prompt_cache
 from dialplane.services.voicebot.speech.contract import SpeechError, SpeechFault
 from dialplane.services.voicebot.speech.prompt_cache import PromptCache
 
@@ -117,3 +118,11 @@ async def test_the_disk_is_bounded_and_a_folder_that_cannot_be_is_no_fault(tmp_p
     cache = PromptCache(tmp_path / "file")
     await cache.warm(speaker, [("one", "en")])
     assert await said(cache, speaker, "one") == [b"enone"]
+
+
+async def test_a_synthesizer_that_does_not_stop_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_cache, "LONGEST", 20)
+    cache, speaker = PromptCache(), Speaker()
+    with pytest.raises(SpeechError, match="does not stop speaking"):
+        await said(cache, speaker, "word " * 1000)
+    assert not cache._flights

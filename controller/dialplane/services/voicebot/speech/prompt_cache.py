@@ -26,6 +26,8 @@ MEMORY: Final = 64 << 20
 """Bytes; half an hour of speech."""
 DISK: Final = 512 << 20
 """Bytes; four and a half hours."""
+LONGEST: Final = 10 << 20
+"""Bytes of one text; five minutes of speech, which nobody listens to."""
 _SUFFIX: Final = ".slin16"
 
 
@@ -151,7 +153,12 @@ class PromptCache:
 
     async def _fly(self, key: str, flight: _Flight, speaking: AsyncIterator[bytes]) -> None:
         try:
+            size = 0
             async for piece in speaking:
+                size += len(piece)
+                if size > LONGEST:
+                    flight.end(SpeechError(SpeechFault.GARBLED, "the synthesizer does not stop speaking"))
+                    return
                 flight.add(piece)
             self._keep(key, b"".join(flight.pieces))
             flight.end()
