@@ -28,12 +28,13 @@ class Database:
     batches: list[CallChanges] = field(default_factory=list)
     away: bool = False
     refuses: str = ""
+    surprises: bool = False
 
     def write(self, store: Store, site: str, changes: CallChanges) -> int:
         if self.away:
             raise StoreUnavailable("the database is away")
         if any(each.id == self.refuses for each in changes.begun):
-            raise StoreError("this row is none")
+            raise StoreError("this row is none") if len(changes.begun) > 1 or not self.surprises else KeyError("?")
         self.batches.append(changes)
         return self._write(store, site, changes)
 
@@ -112,8 +113,11 @@ async def test_beyond_the_bound_the_oldest_turns_go_and_no_call(store: Store, da
     assert [each.text for each in turns.of_call(store, SITE, "c-0")] == ["5", "6", "7", "8", "9"]
 
 
-async def test_one_call_that_the_database_refuses_costs_no_other(store: Store, database: Database) -> None:
-    database.refuses = "bad"
+@pytest.mark.parametrize("surprises", [False, True])
+async def test_one_call_that_the_database_refuses_costs_no_other(
+    store: Store, database: Database, surprises: bool
+) -> None:
+    database.refuses, database.surprises = "bad", surprises
     async with running(store) as writer:
         for name in ("good", "bad", "fine"):
             writer.begin(call(name))

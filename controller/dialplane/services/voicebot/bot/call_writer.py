@@ -163,6 +163,9 @@ class CallWriter:
                 return
             except StoreError as refused:
                 await self._write_apart([each], refused)
+            except Exception as unexpected:  # noqa: BLE001 -- as above
+                log_unexpected("what is left of a call was not written", unexpected)
+                metrics.DROPPED.labels("unexpected").inc()
 
 
 def _changes(batch: Sequence[Change]) -> CallChanges:
