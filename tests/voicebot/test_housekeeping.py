@@ -108,6 +108,14 @@ async def test_what_a_caller_leaves_is_erased(store: Store, tmp_path: Path) -> N
     assert await kept.keeper.erase("+49305550111") == Erased(0, 0, 1)
 
 
+async def test_a_recording_that_may_not_be_stored_yet_is_not_forgotten(store: Store, tmp_path: Path) -> None:
+    kept = Kept(store, tmp_path, bot("reception"))
+    key, end_at = "reception/late.wav", 100 * DAY * 60 - 30
+    write(store, call("late", minutes=100 * DAY - 5), ended=(end("late", seconds=end_at, recording=key),))
+    assert await kept.keeper.erase("+15550111") == Erased(0, 0, 1)
+    assert kept.calls() == {"late"}
+
+
 async def test_what_a_lost_call_recorded_is_found_and_goes_with_it(store: Store, tmp_path: Path) -> None:
     recording = {"consent": "This call is recorded."}
     kept = Kept(store, tmp_path, bot("reception", recording=recording), bot("night"))

@@ -22,8 +22,8 @@ def erase(
 ) -> None:
     """Erase calls, transcripts and recordings of somebody who called, or was called by a campaign. It is for good.
 
-    Exit code 0: nothing is left. 1: refused. 2: no API, or something is left: do it again. 3: a call still goes on: do
-    it again when it is over.
+    Exit code 0: nothing is left. 1: refused. 2: no API, or something is left: do it again. 3: a call still goes on,
+    or a recording of one is not stored yet: do it again in two minutes.
 
     Example:
         dialplane bot erase '+49 30 555010'
@@ -35,5 +35,5 @@ def erase(
     else:
         say(f"erased: {found['calls']} calls, {found['recordings']} recordings")
     if found["goingOn"]:
-        warn(f"{found['goingOn']} of their calls go on: erase them when they are over")
+        warn(f"{found['goingOn']} of their calls go on, or ended just now: erase them in two minutes")
         raise typer.Exit(ExitCode.NOT_ANSWERED)

@@ -109,7 +109,7 @@ class ErasedCaller(Answer):
     recordings: int
     """Recordings."""
     going_on: int
-    """Calls that go on: ask again when they are over."""
+    """Calls that go on, or were recorded and ended in the last two minutes: ask again after these."""
 
 
 def _fields(call: BotCall) -> dict[str, Any]:

@@ -27,6 +27,8 @@ LOST_SECONDS: Final = 2.0
 GRACE_SECONDS: Final = 10.0
 """How long a replica may be away that comes back: when the database was, all of them were."""
 PRUNE_SECONDS: Final = 600.0
+STORED_SECONDS: Final = 120.0
+"""After a call its recording is in the storage by then; what is deleted sooner could be stored afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Erased:
     calls: int
     recordings: int
     going_on: int
-    """Calls that go on: they can be erased when they are over."""
+    """Calls that go on, or whose recording is not stored yet: they can be erased two minutes after their end."""
 
 
 class CallKeeper:
@@ -162,9 +164,10 @@ class CallKeeper:
             StorageError, StoreError: the rest is still there; do it again.
         """
         written = spellings(number, self.numbering)
-        recordings = await self._delete_recordings(call_retention.recorded_of, written)
+        stored = self._now() - timedelta(seconds=STORED_SECONDS)
+        recordings = await self._delete_recordings(call_retention.recorded_of, written, stored)
         calls = await self._store.call(call_retention.erase, self._site, written)
-        going_on = await self._store.call(call_retention.going_on, self._site, written)
+        going_on = await self._store.call(call_retention.going_on, self._site, written, stored)
         log.info("calls of bots erased", calls=calls, recordings=recordings)
         return Erased(calls, recordings, going_on)
 

@@ -22,7 +22,7 @@ TEXT_MOST: Final = 8000
 VALUE_MOST: Final = 1000
 """Characters of a variable."""
 LOST: Final = "the process of the bot ended during the call: Asterisk sent the caller to the fallback"
-_KIND: Final = "VoiceBot"
+KIND: Final = "VoiceBot"
 _FAILED: Final = frozenset({CallOutcome.FALLBACK, CallOutcome.LOST})
 _HOW: Final = {
     CallOutcome.COMPLETED: "The dialogue came to its end",
@@ -216,7 +216,7 @@ def _event(site: str, row: Any, end: CallEnd) -> NewEvent:
     return NewEvent(
         site=site,
         type="voicebot.failed" if end.outcome in _FAILED else "voicebot.call",
-        subject_kind=_KIND,
+        subject_kind=KIND,
         subject_name=row.bot,
         at=end.at,
         data={

@@ -1,5 +1,6 @@
 """What is forgotten of calls: by age, and by the caller's number. A recording goes before what names it."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,9 +8,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from dialplane.services.voicebot.tables.call_changes import KIND
 from dialplane.services.voicebot.tables.calls import BOT_CALLS, with_number
 from dialplane.services.voicebot.tables.turns import BOT_TURNS
 from dialplane.store.engine import Store
+from dialplane.store.events import EVENTS
 
 AT_A_TIME: Final = 500
 """Calls that one transaction forgets."""
@@ -37,9 +40,11 @@ def recorded_before(store: Store, site: str, bot: str, before: datetime, *, limi
     return _recorded(store, _old(site, bot, before), limit)
 
 
-def recorded_of(store: Store, site: str, numbers: Collection[str], *, limit: int) -> tuple[Recorded, ...]:
-    """Return up to `limit` recordings of calls that are over, of somebody by the number as it may be written."""
-    return _recorded(store, _of_somebody(site, numbers), limit)
+def recorded_of(
+    store: Store, site: str, numbers: Collection[str], stored: datetime, *, limit: int
+) -> tuple[Recorded, ...]:
+    """Return up to `limit` recordings of calls that ended before `stored`, of somebody by the number as written."""
+    return _recorded(store, _of_somebody(site, numbers, stored), limit)
 
 
 def forget_recordings(store: Store, site: str, calls: Collection[str]) -> None:
@@ -66,16 +71,37 @@ def forget(store: Store, site: str, bot: str, before: datetime) -> int:
 
 
 def erase(store: Store, site: str, numbers: Collection[str]) -> int:
-    """Erase the calls of somebody that are over and have no recording any more; return how many."""
-    return _delete(store, site, sa.and_(_of_somebody(site, numbers), BOT_CALLS.c.recording.is_(None)))
+    """Erase the calls of somebody that are over and have no recording any more; return how many.
 
-
-def going_on(store: Store, site: str, numbers: Collection[str]) -> int:
-    """Return how many calls of somebody go on."""
+    Their events stay, without the number.
+    """
     columns = BOT_CALLS.c
-    query = sa.select(sa.func.count()).where(columns.site == site, with_number(numbers), columns.ended_at.is_(None))
+    with store.write() as connection:
+        _forget_senders(connection, site, numbers)
+    over = sa.and_(columns.site == site, with_number(numbers), columns.ended_at.is_not(None))
+    return _delete(store, site, sa.and_(over, columns.recording.is_(None)))
+
+
+def going_on(store: Store, site: str, numbers: Collection[str], stored: datetime) -> int:
+    """Return how many calls of somebody go on, or may have a recording that is stored only now."""
+    columns = BOT_CALLS.c
+    late = sa.and_(columns.recording.is_not(None), columns.ended_at >= stored)
+    query = sa.select(sa.func.count()).where(
+        columns.site == site, with_number(numbers), sa.or_(columns.ended_at.is_(None), late)
+    )
     with store.read() as connection:
         return int(connection.execute(query).scalar_one())
+
+
+def _forget_senders(connection: sa.Connection, site: str, numbers: Collection[str]) -> None:
+    columns = EVENTS.c
+    text = sa.type_coerce(columns.data, sa.Text())
+    named = [text.contains(json.dumps({"sender": number}, separators=(",", ":"))[1:-1]) for number in numbers]
+    query = sa.select(columns.seq, columns.data).where(
+        columns.site == site, columns.subject_kind == KIND, sa.or_(sa.false(), *named)
+    )
+    for seq, data in connection.execute(query.with_for_update()).all():
+        connection.execute(sa.update(EVENTS).where(columns.seq == seq).values(data={**data, "sender": ""}))
 
 
 def _old(site: str, bot: str, before: datetime) -> sa.ColumnElement[bool]:
@@ -83,9 +109,9 @@ def _old(site: str, bot: str, before: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(columns.site == site, columns.bot == bot, columns.began_at < before)
 
 
-def _of_somebody(site: str, numbers: Collection[str]) -> sa.ColumnElement[bool]:
+def _of_somebody(site: str, numbers: Collection[str], before: datetime) -> sa.ColumnElement[bool]:
     columns = BOT_CALLS.c
-    return sa.and_(columns.site == site, with_number(numbers), columns.ended_at.is_not(None))
+    return sa.and_(columns.site == site, with_number(numbers), columns.ended_at < before)
 
 
 def _recorded(store: Store, those: sa.ColumnElement[bool], limit: int) -> tuple[Recorded, ...]:
