@@ -118,9 +118,11 @@ def test_calls_are_looked_for(store: Store, only: CallFilter, found: list[str]) 
 
 def test_what_bots_did_is_counted(store: Store) -> None:
     write(store, call("c-1"), call("c-2", minutes=5), call("c-3", bot="night", minutes=-60))
-    assert calls.activity(store, SITE, NOW) == {
-        "reception": BotActivity(2, NOW + timedelta(minutes=5)),
-        "night": BotActivity(0, NOW - timedelta(minutes=60)),
+    write(store, call("c-4", minutes=9), site="another")
+    assert calls.activity(store, SITE, NOW) == {"reception": BotActivity(2, NOW + timedelta(minutes=5))}
+    assert calls.last_calls(store, SITE, {"reception", "night", "new"}) == {
+        "reception": NOW + timedelta(minutes=5),
+        "night": NOW - timedelta(minutes=60),
     }
 
 
@@ -192,9 +194,11 @@ def test_more_calls_than_one_transaction_takes_are_forgotten(store: Store) -> No
 def test_of_an_erased_call_nothing_is_written_any_more(store: Store) -> None:
     write(store, call("theirs"), call("other", caller="+15550112"), turns=(NewTurn("theirs", 1, turn()),))
     assert call_retention.erase(store, SITE, {"+15550111"}) == 0, "it goes on"
-    assert call_retention.going_on(store, SITE, {"+15550111"}) == 1
+    assert call_retention.going_on(store, SITE, {"+15550111"}, NOW) == 1
     write(store, ended=(end("theirs"),))
-    assert call_retention.erase(store, SITE, {"+15550111"}) == 1
+    write(store, ended=(end("other"),))
+    assert call_retention.erase(store, SITE, {"+15550111", "0015550111"}) == 1
+    assert [data["sender"] for *_, data in events(store)] == ["", "+15550112"]
     write(store, turns=(NewTurn("theirs", 2, turn()), NewTurn("other", 1, turn())), ended=(end("theirs"),))
     assert calls.get(store, SITE, "theirs") is None
     assert turns_kept(store) == 1

@@ -65,6 +65,8 @@ class VoiceBotService:
         self._time_zone = "UTC"
         self._replicas = BotReplicas()
         self._activity: Mapping[str, BotActivity] | None = None
+        self._last_calls: dict[str, datetime | None] = {}
+        """When the last call of each bot began; None where it had none. Asked for once, then remembered."""
         self._trouble = ""
         self._counting = asyncio.Event()
         self._waits_until: float | None = None
@@ -135,9 +137,19 @@ class VoiceBotService:
             await wait_at_most(self._counting, self._timing.count - self._timing.gap)
 
     async def _count(self) -> None:
-        if self._desired.bots or self._activity is None:
-            since = status.midnight(self._now(), self._time_zone)
-            self._activity = await self._context.store.call(calls.activity, self._context.site, since)
+        """Count the calls since midnight: those of the days before are not looked at."""
+        names = self._names()
+        if not names and self._activity is not None:
+            return
+        store, site = self._context.store, self._context.site
+        today = await store.call(calls.activity, site, status.midnight(self._now(), self._time_zone))
+        known = {name: at for name, at in self._last_calls.items() if name in names}
+        if new := names - known.keys():
+            known |= {**dict.fromkeys(new), **await store.call(calls.last_calls, site, new)}
+        self._last_calls = known | {name: each.last_call_at for name, each in today.items() if name in names}
+        self._activity = {
+            name: BotActivity(today[name].calls if name in today else 0, at) for name, at in self._last_calls.items()
+        }
 
     def _look(self) -> bool:
         """Work out what is reported; return whether it is another than before."""
@@ -146,7 +158,7 @@ class VoiceBotService:
         replicas, time = self._context.replicas, asyncio.get_running_loop().time()
         numbers = self._replicas.calls
         self._replicas.look(replicas.states(), self._desired, time)
-        if self._replicas.calls != numbers:
+        if self._replicas.calls != numbers or self._names() - self._last_calls.keys():
             self._counting.set()
         self._list.wake()
         before, self._reports = self._reports, {key: self._report(key) for key in bot_keys(self._view)}
@@ -160,9 +172,12 @@ class VoiceBotService:
             self._replicas.served.get(key.name),
             self._replicas.calls.get(key.name, 0),
             (self._activity or {}).get(key.name),
-            counted=self._activity is not None and not self._trouble,
+            counted=key.name in (self._activity or ()) and not self._trouble,
             trouble=self._trouble,
         )
+
+    def _names(self) -> frozenset[str]:
+        return frozenset() if self._view is None else frozenset(key.name for key in bot_keys(self._view))
 
     def _settle(self) -> bool:
         """Return whether a leader that has just started knows how its bots are served, or has waited long enough."""

@@ -58,6 +58,6 @@ def _doubt(served: Served | None, trouble: str) -> Condition | None:
 def _fields(calls: int, activity: BotActivity | None) -> dict[str, Any]:
     return {
         "activeCalls": calls,
-        "lastCallAt": timestamp(activity.last_call_at) if activity else None,
+        "lastCallAt": timestamp(activity.last_call_at) if activity and activity.last_call_at else None,
         "answeredToday": activity.calls if activity else 0,
     }
