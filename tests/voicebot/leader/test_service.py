@@ -19,7 +19,7 @@ from dialplane.store import Store
 from dialplane.tasks import Backoff
 from tests.databases import NOW
 from tests.eventually import eventually
-from tests.voicebot.leader.bots import SITE, ReplicasOfTest, asterisk, bot, called, view
+from tests.voicebot.leader.bots import ACCOUNT, SITE, ReplicasOfTest, asterisk, bot, called, view
 
 QUICK = VoiceBotTiming(tick=0.02, count=0.1, gap=0.02)
 DESK = Key("VoiceBot", "desk")
@@ -171,6 +171,13 @@ async def test_without_the_store_nobody_knows_and_numbers_stay(
         assert term.said().fields["answeredToday"] is Kept.KEPT
         rename(store, "away", "bot_calls")
         await term.is_doubted("")
+
+
+async def test_a_newline_at_the_end_of_a_mounted_account_is_no_part_of_it(term: Term) -> None:
+    term.service.observe(view(bot(), account={key: f"{value}\n" for key, value in ACCOUNT.items()}))
+    found = term.service._account()
+    assert found is not None
+    assert {"username": found.username, "password": found.password.get_secret_value()} == ACCOUNT
 
 
 async def test_no_secret_is_in_what_is_published(term: Term, replicas: ReplicasOfTest) -> None:

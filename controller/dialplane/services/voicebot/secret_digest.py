@@ -27,12 +27,12 @@ def secrets_digest(spec: VoiceBotSpec, ari: AriAddress | None, secrets: SecretSo
     named = sorted({(name, key) for _, name, keys in secret_refs(spec) for key in keys})
     if not named:
         return ""
-    account = [_value(secrets, ari.secret, key) for key in ACCOUNT] if ari is not None else []
-    text = json.dumps([[name, key, _value(secrets, name, key)] for name, key in named])
+    account = [secret_text(secrets, ari.secret, key) for key in ACCOUNT] if ari is not None else []
+    text = json.dumps([[name, key, secret_text(secrets, name, key)] for name, key in named])
     return hmac.new(json.dumps(account).encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
 
 
-def _value(secrets: SecretSource, name: str, key: str) -> str | None:
-    """Return a value as every process has it: a newline at the end of a mounted file is not part of it."""
+def secret_text(secrets: SecretSource, name: str, key: str) -> str | None:
+    """Return a value as every process has it, None where it is missing; a newline at its end is a mounted file's."""
     found = secrets.value(name, key)
     return None if found is None else found.get_secret_value().removesuffix("\n").removesuffix("\r")

@@ -15,6 +15,7 @@ from dialplane.services.contract import SecretSource
 from dialplane.services.voicebot.bot import metrics
 from dialplane.services.voicebot.bot.sweep import Sweep
 from dialplane.services.voicebot.desired import AriAddress
+from dialplane.services.voicebot.secret_digest import ACCOUNT, secret_text
 from dialplane.tasks import run_together, wait_at_most
 
 log = structlog.get_logger(__name__)
@@ -109,12 +110,11 @@ class Connector:
         wanted = self._wanted
         if wanted is None:
             return None
-        values = [self._secrets.value(wanted.secret, key) for key in ("username", "password")]
-        texts = [value.get_secret_value().removesuffix("\n") for value in values if value is not None]
-        if len(texts) < len(values):
+        username, password = (secret_text(self._secrets, wanted.secret, key) for key in ACCOUNT)
+        if username is None or password is None:
             self._close(f"the Secret {wanted.secret} of ARI's account lacks username or password, or is not there")
             return None
-        return _Account(wanted.url, texts[0], SecretStr(texts[1]))
+        return _Account(wanted.url, username, SecretStr(password))
 
     async def _serve(self, account: _Account) -> None:
         """Serve with this account, until another one is wanted."""

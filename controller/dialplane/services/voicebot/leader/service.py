@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
+from pydantic import SecretStr
 
 from dialplane.asterisk.asterisk_side import AsteriskSide
 from dialplane.resources.asterisk import AsteriskSpec
@@ -20,7 +21,7 @@ from dialplane.services.voicebot.leader.applications import ApplicationList, ope
 from dialplane.services.voicebot.leader.bots import FIRST_SECONDS, BotReplicas, bot_keys, desired_bots
 from dialplane.services.voicebot.leader.caller_watch import AriAccount, CallerWatch
 from dialplane.services.voicebot.leader.housekeeping import CallKeeper
-from dialplane.services.voicebot.secret_digest import ACCOUNT
+from dialplane.services.voicebot.secret_digest import ACCOUNT, secret_text
 from dialplane.services.voicebot.tables import calls
 from dialplane.services.voicebot.tables.calls import BotActivity
 from dialplane.store import StoreError
@@ -196,10 +197,10 @@ class VoiceBotService:
     def _account(self) -> AriAccount | None:
         if self._desired.ari is None:
             return None
-        username, password = (self._secrets.value(self._desired.ari.secret, key) for key in ACCOUNT)
+        username, password = (secret_text(self._secrets, self._desired.ari.secret, key) for key in ACCOUNT)
         if username is None or password is None:
             return None
-        return AriAccount(self._desired.ari.url, username.get_secret_value(), password)
+        return AriAccount(self._desired.ari.url, username, SecretStr(password))
 
     def _leads(self) -> bool:
         return self._view is not None and self._view.leads()
