@@ -25,7 +25,8 @@ async def erase(
     """Erase calls with bots, transcripts and recordings: of who called from this number, and was called there.
 
     It takes the scope `bots:manage:*`. Asked again, it erases what is left. Calls that go on can be erased when they
-    are over. Where `numbering.countryCode` of the Asterisk is set, all spellings of the number are meant.
+    are over, recorded ones two minutes later. Where `numbering.countryCode` of the Asterisk is set, all spellings of
+    the number are meant.
     """
     permit_all(holder, "manage")
     erasing = ERASING.of(request.app)
