@@ -94,6 +94,15 @@ async def test_a_storage_that_is_away_costs_no_recording(tmp_path: Path) -> None
     running.cancel()
 
 
+async def test_a_file_that_cannot_be_stored_keeps_no_other_one_back(tmp_path: Path) -> None:
+    (tmp_path / "spool" / SITE / "bot-recordings" / BOT / "0.wav").mkdir(parents=True)
+    recordings = Recordings(SITE, options(tmp_path))
+    running = asyncio.create_task(recordings.run())
+    (await recorded(recordings, 1.2)).end()
+    await eventually((tmp_path / "storage" / NAME).exists)
+    running.cancel()
+
+
 async def test_without_a_storage_nothing_is_recorded() -> None:
     recordings = Recordings(SITE, StorageOptions())
     assert recordings.begin(BOT, CALL) is None

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from dialplane.logs import log_unexpected
 from dialplane.services.voicebot.recording_names import SUFFIX, recording_name
 from dialplane.services.voicebot.speech.contract import RATE
-from dialplane.storage.errors import StorageError, StorageUnusable
+from dialplane.storage.errors import StorageError, StorageRefused, StorageUnusable
 from dialplane.storage.object_storage import ObjectStorage
 from dialplane.storage.options import StorageOptions
 from dialplane.tasks import Backoff, keep_running, wait_at_most
@@ -202,8 +202,14 @@ class Recordings:
     async def _look(self) -> None:
         while True:
             self._whole.clear()
+            trouble: Exception | None = None
             for file in await asyncio.to_thread(lambda: list(self._waiting())):
-                await self._store(file)
+                try:
+                    await self._store(file)
+                except (StorageRefused, OSError) as error:  # of this one alone; the others do not wait for it
+                    trouble = error
+            if trouble is not None:
+                raise trouble
             await wait_at_most(self._whole, _LOOK_SECONDS)
 
     def _waiting(self) -> Iterator[Path]:
