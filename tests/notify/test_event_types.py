@@ -40,7 +40,8 @@ def test_an_event_that_no_kind_has_is_refused_with_those_that_there_are() -> Non
     assert str(problem) == (
         "spec.events[0]: must be one of asterisk.down, asterisk.up, device.offline, device.online, dongle.offline, "
         "dongle.online, elevator.alarm, elevator.testcall.overdue, sms.failed, "
-        'sms.received, trunk.registered, trunk.unregistered, not "dongle.ofline"; did you mean dongle.offline?'
+        'sms.received, trunk.registered, trunk.unregistered, voicebot.call, voicebot.failed, not "dongle.ofline"; '
+        "did you mean dongle.offline?"
     )
 
 
