@@ -110,6 +110,42 @@ CASES: dict[str, tuple[list[Manifest], list[Found]]] = {
         [pbx(), PHONE, transferring("codding", {"extension": "101"}, "gnu")],
         [("desk", INVALID, "spec.realtime.transfers[1].name", False)],
     ),
+    **{
+        f"a program at {url}": ([pbx(), PHONE, bot(realtime=None, engine={"external": {"url": url}})], problems)
+        for url, problems in {
+            "http://127.0.0.1:8080/call": [("desk", INVALID, "spec.engine.external.url", False)],
+            "http://[fd00::1]/call": [("desk", INVALID, "spec.engine.external.url", False)],
+            "http://localhost:8080/call": [("desk", INVALID, "spec.engine.external.url", False)],
+            "https://bots.example.com/call": [],
+        }.items()
+    },
+    "a program in the site's own network, with permission": (
+        [
+            pbx(),
+            PHONE,
+            bot(realtime=None, engine={"external": {"url": "http://10.0.0.5/call", "allowPrivateAddress": True}}),
+        ],
+        [],
+    ),
+    "a program where clouds have their secrets, with permission": (
+        [
+            pbx(),
+            PHONE,
+            bot(realtime=None, engine={"external": {"url": "http://169.254.169.254", "allowPrivateAddress": True}}),
+        ],
+        [("desk", INVALID, "spec.engine.external.url", False)],
+    ),
+    "a webhook at a private address": (
+        [
+            pbx(),
+            PHONE,
+            asks(
+                {"name": "look-up", "action": {"webhook": {"url": "http://10.0.0.5/hook", "otherwise": "bye"}}},
+                {"name": "bye", "action": {"hangup": True}},
+            ),
+        ],
+        [("desk", INVALID, "spec.dialog.states[0].action.webhook.url", False)],
+    ),
     "a message by a modem that is not there": (
         [
             pbx(),

@@ -3,7 +3,8 @@
 import aiohttp
 import pytest
 
-from dialplane.services.voicebot.public_addresses import PrivateAddressRefused, connector, is_permitted, is_public
+from dialplane.resources.public_address import is_permitted, is_public
+from dialplane.services.voicebot.public_addresses import PrivateAddressRefused, connector
 
 
 @pytest.mark.parametrize(

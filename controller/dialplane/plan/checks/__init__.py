@@ -29,7 +29,7 @@ from dialplane.plan.checks.outbound import overlapping_routes, routes_beyond_rea
 from dialplane.plan.checks.references import mail_servers, route_targets, schedule_loops, transports, trunks
 from dialplane.plan.checks.secrets import secrets
 from dialplane.plan.checks.tenants import duplicate_tenants, overlapping_pools, pools
-from dialplane.plan.checks.voice_bots import interfaces, messengers, sizes, transfer_names
+from dialplane.plan.checks.voice_bots import interfaces, messengers, private_addresses, sizes, transfer_names
 from dialplane.plan.draft import Draft, Finding
 
 Check = Callable[[Draft], Iterable[Finding]]
@@ -44,6 +44,7 @@ OWN: tuple[Check, ...] = (
     interfaces,
     sizes,
     transfer_names,
+    private_addresses,
 )
 
 EXCLUDING: tuple[Check, ...] = (

@@ -10,6 +10,7 @@ from dialplane.plan.draft import Draft, Finding
 from dialplane.plan.voice_bots import HANGUP, next_code, transfers
 from dialplane.resources.dongle import DongleSpec
 from dialplane.resources.problem import Problem, Reason
+from dialplane.resources.public_address import may_be_asked
 from dialplane.resources.voice_bot import VoiceBotSpec
 
 LARGEST: Final = 262_144
@@ -61,3 +62,25 @@ def messengers(draft: Draft) -> Iterator[Finding]:
                 message = f"no Dongle {sms.dongle!r} is served"
                 field = f"spec.dialog.states[{index}].action.sms.dongle"
                 yield key, Problem(Reason.REFERENCE_MISSING, message, field, partial=True)
+
+
+def private_addresses(draft: Draft) -> Iterator[Finding]:
+    """Programs that a bot asks are on the Internet, or it is permitted that they are not."""
+    for key, spec in draft.of(VoiceBotSpec):
+        for field, url, permitted in _programs(spec):
+            if not may_be_asked(url, allow_private=permitted):
+                message = f"{url} is at an address that no bot may ask: use another"
+                if may_be_asked(url, allow_private=True):
+                    message = f"{url} is no public address: set allowPrivateAddress where it is the one that you mean"
+                yield key, Problem(Reason.INVALID, message, field)
+
+
+def _programs(spec: VoiceBotSpec) -> Iterator[tuple[str, str, bool]]:
+    """Yield the field, the URL, and whether an address that is not public is permitted."""
+    if spec.engine is not None:
+        external = spec.engine.external
+        yield "spec.engine.external.url", external.url, external.allow_private_address
+    for index, state in enumerate(spec.dialog.states if spec.dialog else ()):
+        webhook = state.action.webhook if state.action else None
+        if webhook is not None:
+            yield f"spec.dialog.states[{index}].action.webhook.url", webhook.url, webhook.allow_private_address
