@@ -138,3 +138,16 @@ def test_free_speech_needs_a_recogniser_that_understands_it() -> None:
     expected = [f"{STATES}[0].collect.grammar", f"{STATES}[1].action.llm"]
     assert [field for field in found["deaf"] if field.startswith(STATES)] == expected
     assert [field for field in found["ok"] if field.startswith(STATES)] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "fields"), [("en_GB", []), ("de", ["spec.language"]), ("de-AT", ["spec.language"])]
+)
+def test_offline_understands_english_alone(language: str, fields: list[str]) -> None:
+    spec = bot(ask("one", ANY), END, language=language).model_dump(mode="json", by_alias=True, exclude_none=True)
+    silent = bot(END, start="end", language=language).model_dump(mode="json", by_alias=True, exclude_none=True)
+    manifests = [manifest("VoiceBot", "asks", spec), manifest("VoiceBot", "says", silent)]
+    problems = Planner(load()).plan(snapshot([manifest("Asterisk", "pbx", {}), *manifests])).problems
+    found = {name: [p.field for p in problems.get(Key("VoiceBot", name), ())] for name in ("asks", "says")}
+    assert [field for field in found["asks"] if field == "spec.language"] == fields
+    assert "spec.language" not in found["says"]

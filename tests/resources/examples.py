@@ -447,8 +447,8 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         example(
             "VoiceBot",
             "spec.speechToText.secretRef",
-            admitted={"speechToText": {"provider": "whisper"}},
-            refused={"speechToText": {"provider": "whisper", "secretRef": _KEY}},
+            admitted={"speechToText": {"provider": "offline"}},
+            refused={"speechToText": {"provider": "offline", "secretRef": _KEY}},
         ),
     ),
     "text-to-speech-key": (

@@ -28,7 +28,7 @@ VoiceName = Annotated[str, Text("the name of a voice", r"^[A-Za-z0-9][A-Za-z0-9.
 
 
 def _needs_key(part: "SpeechToText | TextToSpeech") -> bool:
-    return (part.provider in {"offline", "whisper"}) == (part.secret_ref is None)
+    return (part.provider == "offline") == (part.secret_ref is None)
 
 
 class SpeechToText(Part):
@@ -37,16 +37,16 @@ class SpeechToText(Part):
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             id="speech-to-text-key",
-            message="elevenlabs needs secretRef, and offline and whisper take none",
+            message="elevenlabs needs secretRef, and offline takes none",
             field="secretRef",
-            cel="(self.provider in ['offline', 'whisper']) == !has(self.secretRef)",
+            cel="(self.provider == 'offline') == !has(self.secretRef)",
             holds=_needs_key,
         ),
     )
 
-    provider: Literal["offline", "whisper", "elevenlabs"] = "offline"
-    """`offline` understands the answers that a state expects, in English; `whisper` free speech too, and needs the
-    package dialplane[whisper]; `elevenlabs` is a service on the Internet."""
+    provider: Literal["offline", "elevenlabs"] = "offline"
+    """`offline` understands the answers that a state expects, in English; `elevenlabs` is a service on the Internet,
+    and understands free speech and other languages, too."""
     secret_ref: SecretKeyRef | None = None
     """The provider's key."""
     model: ModelName | None = None

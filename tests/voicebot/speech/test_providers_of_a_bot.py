@@ -64,7 +64,6 @@ def test_a_bot_gets_the_providers_of_its_manifest() -> None:
 @pytest.mark.parametrize(
     ("fields", "fault", "words"),
     [
-        ({"speechToText": {"provider": "whisper"}}, SpeechFault.UNSUPPORTED, "speechToText.provider.*no whisper"),
         (
             {"textToSpeech": {"provider": "elevenlabs", "secretRef": {"name": "eleven", "key": "other"}}},
             SpeechFault.REFUSED,

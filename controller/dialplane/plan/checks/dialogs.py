@@ -77,10 +77,13 @@ def _endless(graph: DialogGraph) -> Iterator[Mistake]:
 
 
 def _unheard(spec: VoiceBotSpec) -> Iterator[Mistake]:
-    """Find questions that callers answer in their own words, of which the offline recogniser understands none."""
+    """Find what the offline recogniser does not understand: other languages, and answers in the callers' own words."""
     if spec.dialog is None or spec.speech_to_text.provider != "offline":
         return
-    cure = "set spec.speechToText.provider to elevenlabs or whisper"
+    cure = "set spec.speechToText.provider to elevenlabs"
+    asking = any(state.collect is not None for state in spec.dialog.states)
+    if asking and spec.language.replace("_", "-").partition("-")[0] != "en":
+        yield "spec.language", f"offline understands answers in English alone, not in {spec.language!r}: {cure}"
     for index, state in enumerate(spec.dialog.states):
         field = f"{STATES_FIELD}[{index}]"
         if state.collect is not None and state.collect.grammar == "words":

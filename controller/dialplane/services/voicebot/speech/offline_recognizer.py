@@ -67,7 +67,7 @@ class OfflineRecognizer:
             raise SpeechError(
                 SpeechFault.UNSUPPORTED,
                 f"the offline recogniser understands English only, not {language}: choose another "
-                "spec.speechToText.provider, or let callers press keys",
+                "spec.speechToText.provider",
             )
         if expected.grammar is Grammar.WORDS:
             raise SpeechError(

@@ -121,12 +121,6 @@ def _recognizer(spec: VoiceBotSpec, secrets: SecretSource, workers: SpeechWorker
 
             key = _secret(secrets, spec.speech_to_text.secret_ref, "spec.speechToText.secretRef")
             return ElevenLabsRecognizer(spec.speech_to_text, key)
-        case "whisper":
-            raise SpeechError(
-                SpeechFault.UNSUPPORTED,
-                "spec.speechToText.provider: this installation has no whisper: use offline for answers that are "
-                "expected, or elevenlabs for free speech",
-            )
         case "offline":
             from dialplane.services.voicebot.speech.offline_recognizer import (  # noqa: PLC0415 -- as above
                 OfflineRecognizer,
