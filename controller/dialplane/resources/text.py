@@ -35,7 +35,8 @@ class Text:
         bounded: CoreSchema = core_schema.custom_error_schema(
             core_schema.str_schema(pattern=self.pattern, max_length=self.max_length),
             custom_error_type=NOT_THIS,
-            custom_error_message=self.what.replace("{", "").replace("}", ""),
+            custom_error_message="{what}",
+            custom_error_context={"what": self.what},
         )
         if self.check is not None:
             bounded = core_schema.no_info_after_validator_function(self._checked, bounded)
