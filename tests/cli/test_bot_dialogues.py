@@ -81,7 +81,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_a_talk_in_a_pipe_shows_states_and_values(site: Path) -> None:
-    talk = "a pony\n\nsupport\n#101\nlate name=Ada\n"
+    talk = "a pony\n\nsupport\n#101\nlate name='Ada B'\n"
     ended = dialplane("bot", "chat", "receptionist", "-f", ".", "--caller", "+15550123", cwd=site, stdin=talk)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines() == [
@@ -101,11 +101,11 @@ def test_a_talk_in_a_pipe_shows_states_and_values(site: Path) -> None:
         "      [number] caller=+15550123",
         "you:  #101",
         "      [look-up] caller=+15550123 order=101",
-        "      asks https://crm.example.com/orders: type its outcome (late), variables as NAME=TEXT; an empty line: it fails",
-        "you:  late name=Ada",
+        '      asks https://crm.example.com/orders: type its outcome (late), variables as NAME="TEXT"; an empty line: it fails',
+        "you:  late name='Ada B'",
         "bot:  Good bye.",
-        "      sends a text message to +15550123: Order 101 is late, Ada.",
-        "      [bye] caller=+15550123 order=101 name=Ada",
+        "      sends a text message to +15550123: Order 101 is late, Ada B.",
+        "      [bye] caller=+15550123 order=101 name=Ada B",
         "      hangs up",
     ]
 
@@ -201,8 +201,9 @@ def test_pictures_are_drawn(site: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["chat", "nobody", "-f", "."], "no VoiceBot 'nobody' there: there are receptionist"),
+        (["chat", "nobody", "-f", "."], "there is no VoiceBot 'nobody': use one of receptionist"),
         (["chat", "receptionist", "-f", ".", "--today", "soon"], "--today soon: it must be a date, such as 2026-12-31"),
+        (["chat", "receptionist", "-f", ".", "--caller", "ada"], "'ada' is not a telephone number: 2 to 20 digits, with at most one + in front"),
         (["test", "-f", "bot.yaml"], "no file *.bot-test.yaml in bot.yaml: `dialplane bot test --help` shows one"),
         (["test", "-f", "absent"], "cannot read absent: no such file or folder"),
         (["-n", "office", "chat", "receptionist", "-f", "."], "--namespace is of a replica, and has no effect before chat: leave it"),

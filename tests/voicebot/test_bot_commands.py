@@ -44,8 +44,8 @@ async def test_calls_are_listed_shown_and_erased(world: BotsWorld) -> None:
         "2026-04-03 08:30:04  caller  The sales desk, please.  (= sales)",
     ]
     erased = await run(world, "erase", "030 5550-111")
-    assert (erased.code, erased.lines) == (3, ["erased: 1 calls, 1 recordings"])
-    assert "1 of their calls go on" in erased.err
+    assert (erased.code, erased.lines) == (3, ["erased: 1 call, 1 recording"])
+    assert "still going on, or ended just now: 1 call; erase again in two minutes" in erased.err
     left = await run(world, "calls", "--caller", "+15550111", "-o", "json")
     assert [each["id"] for each in json.loads(left.out)] == ["c-2"]
 

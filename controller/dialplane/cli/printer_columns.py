@@ -18,7 +18,7 @@ _STEP: Final = re.compile(r"\.([A-Za-z]+)|\[\?\(@\.([a-z]+)==\"([A-Za-z]+)\"\)\]
 def row(key: Key, entry: Entry, kind: Kind, *, wide: bool) -> list[str]:
     """A resource's line, by its kind's printer columns."""
     manifest = entry.manifest(key)
-    return [key.name, *(_cell(manifest, column) for column in kind.columns if wide or not column.wide)]
+    return [key.name, *(_cell(manifest, column, kind) for column in kind.columns if wide or not column.wide)]
 
 
 def headings(kind: Kind, *, wide: bool) -> list[str]:
@@ -34,14 +34,22 @@ def colours(cells: list[str], names: list[str]) -> list[str | None]:
     ]
 
 
-def _cell(manifest: Mapping[str, Any], column: Column) -> str:
+def _cell(manifest: Mapping[str, Any], column: Column, kind: Kind) -> str:
     value = _look_up(manifest, column.path)
     if value is None:
-        return ""
+        return _default(column.path, kind)
     if column.type == "date":
         return _age(str(value))
     text = " ".join(str(value).split())
     return text if len(text) <= CELL else f"{text[: CELL - 1]}…"
+
+
+def _default(path: str, kind: Kind) -> str:
+    """What the API server writes into a manifest that does not have this field of its spec."""
+    for field in kind.spec.model_fields.values():
+        if path == f".spec.{field.alias}":
+            return field.default if isinstance(field.default, str) else ""
+    return ""
 
 
 def _look_up(value: Any, path: str) -> Any:

@@ -1,4 +1,4 @@
-"""The options that say where objects are stored, such as the pictures of devices, and how they are reached."""
+"""The options that say where objects are stored, such as pictures and recordings, and how they are reached."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,9 +20,10 @@ StorageUrl = Annotated[
         "--storage-url",
         metavar="URL",
         envvar="DIALPLANE_STORAGE_URL",
-        help="Where the pictures of devices are stored: file:///a/folder, or s3://bucket/prefix with its credentials in"
-        " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_ENDPOINT_URL where it is not Amazon's."
-        " [default: run keeps them in its state directory, other processes take none]",
+        help="Where pictures of devices and recordings of bots' calls are stored: file:///a/folder, or"
+        " s3://bucket/prefix with its credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and"
+        " AWS_ENDPOINT_URL where it is not Amazon's. [default: run keeps them in its state directory, other processes"
+        " take none]",
         show_default=False,
     ),
 ]

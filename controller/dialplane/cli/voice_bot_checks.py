@@ -60,7 +60,7 @@ async def over_ami(ami: Ami, site: Snapshot | None) -> AsyncIterator[Diagnosis]:
     else:
         yield Diagnosis("bot modules", Level.OK, f"all {len(MODULES)} that are needed run")
     if listed := entries.get(KEY, ""):
-        message = f"{listed.count('&') + 1} of bots are in Asterisk's database ({APPLICATIONS})"
+        message = f"Asterisk's database ({APPLICATIONS}) lists {_applications(listed.count('&') + 1)}"
         yield Diagnosis("bot list", Level.OK, message)
     else:
         cure = "start `dialplane run`, or the operator and `dialplane bot`: the leader writes the list"
@@ -77,7 +77,7 @@ def over_http(url: str, values: Mapping[str, SecretStr], limit: float) -> Iterat
     names = [str(each.get("name")) for each in answer.body if isinstance(each, dict)]
     count = sum(name.startswith(APPLICATION_PREFIX) for name in names)
     if count:
-        yield Diagnosis("bot applications", Level.OK, f"{count} of bots are registered")
+        yield Diagnosis("bot applications", Level.OK, f"{_applications(count)} registered")
     else:
         cure = "is `dialplane bot` up, with the Secret of spec.ari? its log says what keeps it from ARI"
         yield Diagnosis("bot applications", Level.FAILED, "no bot has an application in Asterisk", cure)
@@ -94,6 +94,10 @@ def scheduling(proc: Path = PROC) -> Iterator[Diagnosis]:
         cure = "start it with -p, or in its systemd unit: CPUSchedulingPolicy=rr, CPUSchedulingPriority=10"
         message = "Asterisk waits its turn like any process: bots stutter where the machine is busy"
         yield Diagnosis("scheduling", Level.WARNING, message, cure)
+
+
+def _applications(count: int) -> str:
+    return f"{count} application{'s' * (count != 1)} of bots"
 
 
 def _policies(proc: Path) -> Iterator[int]:

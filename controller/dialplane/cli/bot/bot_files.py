@@ -48,7 +48,8 @@ def bot_of(site: "Site", name: str) -> "VoiceBotSpec":
         names = sorted(each.name for each in site.snapshot.resources if each.kind == "VoiceBot")
         for finding in site.errors:
             say(harmless(str(finding)), "red")
-        raise Unusable(f"no VoiceBot {name!r} there" + (f": there are {', '.join(names)}" if names else ""))
+        there = f"use one of {', '.join(names)}" if names else "there is none at all"
+        raise Unusable(f"there is no VoiceBot {name!r}: {there}")
     return _checked(site, name)
 
 

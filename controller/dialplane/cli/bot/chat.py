@@ -1,5 +1,6 @@
 """`dialplane bot chat`: a talk with a bot in the terminal."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dialplane.cli.bot.bot_files import Bot, Paths, bot_of
+from dialplane.cli.bot.caller_number import plain_number
 from dialplane.cli.errors import Unusable
 from dialplane.cli.output import say
 from dialplane.cli.plain_text import harmless
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from dialplane.services.voicebot.dialogue.rehearsal import Rehearsal, Scene
     from dialplane.services.voicebot.dialogue.steps import DialogueEvent, Then
 
-Caller = Annotated[str, typer.Option("--caller", metavar="NUMBER", help="The number that calls.")]
+Caller = Annotated[str, typer.Option("--caller", metavar="NUMBER", help="The number that calls; '' hides it.")]
 Today = Annotated[
     str,
     typer.Option("--today", metavar="DATE", help="The date, such as 2026-12-31. [default: today]", show_default=False),
@@ -46,7 +48,7 @@ def chat(name: Bot, paths: Paths, caller: Caller = "+15550100", today: Today = "
     from dialplane.services.voicebot.dialogue.rehearsal import Rehearsal
 
     spec = bot_of(read_input(paths, None), name)
-    rehearsal = Rehearsal(spec, caller, _date(today))
+    rehearsal = Rehearsal(spec, plain_number(caller) if caller else "", _date(today))
     scene = rehearsal.begin()
     _show(rehearsal, scene)
     for line in () if scene.is_over else _lines():
@@ -86,6 +88,7 @@ def _event(line: str, then: "Then") -> "DialogueEvent":
     words = line.split()
     match then:
         case steps.AskWebhook():
+            words = _words(line)
             values = dict(word.split("=", 1) for word in words if "=" in word)
             return steps.ActionEnded(next((word for word in words if "=" not in word), ""), values)
         case steps.AskModel():
@@ -95,6 +98,14 @@ def _event(line: str, then: "Then") -> "DialogueEvent":
     if line.startswith("#"):
         return steps.Pressed(line[1:].strip())
     return steps.Answered(line) if words else steps.Silence()
+
+
+def _words(line: str) -> list[str]:
+    """Split as a shell does, so that a value may have blanks; at blanks alone where a quote has no end."""
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return line.split()
 
 
 def _show(rehearsal: "Rehearsal", scene: "Scene") -> None:
@@ -110,7 +121,8 @@ def _show(rehearsal: "Rehearsal", scene: "Scene") -> None:
     match scene.then:
         case steps.AskWebhook(webhook=webhook):
             names = ", ".join(each.outcome for each in webhook.outcomes) or "any"
-            note = f"asks {webhook.url}: type its outcome ({names}), variables as NAME=TEXT; an empty line: it fails"
+            wanted = f'type its outcome ({names}), variables as NAME="TEXT"'
+            note = f"asks {webhook.url}: {wanted}; an empty line: it fails"
         case steps.AskModel(llm=llm):
             names = ", ".join(each.name for each in llm.intents)
             note = f"asks the language model: type what it says, or =INTENT ({names}); an empty line: it fails"

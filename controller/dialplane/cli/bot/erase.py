@@ -33,7 +33,12 @@ def erase(
     if output is not Format.TEXT:
         emit(found, output)
     else:
-        say(f"erased: {found['calls']} calls, {found['recordings']} recordings")
+        say(f"erased: {_count(found['calls'], 'call')}, {_count(found['recordings'], 'recording')}")
     if found["goingOn"]:
-        warn(f"{found['goingOn']} of their calls go on, or ended just now: erase them in two minutes")
+        going_on = _count(found["goingOn"], "call")
+        warn(f"still going on, or ended just now: {going_on}; erase again in two minutes")
         raise typer.Exit(ExitCode.NOT_ANSWERED)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -13,7 +13,7 @@ from dialplane.cli.extras import missing_extra
 from dialplane.cli.help import kept
 from dialplane.cli.replica_options import LeaderStore, LogLevel, MetricsAddress, Namespace, replica_options
 from dialplane.cli.state import CACHE, state_directory
-from dialplane.cli.storage_options import PublicUrl, StorageUrl, storage_options
+from dialplane.cli.storage_options import StorageUrl, storage_options
 from dialplane.services.contract import NO_SECRETS, Role, SecretSource
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
@@ -53,19 +53,15 @@ def root(
         ),
     ] = None,
     storage_url: StorageUrl = "",
-    public_url: PublicUrl = "",
     metrics_address: MetricsAddress = "0.0.0.0:8080",
     log_level: LogLevel = "INFO",
 ) -> None:
-    """Run one of several replicas for the media and the dialogue of calls.
+    """Speak with callers: run a replica for the calls of all bots; with a COMMAND, look at bots and their dialogues.
 
-    So it does without a COMMAND; those are for the bots and their dialogues.
-
-    It runs the halves of the services that speak in calls. What they serve, the leader
-    (`dialplane operator` or `dialplane run`) publishes in the store, and takes their states from there. So a replica
-    needs that store, Asterisk's REST interface (ARI), and the Secrets: no rights in Kubernetes, no account of AMI. It
-    serves on while there is no leader. `dialplane run` contains one. Replicas on several machines need PostgreSQL.
-    Needs dialplane[services,bot].
+    A replica learns from the leader (`dialplane operator` or `dialplane run`) over the store what bots there are, and
+    reports how they are by the same way. It needs that store, Asterisk's REST interface (ARI), and the Secrets: no
+    rights in Kubernetes, no account of AMI. It serves on while there is no leader. `dialplane run` contains a replica.
+    Several share the calls; on several machines they need PostgreSQL. Needs dialplane[services,bot].
 
     Exit code 0: ended by SIGTERM or Ctrl-C. 1: another process took its place. 2: could not start.
 
@@ -82,7 +78,7 @@ def root(
         store_url_file,
         metrics_address,
         log_level,
-        storage=storage_options(storage_url, public_url, state),
+        storage=storage_options(storage_url, "", state),
         secrets=_secrets(secrets_dir),
         cache=(cache_dir or state / CACHE).absolute(),
     )
