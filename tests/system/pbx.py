@@ -132,7 +132,9 @@ class Pbx:
             async with asyncio.timeout(10):
                 while await self.channels():
                     await asyncio.sleep(0.1)
-        except TimeoutError:
+        except TimeoutError as error:
+            error.add_note(await self.asterisk.console("core show channels verbose"))
+            error.add_note(await self.asterisk.console("bridge show all"))
             await self.asterisk.console("channel request hangup all")
             raise
 

@@ -288,12 +288,14 @@ def test_a_call_is_recorded_from_the_consent_on(tmp_path: Path) -> None:
     spec = bot(*STATES, recording={"consent": "This call is recorded."})
     options = StorageOptions((tmp_path / "storage").as_uri(), tmp_path / "spool")
     consent = 22 * SECONDS_A_LETTER
-    talked = talk(
-        spec,
-        {consent + ASKED + 1: says},
-        Parts(recognizer("yes")),
-        recordings=lambda: Recordings("site", options),
-    )
+    made: list[Recordings] = []
+
+    def recordings() -> Recordings:
+        made.append(Recordings("site", options))
+        return made[-1]
+
+    talked = talk(spec, {consent + ASKED + 1: says}, Parts(recognizer("yes")), recordings=recordings)
+    made[0]._threads.shutdown(wait=True)  # they write by the clock on the wall
     assert talked.ended.recording == "site/bot-recordings/reception/1732999999-17.wav"
     assert talked.log.said("bot") == ["This call is recorded.", QUESTION]
     (file,) = (tmp_path / "spool").rglob("*.*")

@@ -29,7 +29,7 @@ DAYS_THAT_MAY_NOT_BE = frozenset(word for word, ten in ENGLISH.tens.items() if t
 def spoken(graph: WordGraph, chance: random.Random) -> str:
     """Return some way through a graph."""
     arcs = defaultdict(list)
-    for begin, end, word in graph.arcs:
+    for begin, end, word, _ in graph.arcs:
         arcs[begin].append((end, word))
     at, words = graph.start, []
     while at != graph.end:
