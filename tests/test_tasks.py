@@ -9,7 +9,16 @@ from typing import Any, NoReturn
 import pytest
 
 from dialplane import tasks
-from dialplane.tasks import Backoff, keep_running, retry, run_for_each, run_together, run_until, wait_at_most
+from dialplane.tasks import (
+    Backoff,
+    keep_running,
+    retry,
+    run_beside,
+    run_for_each,
+    run_together,
+    run_until,
+    wait_at_most,
+)
 
 
 class AwayError(Exception):
@@ -260,6 +269,17 @@ def test_a_stop_ends_all_and_an_error_comes_out() -> None:
         assert asyncio.get_running_loop().time() == 4
         with pytest.raises(AwayError):
             await run_until(asyncio.Event(), Work(AwayError())())  # type: ignore[arg-type]  # what it returns is of no use
+        assert len(asyncio.all_tasks()) == 1
+
+    run(main())
+
+
+def test_what_runs_beside_work_ends_with_it() -> None:
+    async def main() -> None:
+        await run_beside(asyncio.sleep(4), asyncio.sleep(60), asyncio.sleep(1))
+        assert asyncio.get_running_loop().time() == 4
+        with pytest.raises(AwayError):
+            await run_beside(asyncio.sleep(60), Work(AwayError())())  # type: ignore[arg-type]  # as above
         assert len(asyncio.all_tasks()) == 1
 
     run(main())

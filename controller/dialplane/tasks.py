@@ -151,6 +151,17 @@ async def run_until(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> N
             log.warning("stop_incomplete", seconds=STOP_LIMIT)
 
 
+async def run_beside(work: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
+    """Run all until `work` ends or one fails."""
+    over = asyncio.Event()
+
+    async def run() -> None:
+        await work
+        over.set()
+
+    await run_until(over, run(), *others)
+
+
 async def run_for_each(work: Callable[[T], Awaitable[None]], items: Iterable[T], *, at_most: int) -> None:
     """Await `work(item)` for every item, `at_most` at once, without a task for each; the first error is raised."""
     left = iter(items)
