@@ -6,7 +6,7 @@ cause, Asterisk takes the caller to the fallback by itself.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -43,26 +43,28 @@ Talk = Callable[[MediaSocket, str], Awaitable[Ended]]
 
 
 @asynccontextmanager
-async def opened_media(ari: Ari, url: str, arrival: "Arrival") -> AsyncIterator[MediaSocket]:
+async def opened_media(ari: Ari, url: str, arrival: "Arrival", setups: asyncio.Semaphore) -> AsyncIterator[MediaSocket]:
     """Make a caller's media channel, and let the caller go on in the dialplan, where both are bridged then.
 
     Args:
         ari: has the application where the caller waits.
         url: of Asterisk's HTTP server.
         arrival: of the caller.
+        setups: bounds how many are set up at a time; to wait for it counts.
 
     Raises:
         AsteriskError: it could not be set up, or the caller has hung up (`NotThere`).
         TimeoutError: not in time.
     """
-    async with asyncio.timeout(ADMISSION_SECONDS) as admission:
-        key = await ari.waiting_media(arrival.media_id, MEDIA)
-        async with MediaSocket.connect(url, key) as media:
+    async with asyncio.timeout(ADMISSION_SECONDS) as admission, AsyncExitStack() as stack:
+        async with setups:
+            key = await ari.waiting_media(arrival.media_id, MEDIA)
+            media = await stack.enter_async_context(MediaSocket.connect(url, key))
             while (await ari.channel(arrival.media_id)).running != MEDIA_WAITS_IN:  # noqa: ASYNC110 -- no event says so
                 await asyncio.sleep(LOOK_SECONDS)
             await ari.continue_in_dialplan(arrival.caller.id)
-            admission.reschedule(None)
-            yield media
+        admission.reschedule(None)
+        yield media
 
 
 async def serve(
