@@ -138,6 +138,9 @@ class TonesParts:
         """See `ReplicaParts.run`."""
         await asyncio.Event().wait()
 
+    async def settle(self) -> None:
+        """See `ReplicaParts.settle`."""
+
     async def close(self) -> None:
         """See `ReplicaParts.close`."""
 

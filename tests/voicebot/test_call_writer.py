@@ -93,6 +93,19 @@ async def test_while_the_database_is_away_everything_waits(store: Store, databas
         assert turns_kept(store) == 1
 
 
+async def test_a_process_that_is_to_end_can_wait_until_all_is_written(store: Store, database: Database) -> None:
+    async with running(store) as writer:
+        database.away = True
+        writer.begin(call("c-1"))
+        writer.end("c-1", CallOutcome.COMPLETED)
+        settling = asyncio.create_task(writer.settle())
+        await asyncio.wait_for(_failed(writer), 10)
+        assert not settling.done()
+        database.away = False
+        await asyncio.wait_for(settling, 20)
+        assert outcomes(store) == {"c-1": CallOutcome.COMPLETED}
+
+
 async def _failed(writer: CallWriter) -> None:
     while not writer._failures:
         await asyncio.sleep(0)

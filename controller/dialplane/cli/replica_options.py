@@ -53,6 +53,8 @@ class ReplicaOptions:
     """Where they take the values of Secrets."""
     cache: Path | None = None
     """Their folder for what can be made again."""
+    drain: int = 0
+    """Seconds that what goes on may take to end, once the process is to end."""
 
 
 def replica_options(
@@ -66,6 +68,7 @@ def replica_options(
     sockets: SocketOptions = NO_SOCKETS,
     secrets: SecretSource = NO_SECRETS,
     cache: Path | None = None,
+    drain: int = 0,
 ) -> ReplicaOptions:
     """Check the options.
 
@@ -80,4 +83,6 @@ def replica_options(
     if log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise Unusable(f"--log-level {log_level}: it must be DEBUG, INFO, WARNING or ERROR")
     url = store_url(store_url_file)
-    return ReplicaOptions(role, services, namespace, url, metrics_address, log_level, storage, sockets, secrets, cache)
+    return ReplicaOptions(
+        role, services, namespace, url, metrics_address, log_level, storage, sockets, secrets, cache, drain
+    )

@@ -15,7 +15,7 @@ from dialplane.cli.extras import missing_extra
 from dialplane.cli.replica_options import ReplicaOptions
 from dialplane.logs import configure_logs
 from dialplane.services.contract import ReplicaSuperseded
-from dialplane.tasks import Backoff, retry, run_together, run_until
+from dialplane.tasks import Backoff, retry, run_beside, run_until
 
 try:
     from dialplane.api import probes, server
@@ -33,7 +33,7 @@ STOP_WITHIN: Final = 0.9
 
 
 def run_replica_process(options: ReplicaOptions) -> None:
-    """Run until SIGTERM or SIGINT.
+    """Run until SIGTERM or SIGINT; then, where `options.drain` says so, until what goes on is over.
 
     Raises:
         Unusable: the database can never be used, or the address of the metrics is taken.
@@ -54,7 +54,8 @@ def run_replica_process(options: ReplicaOptions) -> None:
 
 
 async def _main(options: ReplicaOptions) -> None:
-    stop = asyncio.Event()
+    stop, draining, ready = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     def end() -> None:
         stop.set()
@@ -62,11 +63,22 @@ async def _main(options: ReplicaOptions) -> None:
         limit.daemon = True
         limit.start()
 
+    def heed() -> None:
+        if not options.drain or draining.is_set() or not ready.is_set():  # before it is ready nothing goes on
+            end()
+        else:
+            log.info("draining", seconds=options.drain)
+            draining.set()
+            loop.call_later(options.drain, end)
+
+    async def serve() -> None:
+        await _replicas(options, ready, draining)
+        end()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, end)
+        loop.add_signal_handler(number, heed)
     log.info("starting", role=options.role, site=options.site)
-    ready = asyncio.Event()
-    parts = [_replicas(options, ready)]
+    parts = [serve()]
     if options.metrics_address:
         unready = ["the database has not answered yet"]
         app = probes.application(f"Dialplane {options.role}", lambda: [] if ready.is_set() else unready)
@@ -74,7 +86,7 @@ async def _main(options: ReplicaOptions) -> None:
     await run_until(stop, *parts)
 
 
-async def _replicas(options: ReplicaOptions, ready: asyncio.Event) -> None:
+async def _replicas(options: ReplicaOptions, ready: asyncio.Event, draining: asyncio.Event) -> None:
     """Open the database, waiting until it answers, and run the services' halves."""
 
     async def open_store() -> Store:
@@ -98,7 +110,8 @@ async def _replicas(options: ReplicaOptions, ready: asyncio.Event) -> None:
             secrets=options.secrets,
             cache=options.cache,
             followed=ready.set,
+            draining=draining,
         )
-        await run_together(hints.run(), replicas)
+        await run_beside(replicas, hints.run())
     finally:
         await asyncio.to_thread(store.close)

@@ -119,7 +119,7 @@ class Replica(Protocol):
         """
 
     async def run(self) -> None:
-        """Serve until cancelled.
+        """Serve until cancelled, or drained: see `ReplicaContext.draining`.
 
         After an error all states of this service that the process has reported are removed, and another Replica is
         made, which observes the last view first.
@@ -217,6 +217,9 @@ class ReplicaContext:
     """A folder of its own for what can be made again, such as prompts that were spoken; None: nothing is kept."""
     queue_text: QueueText | None = None
     """Queues text messages; None: no service sends any."""
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process is to end, but not before what goes on is over: the Replica begins nothing new, and its
+    `run` returns then. In `dialplane gateway` and `dialplane run` it never is."""
 
 
 @dataclass(frozen=True, slots=True)

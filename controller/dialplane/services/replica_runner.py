@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from uuid import uuid4
 
 import structlog
@@ -33,7 +33,7 @@ from dialplane.services.contract import (
 from dialplane.storage.options import NO_STORAGE, StorageOptions
 from dialplane.store import Store, StoreError, site_views
 from dialplane.store.hints import Channel, Hints, replica_channel
-from dialplane.tasks import Backoff, keep_running, run_together, wait_at_most
+from dialplane.tasks import Backoff, keep_running, run_beside, run_together, run_until, wait_at_most
 
 log = structlog.get_logger(__name__)
 
@@ -80,8 +80,9 @@ async def run_replicas(
     secrets: SecretSource = NO_SECRETS,
     cache: Path | None = None,
     followed: Callable[[], None] = lambda: None,
+    draining: asyncio.Event | None = None,
 ) -> None:
-    """Run the halves of these services in these roles until cancelled; then leave the site.
+    """Run the halves of these services in these roles until cancelled, or drained; then leave the site.
 
     Args:
         store: the database.
@@ -94,6 +95,7 @@ async def run_replicas(
         secrets: where they take the values of Secrets.
         cache: their folder for what can be made again.
         followed: called after each look at the views that the database answered.
+        draining: set when they are to end, but not before what goes on is over.
 
     Raises:
         ReplicaSuperseded: another process has taken what one of them has by the id of this one.
@@ -102,10 +104,13 @@ async def run_replicas(
     reports = _Reports(store, hints, site, replica, PACE)
     orders = hints.subscribe(replica_channel(replica))
     queue_text = next((service.queue_text for service in services if service.queue_text is not None), None)
+    drains = asyncio.Event() if draining is None else draining
 
     def context(service: ServiceDefinition) -> ReplicaContext:
         report = reports.of(service.name)
-        return ReplicaContext(store, site, replica, report, hints, orders, sockets, storage, secrets, cache, queue_text)
+        return ReplicaContext(
+            store, site, replica, report, hints, orders, sockets, storage, secrets, cache, queue_text, drains
+        )
 
     hosts = [
         _Host(role, service.name, make, context(service), reports)
@@ -116,7 +121,7 @@ async def run_replicas(
     views = _Views(store, hints, site, hosts, followed)
     log.info("replicas run", replica=replica, services=[host.name for host in hosts])
     try:
-        await run_together(views.run(), reports.run(), *(host.run() for host in hosts))
+        await run_beside(run_together(*(host.run() for host in hosts)), views.run(), reports.run())
     finally:
         with suppress(StoreError, TimeoutError):
             async with asyncio.timeout(0.3):
@@ -142,6 +147,7 @@ class _Host:
         self._context = context
         self._replica: Replica | None = None
         self._view: tuple[Any] | None = None
+        self._over = asyncio.Event()
 
     def observe(self, desired: Any) -> None:
         self._view = (desired,)
@@ -152,6 +158,8 @@ class _Host:
                 log_unexpected(f"{self.name} failed", error)
 
     async def run(self) -> None:
+        """Run until cancelled, or drained."""
+
         def note(error: Exception, _: float) -> None:
             if isinstance(error, ReplicaSuperseded):
                 raise error
@@ -161,7 +169,17 @@ class _Host:
             else:
                 log_unexpected(f"{self.name} failed", error)
 
-        await keep_running(self._serve, errors=Exception, backoff=BACKOFF, on_error=note, healthy_after=HEALTHY_AFTER)
+        async def keep() -> NoReturn:
+            await keep_running(
+                self._serve, errors=Exception, backoff=BACKOFF, on_error=note, healthy_after=HEALTHY_AFTER
+            )
+
+        await run_until(self._over, keep(), self._end_what_has_failed())
+
+    async def _end_what_has_failed(self) -> None:
+        await self._context.draining.wait()
+        if self._replica is None:
+            self._over.set()
 
     async def _serve(self) -> None:
         replica = self._make(self._context)
@@ -173,7 +191,10 @@ class _Host:
         finally:
             self._replica = None
             self._reports.forget(self.service)  # the next one reports what is so then
-        raise RuntimeError("a replica does not end by itself")
+            if self._context.draining.is_set():
+                self._over.set()
+        if not self._over.is_set():
+            raise RuntimeError("a replica does not end by itself")
 
 
 class _Views:

@@ -66,6 +66,15 @@ async def test_both_sides_are_stored_when_the_call_is_over(tmp_path: Path) -> No
     running.cancel()
 
 
+async def test_a_process_that_is_to_end_can_wait_until_all_is_stored(tmp_path: Path) -> None:
+    recordings = Recordings(SITE, options(tmp_path))
+    running = asyncio.create_task(recordings.run())
+    (await recorded(recordings, 1.2)).end()
+    await recordings.settle()
+    assert (tmp_path / "storage" / NAME).exists()
+    running.cancel()
+
+
 async def test_what_a_process_left_behind_is_stored_by_the_next(tmp_path: Path) -> None:
     going_on = await recorded(Recordings(SITE, options(tmp_path)), 2.0)
     (file,) = await eventually(lambda: [*(tmp_path / "spool").rglob("*.part")])

@@ -72,6 +72,8 @@ CASES = {
         states(BotState(DIGEST, ready=False, reason="Unknown"), FAILED),
         Served(ready=False, reason=Reason.SPEECH_UNAVAILABLE, message="the key is refused"),
     ),
+    "one only ends its calls": (states(BotState("", ready=False, calls=1)), Served(ready=False, reason=Reason.NO_BOT)),
+    "one only ends its calls, another has proven it": (states(BotState("", ready=False), READY), Served(ready=True)),
     "nothing yet": (states(applications=1), Served(ready=None)),
     "no replica": ({}, Served(ready=False, reason=Reason.NO_BOT)),
 }

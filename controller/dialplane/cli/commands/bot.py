@@ -53,6 +53,16 @@ def root(
         ),
     ] = None,
     storage_url: StorageUrl = "",
+    drain_seconds: Annotated[
+        int,
+        typer.Option(
+            "--drain-seconds",
+            metavar="SECONDS",
+            min=0,
+            max=86_400,
+            help="How long SIGTERM or Ctrl-C lets calls that go on end by themselves; the second one ends all at once.",
+        ),
+    ] = 0,
     metrics_address: MetricsAddress = "0.0.0.0:8080",
     log_level: LogLevel = "INFO",
 ) -> None:
@@ -81,6 +91,7 @@ def root(
         storage=storage_options(storage_url, "", state),
         secrets=_secrets(secrets_dir),
         cache=(cache_dir or state / CACHE).absolute(),
+        drain=drain_seconds,
     )
     from dialplane.cli.replica_process import run_replica_process
 

@@ -23,7 +23,7 @@ class BotState:
     """How a replica serves one bot."""
 
     digest: str
-    """Of what it serves (`desired.DesiredBot.digest`)."""
+    """Of what it serves (`desired.DesiredBot.digest`); empty where it only ends the calls that it has."""
     ready: bool
     """An utterance went through the media path and came back, and the speech providers answered."""
     reason: str = ""

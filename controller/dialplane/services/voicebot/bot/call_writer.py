@@ -49,6 +49,7 @@ class CallWriter:
         self._now = now
         self._most = most
         self._waiting: list[Change] = []
+        self._writing = False
         self._wake = asyncio.Event()
         self._failures = 0
 
@@ -96,6 +97,11 @@ class CallWriter:
             if self._waiting:
                 log.warning("what is left of calls was not written", things=len(self._waiting))
 
+    async def settle(self) -> None:
+        """Return when all is written; `run` writes it."""
+        while self._waiting or self._writing:  # noqa: ASYNC110 -- it is a matter of a second, at a process's end
+            await asyncio.sleep(GATHER_SECONDS)
+
     def _add(self, change: Change) -> None:
         if len(self._waiting) >= self._most:
             self._make_room()
@@ -118,6 +124,7 @@ class CallWriter:
     async def _write_some(self) -> None:
         """Write what waits, `AT_A_TIME` at most."""
         batch, self._waiting = self._waiting[:AT_A_TIME], self._waiting[AT_A_TIME:]
+        self._writing = True
         metrics.BACKLOG.set(len(batch) + len(self._waiting))
         try:
             await self._store.call(call_changes.write, self._site, _changes(batch))
@@ -134,6 +141,7 @@ class CallWriter:
         except Exception as error:  # noqa: BLE001 -- what other calls leave behind is written
             log_unexpected("what is left of calls was not written", error)
             metrics.DROPPED.labels("unexpected").inc(len(batch))
+        self._writing = False
         metrics.BACKLOG.set(len(self._waiting))
 
     async def _wait(self, batch: Sequence[Change], error: StoreError) -> None:

@@ -16,7 +16,7 @@ from dialplane.services.voicebot.bot import metrics
 from dialplane.services.voicebot.bot.sweep import Sweep
 from dialplane.services.voicebot.desired import AriAddress
 from dialplane.services.voicebot.secret_digest import ACCOUNT, secret_text
-from dialplane.tasks import run_together, wait_at_most
+from dialplane.tasks import run_together, run_until, wait_at_most
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +69,7 @@ class Connector:
         self._changed = changed
         self._wanted: AriAddress | None = None
         self._news = asyncio.Event()
+        self._retired = asyncio.Event()
         self._ari: Ari | None = None
 
     def want(self, address: AriAddress | None) -> None:
@@ -86,6 +87,10 @@ class Connector:
         if self._ari is None:
             raise Unreachable("ARI: no account to connect with")
         return self._ari
+
+    def retire(self) -> None:
+        """Close the application for good. ARI stays: calls that go on need it when they end."""
+        self._retired.set()
 
     def sever(self) -> None:
         """Cut the events' socket at once, from any thread."""
@@ -134,9 +139,15 @@ class Connector:
         async def keep_open() -> NoReturn:
             await ari.keep_open(self.application, take, note)
 
+        async def serve() -> None:
+            if not self._retired.is_set():
+                await run_until(self._retired, keep_open())
+            self._close("the process is about to end")
+            await asyncio.Event().wait()
+
         async with Ari.connect(account.url, account.user, account.password) as ari:
             self._ari = ari
-            serving = asyncio.ensure_future(run_together(keep_open(), Sweep().run(ari)))
+            serving = asyncio.ensure_future(run_together(serve(), Sweep().run(ari)))
             try:
                 while not serving.done() and self._account() == account:
                     self._news.clear()

@@ -54,6 +54,9 @@ class ReplicaParts(Protocol):
     async def run(self) -> None:
         """Do what runs beside the calls, until cancelled."""
 
+    async def settle(self) -> None:
+        """Return when what calls that are over left behind is stored."""
+
     async def close(self) -> None:
         """End all that is open. Never raises."""
 
@@ -104,7 +107,8 @@ class BotParts:
         self._cache = PromptCache(context.cache)
         self._actions = ActionPool(context.store, context.site, context.secrets, context.queue_text)
         self._recordings = Recordings(context.site, context.storage)
-        self.log: CallLog = CallWriter(context.store, context.site)
+        self._writer = CallWriter(context.store, context.site)
+        self.log: CallLog = self._writer
         self.ari: AriAddress | None = None
         """As the view has it: its account is the key of the digests of Secrets."""
 
@@ -136,6 +140,11 @@ class BotParts:
     async def run(self) -> None:
         """See `ReplicaParts.run`."""
         await self._recordings.run()
+
+    async def settle(self) -> None:
+        """See `ReplicaParts.settle`: what was said, and recordings."""
+        await self._writer.settle()
+        await self._recordings.settle()
 
     async def close(self) -> None:
         """See `ReplicaParts.close`."""

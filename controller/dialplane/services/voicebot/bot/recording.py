@@ -36,6 +36,8 @@ _AT_ONCE: Final = 50
 _WRITTEN: Final = ".part"
 _LOOK_SECONDS: Final = 30.0
 """How often to look for what other processes left behind."""
+_SETTLE_SECONDS: Final = 0.1
+"""Between two looks whether all is stored."""
 _BACKOFF: Final = Backoff(1, 30)
 _HEADER: Final = struct.Struct("<4sI4s4sIHHIIHHH4sII4sI")
 
@@ -198,6 +200,13 @@ class Recordings:
             await asyncio.Event().wait()
         finally:
             self._threads.shutdown(wait=False)
+
+    async def settle(self) -> None:
+        """Return when all that is whole is stored, by this process or another one."""
+        if self._storage is not None:
+            await asyncio.get_running_loop().run_in_executor(self._threads, int)  # what was ended is whole now
+            while await asyncio.to_thread(lambda: any(self._folder.glob(f"*/*{SUFFIX}"))):  # noqa: ASYNC110 -- files
+                await asyncio.sleep(_SETTLE_SECONDS)
 
     async def _look(self) -> None:
         while True:

@@ -22,8 +22,8 @@ from dialplane.services.voicebot.bot.served_bot import BotVersion, ServedBot
 from dialplane.services.voicebot.bot.watchdog import Watchdog
 from dialplane.services.voicebot.desired import DesiredBots
 from dialplane.services.voicebot.recording_names import recording_name
-from dialplane.services.voicebot.reported import APPLICATION, BOT_PREFIX, ApplicationState, application_name
-from dialplane.tasks import run_together
+from dialplane.services.voicebot.reported import APPLICATION, BOT_PREFIX, ApplicationState, BotState, application_name
+from dialplane.tasks import run_beside
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,10 @@ REPORT_SECONDS: Final = 2.0
 """Between two reports of how many calls go on: each is a write to the database."""
 STOP_SECONDS: Final = 0.3
 """For all calls to end when the process stops."""
+LISTED_SECONDS: Final = 3.0
+"""In which the leader takes an application that is reported no more from the list that the dialplan reads."""
+LEFT_SECONDS: Final = 10.0
+"""For what drained calls leave behind to be stored."""
 SETUPS: Final = 8
 """Callers whose media is set up at a time: each takes some 20 ms, and waits for 2 s. Asterisk 22.10.1 was seen to crash
 right after its start, when 36 Local channels came at once and all had theirs set up together; never with SIP."""
@@ -72,7 +76,8 @@ class VoiceBotReplica:
         """See `Replica.run`."""
         writing = asyncio.create_task(self._parts.log.run())
         try:
-            await run_together(self._connect(), self._follow(), self._report(), self._watchdog.run(), self._parts.run())
+            parts = (self._connect(), self._follow(), self._report(), self._watchdog.run(), self._parts.run())
+            await run_beside(self._drain(), *parts)
         finally:
             for task in (*self._calls, *self._serving.values()):
                 task.cancel()
@@ -89,16 +94,37 @@ class VoiceBotReplica:
             log.error("application taken", reason=str(error), calls=len(self._calls))  # noqa: TRY400 -- it says all
             self._taken = True
             self._connection_changed()
-            while self._calls:  # they need no application; new ones go elsewhere
-                self._idle.clear()
-                await self._idle.wait()
+            await self._until_idle()  # calls need no application; new ones go elsewhere
             raise ReplicaSuperseded(str(error)) from None
+
+    async def _drain(self) -> None:
+        """When the process is to end, take no more calls, and end when the last one is over."""
+        await self._context.draining.wait()
+        log.info("no more calls are taken", calls=len(self._calls))
+        for serving in self._serving.values():  # what speaks in a call stays as long as that
+            serving.cancel()
+        self._say()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LISTED_SECONDS):  # who comes before is sent elsewhere
+                await self._until_idle()
+        self._connector.retire()
+        await self._until_idle()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEFT_SECONDS):
+                await self._parts.settle()
+
+    async def _until_idle(self) -> None:
+        while self._calls:
+            self._idle.clear()
+            await self._idle.wait()
 
     async def _follow(self) -> None:
         """Begin and end bots, as the view says."""
         while True:
             await self._news.wait()
             self._news.clear()
+            if self._context.draining.is_set():
+                return
             wanted, self._parts.ari = self._desired.bots, self._desired.ari
             for name in self._bots.keys() - wanted.keys():
                 self._serving.pop(name).cancel()
@@ -126,7 +152,9 @@ class VoiceBotReplica:
     async def _serve(self, line: Line, arrival: Arrival) -> None:
         served = self._bots.get(arrival.bot)
         version = served.version if served is not None else None
-        if version is None or self._taken:
+        if self._context.draining.is_set():
+            await self._refuse(line, arrival, Refused.UNSERVED, "the process is about to end")
+        elif version is None or self._taken:
             await self._refuse(line, arrival, Refused.UNSERVED, "the bot is not served here")
         elif len(self._calls) > MOST_CALLS or self._parts.busy():
             await self._refuse(line, arrival, Refused.BUSY, f"busy with {len(self._calls) - 1} calls")
@@ -179,6 +207,11 @@ class VoiceBotReplica:
 
     def _say(self) -> None:
         """Report what there is; what has not changed costs nothing."""
+        if self._context.draining.is_set():
+            self._context.report(APPLICATION, None)
+            for name, bot in self._bots.items():
+                self._context.report(BOT_PREFIX + name, BotState("", ready=False, calls=bot.state.calls).to_json())
+            return
         is_open = self._connector.line is not None and not self._taken
         self._context.report(APPLICATION, ApplicationState(self._connector.application, is_open).to_json())
         for name, bot in self._bots.items():

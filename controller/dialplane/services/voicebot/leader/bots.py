@@ -72,7 +72,7 @@ class BotReplicas:
         reported = {
             name: list(readable(BotState.from_json, states.get(BOT_PREFIX + name, ()))) for name in desired.bots
         }
-        present = APPLICATION in states or any(reported.values())
+        present = APPLICATION in states or any(each.digest for found in reported.values() for each in found)
         self._until = None if present else now + GRACE_SECONDS if self._until is None else self._until
         patient = self._until is not None and now < self._until
         before = self.served, self.calls
