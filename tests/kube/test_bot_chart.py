@@ -28,7 +28,8 @@ async def test_bots_are_started_with_options_that_exist_and_have_their_secrets_a
         if parameter.name != "context"
         for name in declared(parameter)
     }
-    assert "--secrets-dir=/etc/dialplane/secrets" in options
+    assert {"--secrets-dir=/etc/dialplane/secrets", "--drain-seconds=900"} <= set(options)
+    assert pod["terminationGracePeriodSeconds"] > 900
     secrets = {each["name"]: each["secret"] for each in pod["volumes"] if "secret" in each}
     mounts = {
         mount["mountPath"]: secrets[mount["name"]] for mount in container["volumeMounts"] if mount.get("readOnly")
@@ -71,6 +72,7 @@ async def test_nobody_reaches_a_bot_but_for_its_metrics_and_it_reaches_asterisk(
         ({"bot": BOT}, r"set store\.urlSecret"),
         ({"bot": {"enabled": True}, "store": STORE}, r"bot\.secrets: name the Secret of ARI's account"),
         ({"bot": {**BOT, "secrets": ["../store"]}, "store": STORE}, "secrets"),
+        ({"bot": {**BOT, "drainSeconds": -1}, "store": STORE}, "drainSeconds"),
     ],
 )
 async def test_bots_that_cannot_work_are_refused(site: Site, values: dict[str, Any], cure: str) -> None:
