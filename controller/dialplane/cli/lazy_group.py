@@ -22,7 +22,8 @@ SUMMARIES: Final = {
     "run": "Make Asterisk run the manifests, verify it, and go on watching.",
     "operator": "Run as the operator of one namespace; the Helm chart does this.",
     "gateway": "Run one of several replicas that devices and programs connect to.",
-    "bot": "Run one of several replicas for the media and the dialogue of calls.",
+    "bot": "Speak with callers: run a replica for the calls of all bots; with a COMMAND, look at bots and "
+    "their dialogues.",
     "get": "Show resources and what the running Asterisk makes of them; written by `dialplane run`.",
     "bootstrap": "Write the base files that Asterisk 22 needs to boot and to read what Dialplane renders.",
     "doctor": "Check the wiring: AMI, rights, version, modules, includes, recordings, ARI, bots, clock, ports, folder, "
