@@ -21,6 +21,7 @@ from dialplane.services.voicebot.tables.turns import Turn, of_call
 from dialplane.store import Store
 from testbed.bot_replica import HZ
 from testbed.peer import PeerProcess
+from testbed.ports import LOOPBACK
 from tests.eventually import eventually
 from tests.system.pbx import Pbx
 from tests.voicebot.bot.bot_site import (
@@ -39,6 +40,8 @@ from tests.voicebot.bot.bot_site import (
 from tests.voicebot.bot.program import TOKEN, program
 
 ELSEWHERE, SPEAKER = "891", "892"
+DISGUISED = "0x7f000001"
+"""A name of this machine that no manifest shows to be one: it is looked up."""
 DIALOG = {
     "start": "menu",
     "states": [
@@ -70,7 +73,9 @@ async def site(tmp_path_factory: TempPathFactory) -> AsyncIterator[BotSite]:
                 bot(TONES, number=BOT_NUMBER),
                 bot("elsewhere", number=ELSEWHERE, engine={"external": external | {"allowPrivateAddress": True}}),
                 bot("speaker", number=SPEAKER, dialog=DIALOG, greeting="Good day, this is Example Limited."),
-                bot("forbidden", engine={"external": external}),
+                bot(
+                    "forbidden", engine={"external": external | {"url": made_program.url.replace(LOOPBACK, DISGUISED)}}
+                ),
             ]
         )
         for number in (CALLER, FALLBACK, SALES):
@@ -327,7 +332,7 @@ async def test_a_newer_version_that_does_not_work_leaves_the_calls_to_the_one_th
     ("name", "token", "message"),
     [
         ("elsewhere", "wrong", "the program refuses the call: HTTP 401"),
-        ("forbidden", TOKEN, "127.0.0.1 is no public address: allowPrivateAddress permits it"),
+        ("forbidden", TOKEN, f"{DISGUISED} is no public address: allowPrivateAddress permits it"),
     ],
 )
 async def test_a_program_that_cannot_be_used_is_one_clear_error(
