@@ -5,10 +5,12 @@ import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from dialplane.cli.bot import call_view
 from dialplane.store import Store
 from tests.api.infinity_site import word
 from tests.cli.infinity import Ended
@@ -48,6 +50,19 @@ async def test_calls_are_listed_shown_and_erased(world: BotsWorld) -> None:
     assert "still going on, or ended just now: 1 call; erase again in two minutes" in erased.err
     left = await run(world, "calls", "--caller", "+15550111", "-o", "json")
     assert [each["id"] for each in json.loads(left.out)] == ["c-2"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ({"speaker": "caller", "text": ""}, "caller    (nothing understood)"),
+        ({"speaker": "caller", "text": "", "details": {"keys": "1"}}, "caller    (keys 1)"),
+        ({"speaker": "bot", "text": "Hello."}, "bot     Hello."),
+    ],
+)
+async def test_a_turn_without_words_says_why(said: dict[str, Any], shown: str) -> None:
+    line, _ = call_view.turn({"at": "2026-04-03T08:30:00Z", "details": {}} | said)
+    assert line.endswith(shown)
 
 
 @pytest.mark.parametrize(

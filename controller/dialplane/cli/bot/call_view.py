@@ -66,6 +66,7 @@ def turn(said: Answer) -> tuple[str, str | None]:
     """Return a turn in a line, and its colour."""
     details = said["details"]
     marks = ["interrupted"] if details.get("interrupted") else []
+    marks += ["nothing understood"] if said["speaker"] == "caller" and not (said["text"] or details.get("keys")) else []
     marks += [f"keys {details['keys']}"] if details.get("keys") else []
     marks += [f"= {details['value']}"] if details.get("value") else []
     way = [details[name] for name in ("end_of_speech", "recognition", "decision", "first_audio") if name in details]
