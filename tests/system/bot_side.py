@@ -103,5 +103,6 @@ class BotSide:
 
 async def left(asterisk: AsteriskInstance) -> list[str]:
     """The channels and bridges that are there."""
-    shown = [await asterisk.console("core show channels concise"), await asterisk.console("bridge show all")]
-    return [line for text in shown for line in text.splitlines() if line.strip() and not line.startswith("Bridge-ID")]
+    bridges = (await asterisk.console("bridge show all")).splitlines()
+    channels = ["!".join(fields) for fields in await asterisk.channels()]
+    return [*channels, *(line for line in bridges if line.strip() and not line.startswith("Bridge-ID"))]

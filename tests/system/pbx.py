@@ -107,8 +107,7 @@ class Pbx:
 
     async def channels(self) -> list[str]:
         """`context,extension,priority,application` of each channel."""
-        lines = (await self.asterisk.console("core show channels concise")).splitlines()
-        return [",".join((*line.split("!")[1:4], line.split("!")[5])) for line in lines if "!" in line]
+        return [",".join((*fields[1:4], fields[5])) for fields in await self.asterisk.channels()]
 
     async def qualify(self, state: str) -> None:
         """Let Asterisk ask the carriers whether they are there, until this is what it thinks of each."""

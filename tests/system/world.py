@@ -102,7 +102,7 @@ class World:
     async def quiet(self) -> None:
         """Return when no channel is left."""
         async with asyncio.timeout(15):
-            while "0 active channels" not in await self.asterisk.console("core show channels count"):
+            while await self.asterisk.channels():
                 await asyncio.sleep(0.1)
 
     async def settled(self, seconds: float = 1.5) -> None:
