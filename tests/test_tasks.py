@@ -11,6 +11,7 @@ import pytest
 from dialplane import tasks
 from dialplane.tasks import (
     Backoff,
+    Follower,
     keep_running,
     retry,
     run_beside,
@@ -19,6 +20,7 @@ from dialplane.tasks import (
     run_until,
     wait_at_most,
 )
+from tests.eventually import eventually
 
 
 class AwayError(Exception):
@@ -365,3 +367,39 @@ def test_a_cancellation_is_not_hidden_by_the_error_that_it_brings() -> None:
         assert task.cancelled()
 
     run(main())
+
+
+async def test_a_follower_serves_what_is_wanted_last() -> None:
+    begun: list[str] = []
+    ended: list[str] = []
+
+    async def serve(wanted: str) -> None:
+        begun.append(wanted)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(wanted)
+
+    follower = Follower(serve)
+    running = asyncio.create_task(follower.run())
+    follower.want("one")
+    await eventually(lambda: begun == ["one"])
+    follower.want("one")
+    follower.want("two")
+    await eventually(lambda: begun == ["one", "two"])
+    assert ended == ["one"]
+    follower.want(None)
+    await eventually(lambda: ended == ["one", "two"])
+    running.cancel()
+    await asyncio.wait({running})
+    assert begun == ["one", "two"]
+
+
+async def test_what_fails_in_a_follower_ends_it() -> None:
+    async def fail(wanted: str) -> None:
+        raise ValueError(wanted)
+
+    follower = Follower(fail)
+    follower.want("one")
+    with pytest.RaisesGroup(ValueError):
+        await follower.run()

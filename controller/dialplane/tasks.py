@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, stop_never
@@ -160,6 +160,33 @@ async def run_beside(work: Coroutine[Any, Any, None], *others: Coroutine[Any, An
         over.set()
 
     await run_until(over, run(), *others)
+
+
+class Follower(Generic[T]):
+    """Serves whatever is wanted last, one thing at a time: another one ends the serving of the one before."""
+
+    def __init__(self, serve: Callable[[T], Coroutine[Any, Any, None]]) -> None:
+        """Call `serve` with what is wanted; it goes on until it is cancelled."""
+        self._serve = serve
+        self._wanted: T | None = None
+        self._new = asyncio.Event()
+
+    def want(self, wanted: T | None) -> None:
+        """Serve this from now on; None: nothing. The same one again changes nothing."""
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._new.set()
+
+    async def run(self) -> None:
+        """Serve until cancelled. What `serve` raises is raised here."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._new.clear()
+                serving = tasks.create_task(self._serve(self._wanted)) if self._wanted is not None else None
+                await self._new.wait()
+                if serving is not None:
+                    serving.cancel()
+                    await asyncio.wait([serving])
 
 
 async def run_for_each(work: Callable[[T], Awaitable[None]], items: Iterable[T], *, at_most: int) -> None:

@@ -9,6 +9,7 @@ import structlog
 from dialplane.asterisk.ami import Ami, AmiAddress
 from dialplane.asterisk.connection import AsteriskLink, Up
 from dialplane.asterisk.errors import AsteriskError
+from dialplane.tasks import Follower
 
 log = structlog.get_logger(__name__)
 
@@ -29,25 +30,15 @@ class AsteriskSide:
         self._serve = serve
         self._purpose = purpose
         self._events = events
-        self._address: AmiAddress | None = None
-        self._new = asyncio.Event()
+        self._addresses: Follower[AmiAddress] = Follower(self._serve_at)
 
     def want(self, address: AmiAddress | None) -> None:
         """Serve there from now on; None: nowhere."""
-        if address != self._address:
-            self._address = address
-            self._new.set()
+        self._addresses.want(address)
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                self._new.clear()
-                serving = tasks.create_task(self._serve_at(self._address)) if self._address is not None else None
-                await self._new.wait()
-                if serving is not None:
-                    serving.cancel()
-                    await asyncio.wait([serving])
+        await self._addresses.run()
 
     async def _serve_at(self, address: AmiAddress) -> None:
         async with AsteriskLink(address, events=self._events) as link:

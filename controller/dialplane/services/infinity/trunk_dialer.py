@@ -27,6 +27,7 @@ from dialplane.services.infinity.tables import trunk_calls
 from dialplane.services.infinity.tables.calls import Call, NewCall
 from dialplane.services.infinity.tables.leases import Change
 from dialplane.store import Store, StoreError
+from dialplane.tasks import Follower
 
 log = structlog.get_logger(__name__)
 
@@ -59,28 +60,18 @@ class TrunkDialer:
         self._desk = desk
         self._leads = leads
         self._now = now
-        self._address: AmiAddress | None = None
-        self._new = asyncio.Event()
+        self._addresses: Follower[AmiAddress] = Follower(self._serve_at)
         self._placed = asyncio.Event()
         self._link: AsteriskLink | None = None
         self._answered: set[str] = set()
 
     def want(self, address: AmiAddress | None) -> None:
         """Place calls there from now on, with the account of call control; None: nowhere."""
-        if address != self._address:
-            self._address = address
-            self._new.set()
+        self._addresses.want(address)
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                self._new.clear()
-                serving = tasks.create_task(self._serve_at(self._address)) if self._address is not None else None
-                await self._new.wait()
-                if serving is not None:
-                    serving.cancel()
-                    await asyncio.wait([serving])
+        await self._addresses.run()
 
     async def place(self, own: OwnTrunks, asked: Asked, numbering: Numbering | None) -> Placed:
         """Place a call, once for each token and request key.
