@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, cast
 
 import sqlalchemy as sa
@@ -177,6 +177,32 @@ class Call:
 def new_id() -> str:
     """What tells a call from any other, on the wire too."""
     return PREFIX + secrets.token_hex(10)
+
+
+def reserved(id_: str, site: str, number: str, new: NewCall, now: datetime) -> dict[str, Any]:
+    """Return the row of a call that is about to be placed over an extension, or over a name that stands for one."""
+    return {
+        "id": id_,
+        "site": site,
+        "tenant": new.tenant,
+        "number": number,
+        "agent": new.agent,
+        "callback_number": new.callback_number,
+        "destination": new.destination,
+        "caller_number": new.caller_number,
+        "case_id": new.case_id,
+        "custom": new.custom,
+        "campaign": new.campaign,
+        "token": new.token,
+        "request_key": new.request_key,
+        "state": "reserved",
+        "deadline": now + timedelta(seconds=new.reserve_seconds),
+        "dial_seconds": new.dial_seconds,
+        "call_seconds": new.call_seconds,
+        "answer_lost": False,
+        "rung": "no",
+        "reserved_at": now,
+    }
 
 
 def call(row: sa.Row[tuple[Any, ...]]) -> Call:

@@ -7,7 +7,7 @@ by `seq`, extensions by number. Those that are looked for, free extensions and o
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, Final, Literal, TypeVar
 
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from dialplane.services.infinity.tables import do_not_call
 from dialplane.services.infinity.tables.call_life import CallRecord, Change, after, overdue
-from dialplane.services.infinity.tables.calls import CALLS, LIVE, Call, NewCall, call, new_id
+from dialplane.services.infinity.tables.calls import CALLS, LIVE, Call, NewCall, call, new_id, reserved
 from dialplane.services.infinity.tables.pools import EXTENSIONS, POOLS, counted, live_calls
 from dialplane.services.infinity.tables.strategies import POOL_FIELDS, Pool, take
 from dialplane.store.engine import Store
@@ -293,7 +293,7 @@ class _Batch:
     def _insert(self, given: Sequence[tuple[Request, str]]) -> dict[str, Call]:
         if not given:
             return {}
-        rows = [self._row(request, number) for request, number in given]
+        rows = [reserved(request.id, self.site, number, request.new, self.now) for request, number in given]
         insert = self.store.insert_new(CALLS).returning(CALLS.c.id, CALLS.c.seq)
         seqs: dict[str, int] = {row.id: row.seq for row in self.connection.execute(insert, rows)}
         if len(seqs) < len(rows):
@@ -304,31 +304,6 @@ class _Batch:
         ]
         self.connection.execute(_HOLD, held)
         return {row["id"]: Call(seq=seqs[row["id"]], **row, **_NOT_YET) for row in rows}
-
-    def _row(self, request: Request, number: str) -> dict[str, Any]:
-        new = request.new
-        return {
-            "id": request.id,
-            "site": self.site,
-            "tenant": new.tenant,
-            "number": number,
-            "agent": new.agent,
-            "callback_number": new.callback_number,
-            "destination": new.destination,
-            "caller_number": new.caller_number,
-            "case_id": new.case_id,
-            "custom": new.custom,
-            "campaign": new.campaign,
-            "token": new.token,
-            "request_key": new.request_key,
-            "state": "reserved",
-            "deadline": self.now + timedelta(seconds=new.reserve_seconds),
-            "dial_seconds": new.dial_seconds,
-            "call_seconds": new.call_seconds,
-            "answer_lost": False,
-            "rung": "no",
-            "reserved_at": self.now,
-        }
 
     def _denials(self, tenants: Sequence[str]) -> dict[str, Denied]:
         if not tenants:

@@ -2,14 +2,14 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from dialplane.services.infinity.tables import do_not_call
-from dialplane.services.infinity.tables.calls import CALLS, LIVE, Call, NewCall, call, new_id
+from dialplane.services.infinity.tables.calls import CALLS, LIVE, Call, NewCall, call, new_id, reserved
 from dialplane.services.infinity.tables.do_not_call import WHOLE_SITE
 from dialplane.services.infinity.tables.leases import Denied, Leased
 from dialplane.store.columns import Json, Moment
@@ -36,28 +36,8 @@ def begin(store: Store, site: str, new: NewCall, *, now: datetime) -> Leased:
 
     Nobody who is on the site's do-not-call list is called, from the moment on at which that was written.
     """
-    row = {
-        "id": new_id(),
-        "site": site,
-        "tenant": NO_TENANT,
-        "number": f"*{secrets.token_hex(4)}",  # no extension; of two live calls never the same
-        "agent": new.agent,
-        "callback_number": new.callback_number,
-        "destination": new.destination,
-        "caller_number": new.caller_number,
-        "case_id": new.case_id,
-        "custom": new.custom,
-        "campaign": new.campaign,
-        "token": new.token,
-        "request_key": new.request_key,
-        "state": "reserved",
-        "deadline": now + timedelta(seconds=new.reserve_seconds),
-        "dial_seconds": new.dial_seconds,
-        "call_seconds": new.call_seconds,
-        "answer_lost": False,
-        "rung": "no",
-        "reserved_at": now,
-    }
+    number = f"*{secrets.token_hex(4)}"  # no extension; of two live calls never the same
+    row = reserved(new_id(), site, number, replace(new, tenant=NO_TENANT), now)
     columns = CALLS.c
     same = (columns.site == site) & (columns.token == new.token) & (columns.request_key == new.request_key)
     with store.write() as connection:
