@@ -69,8 +69,8 @@ class Tones:
     realtime = None
 
     def speak(self, text: str, language: str) -> AsyncIterator[bytes]:
-        """See `BotSpeech.speak`."""
-        raise NotImplementedError(text, language)
+        """See `BotSpeech.speak`: its bots play tones, and no text is ever spoken."""
+        raise AssertionError((text, language))
 
     async def check(self) -> None:
         """See `Engine.check`."""

@@ -417,24 +417,6 @@ async def test_messages_are_handed_on_as_they_come_until_the_socket_is_closed() 
     assert (seen, codes) == (["one", b"two"], [1000])
 
 
-async def test_what_fails_with_a_message_closes_with_1011_and_is_logged_once() -> None:
-    async def take_each(served: Socket[Device]) -> None:
-        def fail(_: str | bytes) -> None:
-            raise ValueError("a bug")
-
-        await served.listen(fail)
-
-    async with gateway(take_each) as running:
-        with capture_logs() as logged:
-            async with await running.opened() as peer:
-                await peer.send("x")
-                with pytest.raises(ConnectionClosedError) as closed:
-                    await peer.recv()
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1011
-    assert [entry["event"] for entry in logged] == ["a WebSocket failed"]
-
-
 def stalled(running: Gateway) -> socket.socket:
     """A peer that never reads what it is sent."""
     peer = socket.socket()
@@ -505,11 +487,22 @@ async def test_a_peer_that_pings_and_does_not_read_is_cut_off() -> None:
         await eventually(lambda: running.app.open == 0)
 
 
-async def test_what_fails_in_an_endpoint_closes_with_1011_and_is_logged_once() -> None:
-    async def fail(served: Socket[Device]) -> None:
-        await served.receive()
+async def fail_after_a_message(served: Socket[Device]) -> None:
+    await served.receive()
+    raise ValueError("a bug")
+
+
+async def fail_with_a_message(served: Socket[Device]) -> None:
+    def fail(_: str | bytes) -> None:
         raise ValueError("a bug")
 
+    await served.listen(fail)
+
+
+@pytest.mark.parametrize("fail", [fail_after_a_message, fail_with_a_message])
+async def test_what_fails_in_an_endpoint_closes_with_1011_and_is_logged_once(
+    fail: Callable[[Socket[Device]], Awaitable[None]],
+) -> None:
     async with gateway(fail) as running:
         with capture_logs() as logged:
             async with await running.opened() as peer:
