@@ -89,7 +89,7 @@ class RequestRefused(AsteriskError):
     def __init__(self, request: str, status: int, message: str) -> None:
         super().__init__(f"{request}: {status} {message}")
         self.status = status
-        """Of HTTP."""
+        """The status code of HTTP."""
 
 
 class NotThere(RequestRefused):

@@ -25,7 +25,7 @@ class OutgoingCall:
     """Context and extension where it goes on."""
     ring_seconds: int
     variables: Mapping[str, str]
-    """Of both ends. Values have no line breaks."""
+    """Variables that both ends of the call have. Values have no line breaks."""
 
 
 async def place(ami: Ami, call: OutgoingCall) -> None:

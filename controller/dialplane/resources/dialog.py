@@ -177,7 +177,7 @@ class BotSms(Part):
     dongle: ObjectName
     """The Dongle that sends it."""
     to: CallerNumber | None = None
-    """To whom; by default the caller."""
+    """The number that gets it; by default the caller's."""
     text: Spoken
     """The message; variables stand in braces."""
 

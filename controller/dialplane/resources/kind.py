@@ -51,7 +51,7 @@ class Kind:
     service: str = ""
     """The service that looks after it, by the name of its package; a site with such a resource runs the services."""
     confirmed: bool = False
-    """Of a rendered kind: it is Ready only once its service agrees."""
+    """A resource of this rendered kind is Ready only once its service agrees."""
     kept: tuple[str, ...] = ()
     """Status fields of a rendered kind that its service found out."""
     watched: bool = False

@@ -216,7 +216,7 @@ class FallbackDestination(Part):
 
 
 class Fallback(Part):
-    """What becomes of callers whom the bot cannot serve."""
+    """Where callers go when the bot cannot serve them."""
 
     to: FallbackDestination
     """Where they go. Asterisk does this by itself, whatever happened to the bot and to the controller."""
@@ -262,7 +262,7 @@ class VoiceBotSpec(Spec):
     transcript_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """How long transcripts are kept, in days."""
     fallback: Fallback
-    """What becomes of callers whom it cannot serve."""
+    """Where callers go when it cannot serve them."""
 
 
 class VoiceBotStatus(Status):

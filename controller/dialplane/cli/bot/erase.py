@@ -14,7 +14,7 @@ from dialplane.cli.state import StateDir
 
 
 def erase(
-    number: Annotated[str, typer.Argument(metavar="NUMBER", help="Of whom, in whatever way it is written.")],
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="The caller's number, written in any way.")],
     output: Output = Format.TEXT,
     url: Url = None,
     token_file: TokenFile = None,

@@ -45,7 +45,7 @@ def bootstrap(
     AMI and ARI listen on 127.0.0.1 only. The AMI account is ASTERISK_AMI_USERNAME and ASTERISK_AMI_PASSWORD; without
     them it is `dialplane` with a new password, which stands in manager.conf. That of ARI, which bots need, is
     ASTERISK_ARI_USERNAME and ASTERISK_ARI_PASSWORD, else `ari` with a new password, in ari.conf; a Secret with both is
-    what `spec.ari` of the Asterisk names. Start Asterisk anew afterwards.
+    what `spec.ari` of the Asterisk names. Restart Asterisk afterwards.
     Exit code 0: written. 1: there are files already, nothing written. 2: could not write.
 
     Examples:

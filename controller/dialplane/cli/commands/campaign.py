@@ -306,7 +306,7 @@ def export(
     token_file: TokenFile = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Write whom a campaign called, how it ended, and what a bot collected, as CSV (RFC 4180) for spreadsheets.
+    """Write each number that a campaign called, its outcome, and what a bot collected, as CSV (RFC 4180).
 
     A value that a spreadsheet would take for a formula has `'` in front. What a bot collected is in columns that begin
     with `collected.`; further columns of the list follow as they were.

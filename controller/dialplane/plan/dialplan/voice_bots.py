@@ -52,7 +52,7 @@ ADMISSION_SECONDS: Final = 2
 MEDIA_SECONDS: Final = 10
 """How long a media channel waits for its caller, who comes at once or has hung up."""
 MOST_BOTS: Final = 10
-"""Bots that one call is sent to, so that two cannot send it to each other for ever."""
+"""Bots that one call is sent to, so that two cannot send it to each other without end."""
 
 VOICE_BOT = routine(
     "voice_bot",
