@@ -253,13 +253,14 @@ async def test_callers_of_a_process_that_is_frozen_are_in_the_fallback(bots: Bot
     await bots.open(replica)
     call = await dial(bots)
     await hears(bots, call, HZ)
-    before = len(seen(replica, "report", subject="application")())
+    applications = seen(replica, "report", subject="application")
+    before = len(applications())
     freezing = asyncio.create_task(replica.ask("freeze", seconds=4))
     await in_fallback(bots, 1, within=4)
     assert not freezing.done()
     await freezing
     await one(replica, "ended")
-    await eventually(lambda: len(seen(replica, "report", subject="application")()) > before)  # it was cut
+    await eventually(lambda: any(not each["state"]["open"] for each in applications()[before:]))  # it was cut
     await eventually(lambda: state(replica, "application")["open"] and state(replica, "bot/tones").get("ready"))
     await hang_up(bots)
     await bots.pbx.quiet()
